@@ -1,0 +1,130 @@
+# shellcheck shell=bash
+# Shared by the scripts beside it: where the project is, how they speak, and what they ask of the machine.
+# Kept to bash 3.2, the one that macOS has.
+
+root=$(cd -P -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)
+# shellcheck source=scripts/libtorch.versions
+. "$root/scripts/libtorch.versions"
+
+# Everything that is said goes to stderr: stdout belongs to the results of the program.
+say() { printf '%s\n' "$*" >&2; }
+
+fail() {
+    printf 'error: %s\n' "$*" >&2
+    exit 1
+}
+
+has() { command -v "$1" >/dev/null 2>&1; }
+
+# older_than 1.87.0 1.88: is the first dotted version lower than the second? Suffixes such as -nightly are ignored.
+older_than() {
+    local IFS=. place
+    local -a one two
+    read -ra one <<<"${1%%[-+]*}"
+    read -ra two <<<"${2%%[-+]*}"
+    for place in 0 1 2; do
+        if ((10#${one[place]:-0} < 10#${two[place]:-0})); then return 0; fi
+        if ((10#${one[place]:-0} > 10#${two[place]:-0})); then return 1; fi
+    done
+    return 1
+}
+
+check_rust() {
+    local wanted found
+    wanted=$(sed -n 's/^rust-version = "\([0-9.]*\)".*/\1/p' "$root/Cargo.toml")
+    if ! has cargo; then
+        if [[ -x ${HOME:-}/.cargo/bin/cargo ]]; then
+            fail "cargo is not on the PATH, but it is in ~/.cargo/bin: run  . ~/.cargo/env  and try again"
+        fi
+        fail "cargo is missing: install Rust $wanted or newer with rustup (https://rustup.rs)"
+    fi
+    found=$(cd "$root" && "${RUSTC:-rustc}" --version 2>/dev/null) ||
+        fail "${RUSTC:-rustc} does not run: install Rust $wanted or newer with  rustup default stable"
+    found=${found#rustc }
+    found=${found%% *}
+    if older_than "$found" "$wanted"; then
+        fail "rustc $found is too old, this project needs $wanted or newer: run  rustup update stable"
+    fi
+}
+
+check_compiler() {
+    local other
+    if [[ -n ${CXX:-} ]]; then
+        # CXX may carry flags, as in "g++ -m64".
+        has "${CXX%% *}" || fail "the C++ compiler that CXX names (${CXX%% *}) is missing: install it or unset CXX"
+        return
+    fi
+    if has c++; then return; fi
+    for other in g++ clang++; do
+        if has "$other"; then fail "there is $other but no c++, the name cargo looks for: run  export CXX=$other"; fi
+    done
+    fail "a C++ compiler is missing: install one, for example  sudo apt install g++  (Debian, Ubuntu)," \
+        "sudo dnf install gcc-c++  (Fedora) or  xcode-select --install  (macOS)"
+}
+
+# Prints the version of the NVIDIA driver; fails where none answers. Where nvidia-smi is there its word counts:
+# it fails in a container that was given no GPU, where /proc still shows the host's driver.
+driver_version() {
+    local text
+    if has nvidia-smi; then
+        text=$(nvidia-smi --query-gpu=driver_version --format=csv,noheader 2>/dev/null) || return 1
+    elif [[ -r /proc/driver/nvidia/version ]]; then
+        text=$(grep -m1 -oE '[0-9]+\.[0-9]+(\.[0-9]+)?' /proc/driver/nvidia/version) || return 1
+    else
+        return 1
+    fi
+    printf '%s\n' "${text%%$'\n'*}"
+}
+
+# A LIBTORCH that is empty or names the project's own folder says nothing new. It is unset, so that cargo always
+# reads the same path from .cargo/config.toml: another spelling of it would compile torch-sys again.
+forget_own_libtorch() {
+    local here=${LIBTORCH:-} own=$root/libtorch/torch
+    if [[ -z $here || $here == "$own" || $here == libtorch/torch || $here -ef $own ]]; then unset LIBTORCH; fi
+}
+
+# libtorch_of_the_user: true where the user brought a libtorch, whose version is checked; nothing is installed then.
+libtorch_of_the_user() {
+    local python=python3 name found
+    if [[ -n ${LIBTORCH_USE_PYTORCH+set} ]]; then
+        # As torch-sys does: an active virtual environment means `python`, anything else `python3`.
+        if [[ -n ${VIRTUAL_ENV:-} ]]; then python=python; fi
+        name="the PyTorch of $python (LIBTORCH_USE_PYTORCH is set)"
+        found=$("$python" -c 'import torch; print(torch.__version__)' 2>/dev/null) ||
+            fail "LIBTORCH_USE_PYTORCH is set, but  $python -c 'import torch'  fails:" \
+                "install torch $LIBTORCH_VERSION there or unset LIBTORCH_USE_PYTORCH"
+    elif [[ -n ${LIBTORCH:-} ]]; then
+        name="LIBTORCH=$LIBTORCH"
+        [[ $LIBTORCH == /* ]] || fail "$name is a relative path, which cargo cannot use: give the absolute one or unset it"
+        [[ -d $LIBTORCH ]] || fail "$name: there is no such folder; correct it, or unset it and run scripts/setup.sh"
+        [[ -d ${LIBTORCH_LIB:-$LIBTORCH}/lib ]] ||
+            fail "$name: no lib folder in it; name the folder that holds lib and include, or unset it"
+        found=$(version_in_folder "$LIBTORCH")
+    else
+        return 1
+    fi
+    check_users_version "$name" "${found%%+*}"
+}
+
+# version_in_folder FOLDER: from build-version (libtorch as a zip) or version.py (the torch folder of a wheel).
+version_in_folder() {
+    if [[ -r $1/build-version ]]; then
+        head -n 1 "$1/build-version"
+    elif [[ -r $1/version.py ]]; then
+        sed -n "s/^__version__ = ['\"]\([^'\"]*\)['\"].*/\1/p" "$1/version.py"
+    fi
+}
+
+check_users_version() {
+    local name=$1 found=$2
+    if [[ $found == "$LIBTORCH_VERSION" ]]; then
+        say "using libtorch $found: $name; nothing to install"
+    elif [[ -z $found ]]; then
+        say "using $name; its version cannot be told, it should be libtorch $LIBTORCH_VERSION; nothing to install"
+    elif [[ -n ${LIBTORCH_BYPASS_VERSION_CHECK+set} ]]; then
+        say "warning: $name is libtorch $found, not $LIBTORCH_VERSION; going on, as LIBTORCH_BYPASS_VERSION_CHECK is set"
+    else
+        fail "$name is libtorch $found, but this project needs $LIBTORCH_VERSION: point it at $LIBTORCH_VERSION," \
+            "or unset it and run scripts/setup.sh, or set LIBTORCH_BYPASS_VERSION_CHECK=1 to try it all the same"
+    fi
+}

@@ -1,0 +1,250 @@
+#!/usr/bin/env bash
+# Makes libtorch/ ready for cargo. Run it as often as you like: when all is there it only says so.
+set -euo pipefail
+# shellcheck source=scripts/common.sh
+. "$(dirname -- "${BASH_SOURCE[0]}")/common.sh"
+
+usage() {
+    cat <<EOF
+usage: scripts/setup.sh [--cpu | --cuda]
+
+Installs libtorch $LIBTORCH_VERSION into libtorch/ through pip (or uv), without a virtual environment.
+
+  --cpu   the CPU set: 540 MB to download, 1.2 GB on disk (Linux)
+  --cuda  the CUDA set: 2.5 GB to download, 4 GB on disk; runs on the CPU too. Replaces a CPU set.
+
+Without an option a set that is there stays. Else an NVIDIA driver $CUDA_MINIMUM_DRIVER or newer means the CUDA set.
+With LIBTORCH or LIBTORCH_USE_PYTORCH set nothing is installed; the version is checked.
+EOF
+}
+
+libtorch=$root/libtorch
+# Everything is made in here, temporary files of pip included: one file system, so the last step is a rename.
+partial=$root/libtorch.partial
+# Written last. Without it the folder counts as unfinished.
+marker=made-by-setup
+asked='' # what the command line asks for: cpu, cuda or nothing
+set=''   # what gets installed: cpu or cuda
+tags=()  # pip's platform tags for this machine, and uv's name for the same
+uv_platform=''
+installer=''
+
+parse_options() {
+    while (($#)); do
+        case $1 in
+        --cpu | --cuda)
+            [[ -z $asked || $asked == "${1#--}" ]] || { say "error: --cpu and --cuda exclude each other"; exit 2; }
+            asked=${1#--}
+            ;;
+        -h | --help) usage; exit 0 ;;
+        *) say "error: unknown option '$1': see scripts/setup.sh --help"; exit 2 ;;
+        esac
+        shift
+    done
+}
+
+marker_line() { printf 'libtorch %s %s set %s-%s\n' "$LIBTORCH_VERSION" "$1" "$(uname -s)" "$(uname -m)"; }
+
+# Says which whole set of the right version is there, and fails where none is.
+installed_set() {
+    local line candidate
+    [[ -r $libtorch/$marker && -d $libtorch/torch/lib ]] || return 1
+    read -r line <"$libtorch/$marker" || return 1
+    for candidate in cpu cuda; do
+        if [[ $line == "$(marker_line "$candidate")" ]]; then printf '%s\n' "$candidate"; return; fi
+    done
+    return 1
+}
+
+ready() {
+    local there
+    there=$(installed_set) || return 1
+    if [[ $asked == cuda && $there == cpu ]]; then return 1; fi
+    say "libtorch $LIBTORCH_VERSION ($(label "$there")) is ready in libtorch/"
+}
+
+label() { if [[ $1 == cuda ]]; then echo "CUDA set"; else echo "CPU set"; fi; }
+
+not_here() { fail "$*; set LIBTORCH to a libtorch $LIBTORCH_VERSION of your own"; }
+
+# pip matches every platform tag by name, and each wheel carries another one: all that glibc 2.28 can run are listed.
+check_platform() {
+    local arch minor oldest=17
+    case $(uname -s)-$(uname -m) in
+    Linux-x86_64) arch=x86_64 oldest=5 tags=(manylinux2014_x86_64 manylinux2010_x86_64 manylinux1_x86_64) ;;
+    # Not tried: the tags are those of the published wheels, whose libtorch_cpu.so needs the same two CUDA libraries.
+    Linux-aarch64 | Linux-arm64) arch=aarch64 tags=(manylinux2014_aarch64) ;;
+    # Not tried either: one wheel, for macOS 14 and later, without CUDA.
+    Darwin-arm64)
+        tags=(macosx_14_0_arm64) uv_platform=aarch64-apple-darwin
+        if older_than "$(sw_vers -productVersion)" 14; then not_here "this needs macOS 14 or newer"; fi
+        if [[ $asked == cuda ]]; then fail "there is no CUDA on macOS: leave --cuda out"; fi
+        say "note: set-up has not been tried on macOS"
+        return
+        ;;
+    *) not_here "there is no libtorch wheel for $(uname -s) on $(uname -m)" ;;
+    esac
+    for ((minor = 28; minor >= oldest; minor--)); do tags+=("manylinux_2_${minor}_$arch"); done
+    uv_platform=$arch-manylinux_2_28
+    check_glibc
+    if [[ $arch == aarch64 ]]; then say "note: set-up has not been tried on Linux arm64"; fi
+}
+
+check_glibc() {
+    local libc
+    libc=$(getconf GNU_LIBC_VERSION 2>/dev/null) || libc=
+    [[ $libc == glibc* ]] || not_here "libtorch wheels need glibc, which this Linux does not use (musl?)"
+    if older_than "${libc#glibc }" 2.28; then not_here "libtorch needs glibc 2.28 or newer, this Linux has ${libc#glibc }"; fi
+}
+
+choose_set() {
+    local driver
+    set=${asked:-cpu}
+    if [[ $asked == cpu || $(uname -s) != Linux ]]; then return; fi
+    if ! driver=$(driver_version); then
+        if [[ $asked == cuda ]]; then say "note: no NVIDIA driver answers on this machine; the CUDA set will run on its CPU only"; fi
+    elif older_than "$driver" "$CUDA_MINIMUM_DRIVER"; then
+        say "note: the NVIDIA driver $driver is older than $CUDA_MINIMUM_DRIVER: CUDA will not run until it is updated"
+    else
+        set=cuda
+    fi
+}
+
+# pip before 20.3 takes one platform tag only.
+choose_installer() {
+    local version=
+    if version=$(python3 -m pip --version 2>/dev/null); then
+        version=${version#pip }
+        version=${version%% *}
+        if ! older_than "$version" 20.3; then installer=pip; return; fi
+    fi
+    if has uv; then installer=uv; return; fi
+    if [[ -n $version ]]; then fail "pip $version is too old: run  python3 -m pip install --upgrade pip  or install uv"; fi
+    has python3 || fail "python3 is missing: install it with pip, for example  sudo apt install python3-pip  (Debian, Ubuntu), or install uv"
+    fail "pip is missing from $(command -v python3): install it, for example  sudo apt install python3-pip  (Debian, Ubuntu), or install uv"
+}
+
+free_mb() { df -Pk "$1" 2>/dev/null | awk 'NR == 2 { print int($4 / 1024) }'; }
+
+# Sets `cache` to the option that keeps the downloads out of the installer's cache, where that has no room for them.
+check_room() {
+    local need=1900 download=540 have cache_folder
+    if [[ $set == cuda ]]; then need=6300 download=2530; fi
+    if [[ $(uname -s) == Darwin ]]; then need=600 download=100; fi
+    have=$(free_mb "$root")
+    if [[ -n $have ]] && ((have < need)); then
+        fail "not enough disk space in $root: installing the $(label "$set") takes $need MB, $have MB are free; make room and run again"
+    fi
+    cache=()
+    if [[ $installer == uv ]]; then cache_folder=$(uv cache dir 2>/dev/null); else cache_folder=$(python3 -m pip cache dir 2>/dev/null); fi ||
+        return 0
+    while [[ $cache_folder == /*/* && ! -d $cache_folder ]]; do cache_folder=${cache_folder%/*}; done
+    have=$(free_mb "$cache_folder")
+    if [[ -n $have ]] && ((have < need + download)); then cache=("--no-cache$([[ $installer == uv ]] || echo -dir)"); fi
+}
+
+# The lock ends with the last process that holds it, so not even kill -9 leaves one behind. pip inherits it: when
+# only this script is killed, the next set-up waits until that pip is done with libtorch.partial.
+lock() {
+    if has flock; then flock ${1:+"$1"} 9
+    elif has python3; then python3 -c 'import fcntl, sys; fcntl.flock(9, 2 | 4 * (len(sys.argv) > 1))' ${1:+"$1"} 2>/dev/null
+    fi
+}
+
+take_lock() {
+    { exec 9>>"$root/scripts/libtorch.versions"; } 2>/dev/null || fail "$root cannot be written to: set-up puts libtorch/ there"
+    if ! lock -n; then
+        say "another set-up is at work in $root: waiting for it"
+        lock || say "note: locks do not work here: do not run two set-ups at once"
+    fi
+}
+
+# fetch PIP-OPTIONS-AND-REQUIREMENTS: into libtorch.partial/new. On a terminal the installer shows its progress.
+fetch() {
+    local log=$partial/errors tag reason
+    local -a run=("--target=$partial/new" --python-version=3.12 --only-binary=:all: ${cache[@]+"${cache[@]}"})
+    [[ -t 2 ]] || run+=(--quiet)
+    if [[ $installer == uv ]]; then
+        run=(uv pip install "${run[@]}" "--python-platform=$uv_platform")
+        # uv shows its progress on stderr, so on a terminal its last words are there already.
+        if [[ -t 2 ]]; then log=/dev/stderr; fi
+    else
+        run=(python3 -m pip install "${run[@]}" --implementation=cp --no-compile)
+        for tag in "${tags[@]}"; do run+=("--platform=$tag"); done
+    fi
+    # The settings undo what a user's configuration may hold against --target, and keep pip from giving advice.
+    if TMPDIR=$partial/tmp PIP_USER=0 PIP_REQUIRE_VIRTUALENV=0 PIP_NO_INPUT=1 PIP_ROOT_USER_ACTION=ignore \
+        PIP_DISABLE_PIP_VERSION_CHECK=1 MACOSX_DEPLOYMENT_TARGET=14.0 "${run[@]}" "$@" >&2 2>"$log"; then return; fi
+    reason="see above"
+    if [[ -f $log ]]; then reason=$(grep -E '^ *(ERROR|error)' "$log" | tail -n 1) || reason=$(tail -n 1 "$log"); fi
+    explain_fetch "$log" "$installer says: ${reason:-nothing}"
+}
+
+explain_fetch() {
+    local index=PIP_INDEX_URL
+    if [[ $installer == uv ]]; then index=UV_DEFAULT_INDEX; fi
+    if [[ -f $1 ]] && grep -qiE 'retr(y|ies)|connect|timed out|resolution|dns|proxy|ssl' "$1"; then
+        fail "the package index could not be reached ($2): check the network, set HTTPS_PROXY for a proxy" \
+            "or $index for a mirror, or set LIBTORCH to a libtorch $LIBTORCH_VERSION that you have"
+    fi
+    fail "libtorch $LIBTORCH_VERSION could not be installed ($2); nothing was changed: put that right and run again"
+}
+
+fetch_cpu_set() {
+    local -a cuda=("nvidia-cuda-runtime==$CUDA_RUNTIME_VERSION" "nvidia-cuda-cupti==$CUDA_CUPTI_VERSION")
+    if [[ $(uname -s) == Darwin ]]; then cuda=(); fi
+    fetch --no-deps "torch==$LIBTORCH_VERSION" ${cuda[@]+"${cuda[@]}"}
+}
+
+# The wheel itself says which NVIDIA libraries it needs; its Python packages (triton, sympy, ...) are left out.
+fetch_cuda_set() {
+    local line
+    local -a libraries=()
+    # Hard links to a CPU set that is there: no second download, no second copy. They fail across file systems.
+    if ! { [[ $(installed_set) == cpu ]] && cp -al "$libtorch/torch" "$libtorch"/torch-*.dist-info "$partial/new/" 2>/dev/null; }; then
+        rm -rf "$partial/new"
+        fetch --no-deps "torch==$LIBTORCH_VERSION"
+    fi
+    while read -r line; do libraries+=("$line"); done < <(
+        sed -nE 's/^Requires-Dist: ((nvidia-|cuda-toolkit)[^; ]*).*/\1/p' "$partial/new/torch-$LIBTORCH_VERSION.dist-info/METADATA"
+    )
+    ((${#libraries[@]})) || fail "the torch $LIBTORCH_VERSION wheel for this machine names no CUDA libraries: use --cpu"
+    fetch "${libraries[@]}"
+}
+
+install_set() {
+    local found size="540 MB"
+    if [[ $set == cuda ]]; then size="2.5 GB"; fi
+    if [[ -e $libtorch && ! -e $libtorch/$marker ]]; then
+        fail "$libtorch is there, but not made by this script: move it away, or set LIBTORCH to use it"
+    fi
+    rm -rf "$partial"
+    mkdir -p "$partial/new" "$partial/tmp" 2>/dev/null || fail "$root cannot be written to: set-up puts libtorch/ there"
+    trap 'rm -rf "$partial"' EXIT
+    say "fetching libtorch $LIBTORCH_VERSION ($(label "$set"), up to $size to download) with $installer ..."
+    "fetch_${set}_set"
+    found=$(version_in_folder "$partial/new/torch")
+    [[ ${found%%+*} == "$LIBTORCH_VERSION" && -d $partial/new/torch/lib ]] ||
+        fail "$installer ended well but left no libtorch $LIBTORCH_VERSION (found: ${found:-none}); nothing was changed: run again"
+    marker_line "$set" >"$partial/new/$marker"
+    sync -f "$partial" 2>/dev/null || sync
+    # The old set goes only now, when the new one is whole and on the disk.
+    if [[ -e $libtorch ]]; then mv "$libtorch" "$partial/old"; fi
+    mv "$partial/new" "$libtorch"
+}
+
+parse_options "$@"
+check_rust
+check_compiler
+forget_own_libtorch
+if libtorch_of_the_user; then exit 0; fi
+if ready; then exit 0; fi
+check_platform
+choose_set
+choose_installer
+check_room
+take_lock
+# Another set-up may have done it meanwhile.
+if ready; then exit 0; fi
+install_set
+ready

@@ -1,0 +1,320 @@
+//! The confusion matrix as a heatmap.
+//!
+//! It owns what the figure shows. It knows counts and labels only: nothing of tch, of files, of
+//! terminals or of how pixels are drawn.
+
+mod layout;
+
+use self::layout::Layout;
+use super::canvas::{BLACK, Canvas, GREY, Rgb};
+use super::numbers::{real, tick_step};
+use super::palette::{inferno, ink_on};
+use super::text::{Anchor, TextStyle};
+use crate::learn::record::ConfusionMatrix;
+use anyhow::{Result, ensure};
+
+/// Width of the picture in pixels.
+pub const WIDTH: usize = 1000;
+/// Height of the picture in pixels.
+pub const HEIGHT: usize = 900;
+
+const BORDER: Rgb = [72, 68, 84];
+/// With more classes than this the cells are too small for their counts.
+const MOST_CLASSES_WITH_COUNTS: usize = 20;
+/// Cells smaller than this many pixels have no border.
+const SMALLEST_BORDERED: f64 = 12.0;
+/// Size of the numbers at the colour bar.
+const BAR_TEXT: f64 = 14.0;
+
+/// Draws `matrix` as a PNG of [`WIDTH`] x [`HEIGHT`] pixels, 8-bit RGB.
+///
+/// Row 0 is at the top: one row per true class, one column per predicted class, a cell's colour
+/// linear in its count from 0 to the largest count (inferno; all cells black if all counts are 0).
+/// Each cell shows its count if there are at most 20 classes. `labels` are the class names in
+/// class order, one per class; long ones are cut, and in a large matrix only some are shown.
+/// The same matrix and labels give the same bytes.
+///
+/// # Errors
+/// If there are fewer than 2 or more than 256 classes, or not one label per class.
+pub fn heatmap(matrix: &ConfusionMatrix, labels: &[String]) -> Result<Vec<u8>> {
+    let classes = matrix.classes();
+    ensure!(
+        (2..=256).contains(&classes),
+        "a heatmap needs 2 to 256 classes, this matrix has {classes}"
+    );
+    let given = labels.len();
+    ensure!(given == classes, "{given} labels for {classes} classes");
+
+    let scale = Scale::of(matrix);
+    let bar_labels = TextStyle::new(BAR_TEXT).length(&scale.largest.to_string())?;
+    let layout = Layout::new(labels, bar_labels)?;
+    let mut canvas = Canvas::new(WIDTH, HEIGHT, 1)?;
+    draw_titles(&mut canvas, &layout, matrix)?;
+    draw_cells(&mut canvas, &layout, matrix, &scale)?;
+    draw_labels(&mut canvas, &layout)?;
+    draw_color_bar(&mut canvas, &layout, &scale, bar_labels)?;
+    canvas.to_png()
+}
+
+/// The colour scale: linear in counts from 0 to the largest.
+struct Scale {
+    /// The largest count, at least 1.
+    largest: u64,
+}
+
+impl Scale {
+    fn of(matrix: &ConfusionMatrix) -> Self {
+        let counts = cells(matrix.classes()).map(|(row, column)| matrix.count(row, column));
+        Self {
+            largest: counts.max().unwrap_or(0).max(1),
+        }
+    }
+
+    /// Of the largest count, 0..=1.
+    fn share(&self, count: u64) -> f64 {
+        real(count) / real(self.largest)
+    }
+
+    /// Round counts for the colour bar, at most nine.
+    fn ticks(&self) -> impl Iterator<Item = u64> {
+        let step = tick_step(self.largest, 8);
+        (0..=self.largest / step).map(move |i| i * step)
+    }
+}
+
+/// Row and column of every cell.
+fn cells(classes: usize) -> impl Iterator<Item = (usize, usize)> {
+    (0..classes).flat_map(move |row| (0..classes).map(move |column| (row, column)))
+}
+
+fn draw_titles(canvas: &mut Canvas, layout: &Layout, matrix: &ConfusionMatrix) -> Result<()> {
+    let center = layout.left + layout.side / 2.0;
+    let summary = match matrix.total() {
+        0 => "no images".to_owned(),
+        total => {
+            let percent = 100.0 * matrix.accuracy();
+            format!("accuracy {percent:.2} % on {total} images")
+        }
+    };
+    let (title, axis) = (TextStyle::new(25.0).bold(), TextStyle::new(19.0));
+    canvas.text("Confusion Matrix", (center, 34.0), &title)?;
+    canvas.text(&summary, (center, 65.0), &TextStyle::new(15.0).color(GREY))?;
+    canvas.text("Predicted label", layout.x_title(), &axis)?;
+    canvas.text("True label", layout.y_title(), &axis.upward())
+}
+
+fn draw_cells(
+    canvas: &mut Canvas,
+    layout: &Layout,
+    matrix: &ConfusionMatrix,
+    scale: &Scale,
+) -> Result<()> {
+    let (left, top, classes) = (layout.left, layout.top, layout.classes());
+    let number = count_style(layout, scale)?;
+    for (row, column) in cells(classes) {
+        let count = matrix.count(row, column);
+        let color = inferno(scale.share(count));
+        let from = (left + layout.edge(column), top + layout.edge(row));
+        let to = (left + layout.edge(column + 1), top + layout.edge(row + 1));
+        canvas.rectangle(from, to, color)?;
+        if let Some(style) = number {
+            let middle = (left + layout.middle(column), top + layout.middle(row));
+            canvas.text(&count.to_string(), middle, &style.color(ink_on(color)))?;
+        }
+    }
+    if layout.cell() >= SMALLEST_BORDERED {
+        for edge in (1..classes).map(|i| layout.edge(i)) {
+            let (x, y) = (left + edge, top + edge);
+            canvas.rectangle((x, top), (x + 1.0, layout.bottom()), BORDER)?;
+            canvas.rectangle((left, y), (layout.right(), y + 1.0), BORDER)?;
+        }
+    }
+    canvas.frame((left, top), (layout.right(), layout.bottom()), BLACK)
+}
+
+/// The look of the counts, or none if they could not be read.
+fn count_style(layout: &Layout, scale: &Scale) -> Result<Option<TextStyle>> {
+    let style = TextStyle::new((layout.cell() * 0.27).min(22.0));
+    let length = style.length(&scale.largest.to_string())?;
+    let fitting = style.size() * (0.8 * layout.cell() / length).min(1.0);
+    let readable = layout.classes() <= MOST_CLASSES_WITH_COUNTS && fitting >= 7.0;
+    Ok(readable.then(|| TextStyle::new(fitting)))
+}
+
+/// The class names at both axes with their ticks.
+fn draw_labels(canvas: &mut Canvas, layout: &Layout) -> Result<()> {
+    let (left, bottom) = (layout.left, layout.bottom());
+    let beside = layout.label_style.anchor(Anchor::End);
+    let (below, drop) = if layout.upright {
+        (beside.upward(), 0.0)
+    } else {
+        (layout.label_style, 0.4 * layout.label_style.size())
+    };
+    for (i, label) in layout.labels.iter().enumerate().step_by(layout.stride) {
+        let middle = layout.middle(i);
+        let (x, y) = (left + middle.floor(), layout.top + middle.floor());
+        canvas.rectangle((left - 6.0, y), (left, y + 1.0), BLACK)?;
+        canvas.rectangle((x, bottom), (x + 1.0, bottom + 6.0), BLACK)?;
+        let (x, y) = (left + middle, layout.top + middle);
+        canvas.text(label, (layout.y_labels(), y), &beside)?;
+        canvas.text(label, (x, layout.x_labels() + drop), &below)?;
+    }
+    Ok(())
+}
+
+fn draw_color_bar(
+    canvas: &mut Canvas,
+    layout: &Layout,
+    scale: &Scale,
+    bar_labels: f64,
+) -> Result<()> {
+    let (left, right) = layout.bar();
+    let (top, bottom, highest) = (layout.top, layout.bottom(), layout.side - 1.0);
+    let rows = std::iter::successors(Some(0.0), |row| Some(row + 1.0));
+    for row in rows.take_while(|&row| row <= highest) {
+        let (from, to) = ((left, top + row), (right, top + row + 1.0));
+        canvas.rectangle(from, to, inferno(1.0 - row / highest))?;
+    }
+    canvas.frame((left, top), (right, bottom), BLACK)?;
+    let style = TextStyle::new(BAR_TEXT).anchor(Anchor::Start);
+    for tick in scale.ticks() {
+        let y = (bottom - 1.0 - scale.share(tick) * highest).round();
+        canvas.rectangle((right, y), (right + 5.0, y + 1.0), BLACK)?;
+        canvas.text(&tick.to_string(), (right + 10.0, y + 0.5), &style)?;
+    }
+    let at = (right + 10.0 + bar_labels + 22.0, top + layout.side / 2.0);
+    canvas.text("Images", at, &TextStyle::new(16.0).upward())
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::super::canvas::tests::decode;
+    use super::*;
+
+    fn digits(classes: usize) -> Vec<String> {
+        (0..classes).map(|class| class.to_string()).collect()
+    }
+
+    fn matrix(classes: usize, count: impl Fn(usize, usize) -> u64) -> ConfusionMatrix {
+        let mut matrix = ConfusionMatrix::new(classes);
+        for (truth, predicted) in cells(classes) {
+            matrix.add(truth, predicted, count(truth, predicted));
+        }
+        matrix
+    }
+
+    /// Counts that tell every cell from every other, mirrored ones too.
+    fn uneven(truth: usize, predicted: usize) -> u64 {
+        u64::try_from(truth * 97 + predicted * 11).unwrap()
+    }
+
+    fn layout(labels: &[String], scale: &Scale) -> Layout {
+        let text = scale.largest.to_string();
+        Layout::new(labels, TextStyle::new(BAR_TEXT).length(&text).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn every_cell_has_the_exact_color_of_its_count() {
+        for classes in [2, 10, 256] {
+            let matrix = matrix(classes, uneven);
+            let (width, height, pixel) = decode(&heatmap(&matrix, &digits(classes)).unwrap());
+            assert_eq!((width, height), (1000, 900));
+            let largest = uneven(classes - 1, classes - 1);
+            let layout = layout(&digits(classes), &Scale { largest });
+            for (row, column) in cells(classes) {
+                // Off the count, off the border and off the frame.
+                if classes == 256 && [0, 255].iter().any(|end| [row, column].contains(end)) {
+                    continue;
+                }
+                let corner = if classes == 256 { 0.0 } else { 3.0 };
+                let x = layout.left + layout.edge(column) + corner;
+                let y = layout.top + layout.edge(row) + corner;
+                let share = real(uneven(row, column)) / real(largest);
+                let color = colorous::INFERNO.eval_continuous(share);
+                assert_eq!(pixel(x, y), [color.r, color.g, color.b], "{row}, {column}");
+            }
+        }
+    }
+
+    #[test]
+    fn counts_are_written_up_to_twenty_classes() {
+        for (classes, written) in [(20, true), (21, false)] {
+            let matrix = matrix(classes, |_, _| 88);
+            let (.., pixel) = decode(&heatmap(&matrix, &digits(classes)).unwrap());
+            let layout = layout(&digits(classes), &Scale { largest: 88 });
+            let y = layout.top + layout.middle(3);
+            let start = layout.left + layout.edge(4) + 3.0;
+            let across = (0..200_u8)
+                .map(f64::from)
+                .take_while(|&x| x < layout.cell() - 6.0);
+            let dark = across.filter(|x| pixel(start + x, y)[0] < 100).count();
+            assert_eq!(dark > 0, written, "{classes} classes");
+        }
+    }
+
+    #[test]
+    fn the_bar_runs_from_the_largest_count_down_to_zero() {
+        let matrix = matrix(10, uneven);
+        let (.., pixel) = decode(&heatmap(&matrix, &digits(10)).unwrap());
+        let layout = layout(&digits(10), &Scale::of(&matrix));
+        let (left, right) = layout.bar();
+        let x = f64::midpoint(left, right);
+        assert_eq!(
+            pixel(x, layout.top + 1.0),
+            inferno(1.0 - 1.0 / (layout.side - 1.0))
+        );
+        assert_eq!(
+            pixel(x, layout.bottom() - 2.0),
+            inferno(1.0 / (layout.side - 1.0))
+        );
+    }
+
+    #[test]
+    fn nothing_touches_the_rim() {
+        let names: Vec<String> = (0..10)
+            .map(|i| format!("a rather long class name {i}"))
+            .collect();
+        for (labels, factor) in [(digits(10), 1), (names, 1_000_000)] {
+            let matrix = matrix(10, |row, column| uneven(row, column) * factor);
+            let (.., pixel) = decode(&heatmap(&matrix, &labels).unwrap());
+            for along in (0..1000_u16).map(f64::from) {
+                assert_eq!(pixel(along, 4.0), [255; 3]);
+                assert_eq!(pixel(along, 895.0), [255; 3]);
+                let y = along.min(899.0);
+                assert_eq!(pixel(8.0, y), [255; 3]);
+                assert_eq!(pixel(991.0, y), [255; 3]);
+            }
+        }
+    }
+
+    #[test]
+    fn the_same_matrix_gives_the_same_bytes_and_another_gives_others() {
+        let draw = |matrix: &ConfusionMatrix| heatmap(matrix, &digits(10)).unwrap();
+        let matrix_a = matrix(10, uneven);
+        let matrix_b = matrix(10, |row, column| uneven(column, row));
+        let picture = draw(&matrix_a);
+        assert_eq!(picture, draw(&matrix_a));
+        assert_ne!(picture, draw(&matrix_b));
+    }
+
+    #[test]
+    fn empty_and_enormous_counts_give_a_picture() {
+        for matrix in [
+            matrix(10, |_, _| 0),
+            matrix(2, |row, _| if row == 0 { u64::MAX / 4 } else { 0 }),
+        ] {
+            let labels = digits(matrix.classes());
+            let (width, height, _) = decode(&heatmap(&matrix, &labels).unwrap());
+            assert_eq!((width, height), (1000, 900));
+        }
+    }
+
+    #[test]
+    fn wrong_numbers_of_classes_or_labels_are_errors() {
+        assert!(heatmap(&matrix(1, |_, _| 1), &digits(1)).is_err());
+        assert!(heatmap(&matrix(257, |_, _| 1), &digits(257)).is_err());
+        let error = heatmap(&matrix(10, |_, _| 1), &digits(9)).unwrap_err();
+        assert_eq!(error.to_string(), "9 labels for 10 classes");
+    }
+}

@@ -1,0 +1,275 @@
+//! Text for the pictures: how it looks, and the pixels of one line in `DejaVu` Sans.
+//!
+//! It owns the font (bytes in the program, so a picture looks the same on every machine) and the
+//! geometry of a line of text. It knows nothing of plotters, canvases, files or terminals.
+//!
+//! Why not plotters' own text: version 0.3.7 with `ab_glyph` drops each glyph's left side bearing
+//! and cuts pen positions to whole pixels, so letters stand at uneven distances ("Con fusion").
+
+use super::canvas::{BLACK, Rgb};
+use ab_glyph::{Font, FontRef, OutlinedGlyph, PxScale, PxScaleFactor, ScaleFont, point};
+use anyhow::{Context, Result};
+use std::sync::LazyLock;
+
+/// Which part of a line of text lies on its anchor, along the reading direction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Anchor {
+    /// The start of the ink.
+    Start,
+    /// The middle of the ink.
+    Middle,
+    /// The end of the ink.
+    End,
+}
+
+/// Which way a line of text reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reading {
+    /// Left to right.
+    Across,
+    /// Bottom to top, as on a y axis.
+    Upward,
+}
+
+/// How a line of text looks and where it stands relative to its anchor.
+#[derive(Clone, Copy, Debug)]
+pub struct TextStyle {
+    size: f64,
+    weight: Weight,
+    pub(super) color: Rgb,
+    pub(super) anchor: Anchor,
+    pub(super) reading: Reading,
+}
+
+impl TextStyle {
+    /// Black, regular, reading across, its middle on the anchor; `size` is an em in pixels.
+    #[must_use]
+    pub fn new(size: f64) -> Self {
+        Self {
+            size,
+            weight: Weight::Regular,
+            color: BLACK,
+            anchor: Anchor::Middle,
+            reading: Reading::Across,
+        }
+    }
+
+    /// The same in bold.
+    #[must_use]
+    pub fn bold(mut self) -> Self {
+        self.weight = Weight::Bold;
+        self
+    }
+
+    /// The same in another colour.
+    #[must_use]
+    pub fn color(mut self, color: Rgb) -> Self {
+        self.color = color;
+        self
+    }
+
+    /// The same with another part of the line on its anchor.
+    #[must_use]
+    pub fn anchor(mut self, anchor: Anchor) -> Self {
+        self.anchor = anchor;
+        self
+    }
+
+    /// The same reading from bottom to top.
+    #[must_use]
+    pub fn upward(mut self) -> Self {
+        self.reading = Reading::Upward;
+        self
+    }
+
+    /// Size of an em in pixels.
+    #[must_use]
+    pub fn size(&self) -> f64 {
+        self.size
+    }
+
+    /// Length of `text` in this style in pixels.
+    ///
+    /// # Errors
+    /// Only if the font in the program is damaged.
+    pub fn length(&self, text: &str) -> Result<f64> {
+        let (left, right) = Line::new(text, self, 1.0)?.ink();
+        Ok(f64::from(right - left))
+    }
+}
+
+type BuiltIn = LazyLock<Option<FontRef<'static>>>;
+static REGULAR: BuiltIn = LazyLock::new(|| FontRef::try_from_slice(dejavu::sans::regular()).ok());
+static BOLD: BuiltIn = LazyLock::new(|| FontRef::try_from_slice(dejavu::sans::bold()).ok());
+
+/// How heavy the letters are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Weight {
+    Regular,
+    Bold,
+}
+
+/// One line of text, laid out with its pen starting at (0, 0) on the baseline.
+pub(super) struct Line {
+    glyphs: Vec<OutlinedGlyph>,
+    left: f32,
+    right: f32,
+    cap_height: f32,
+}
+
+impl Line {
+    /// Lays out `text` in `style`, `zoom` times as large. A character that the font lacks becomes
+    /// the font's empty box.
+    ///
+    /// # Errors
+    /// Only if the font in the program is damaged.
+    pub(super) fn new(text: &str, style: &TextStyle, zoom: f64) -> Result<Self> {
+        let font = match style.weight {
+            Weight::Regular => &REGULAR,
+            Weight::Bold => &BOLD,
+        };
+        let font = font.as_ref().context("the built-in font is damaged")?;
+        let em = font.units_per_em().context("the built-in font has no em")?;
+        // ab_glyph scales by the font's height (ascent to descent), a reader thinks in ems.
+        let scale = PxScale::from(single(style.size * zoom) * font.height_unscaled() / em);
+        let scaled = font.as_scaled(scale);
+        let cap_height = font
+            .outline(font.glyph_id('H'))
+            .map_or(0.0, |h| h.bounds.min.y * scaled.v_scale_factor());
+
+        let mut pen = 0.0;
+        let mut previous = None;
+        let mut glyphs = Vec::new();
+        let mut ink: Option<(f32, f32)> = None;
+        for letter in text.chars() {
+            let id = font.glyph_id(letter);
+            if let Some(previous) = previous {
+                pen += scaled.kern(previous, id);
+            }
+            previous = Some(id);
+            if let Some(outline) = font.outline(id) {
+                let left = pen + outline.bounds.min.x * scaled.h_scale_factor();
+                let right = pen + outline.bounds.max.x * scaled.h_scale_factor();
+                ink = Some((ink.map_or(left, |(first, _)| first), right));
+                let glyph = id.with_scale_and_position(scale, point(pen, 0.0));
+                let factor = PxScaleFactor {
+                    horizontal: scaled.h_scale_factor(),
+                    vertical: scaled.v_scale_factor(),
+                };
+                glyphs.push(OutlinedGlyph::new(glyph, outline, factor));
+            }
+            pen += scaled.h_advance(id);
+        }
+        let (left, right) = ink.unwrap_or_default();
+        Ok(Self {
+            glyphs,
+            left,
+            right,
+            cap_height,
+        })
+    }
+
+    /// Left and right end of the ink in pixels from the pen's start, equal without ink.
+    pub(super) fn ink(&self) -> (f32, f32) {
+        (self.left, self.right)
+    }
+
+    /// Height of a capital letter in pixels.
+    pub(super) fn cap_height(&self) -> f32 {
+        self.cap_height
+    }
+
+    /// Calls `paint(x, y, coverage)` for each pixel with ink: x to the right of the pen's start,
+    /// y down from the baseline, coverage in 0..=1.
+    pub(super) fn pixels(&self, mut paint: impl FnMut(i32, i32, f32)) {
+        for glyph in &self.glyphs {
+            let bounds = glyph.px_bounds();
+            let (left, top) = (whole(bounds.min.x), whole(bounds.min.y));
+            glyph.draw(|x, y, coverage| {
+                if let (Ok(x), Ok(y)) = (i32::try_from(x), i32::try_from(y)) {
+                    paint(left + x, top + y, coverage.clamp(0.0, 1.0));
+                }
+            });
+        }
+    }
+}
+
+/// A text size for the font, which works in single precision.
+#[allow(
+    clippy::cast_possible_truncation,
+    reason = "a size needs no more digits"
+)]
+fn single(value: f64) -> f32 {
+    value as f32
+}
+
+/// A whole pixel coordinate; glyph bounds are whole already and far below `i32::MAX`.
+#[allow(
+    clippy::cast_possible_truncation,
+    reason = "the value is a small whole number"
+)]
+fn whole(value: f32) -> i32 {
+    value as i32
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    /// Leftmost, topmost, rightmost and lowest pixel with clear ink.
+    fn extent(text: &str, size: f64) -> (i32, i32, i32, i32) {
+        let mut extent = (i32::MAX, i32::MAX, i32::MIN, i32::MIN);
+        let line = Line::new(text, &TextStyle::new(size), 1.0).unwrap();
+        line.pixels(|x, y, coverage| {
+            if coverage > 0.3 {
+                extent = (
+                    extent.0.min(x),
+                    extent.1.min(y),
+                    extent.2.max(x),
+                    extent.3.max(y),
+                );
+            }
+        });
+        extent
+    }
+
+    #[test]
+    fn capital_stands_on_the_baseline_and_reaches_the_cap_height() {
+        let (_, top, _, bottom) = extent("H", 100.0);
+        let line = Line::new("H", &TextStyle::new(100.0), 1.0).unwrap();
+        // DejaVu Sans: capitals are 0.729 em high.
+        assert!((line.cap_height() - 72.9).abs() < 0.2);
+        assert_eq!((top, bottom), (-73, -1));
+    }
+
+    #[test]
+    fn side_bearing_is_kept() {
+        // DejaVu Sans: the ink of "l" starts 0.094 em right of the pen, plotters would draw it at 0.
+        let (left, ..) = extent("l", 100.0);
+        assert_eq!(left, 9);
+        let line = Line::new("l", &TextStyle::new(100.0), 1.0).unwrap();
+        assert!((line.ink().0 - 9.4).abs() < 0.1);
+    }
+
+    #[test]
+    fn length_grows_with_text_size_and_weight() {
+        let length = |style: TextStyle, text| style.length(text).unwrap();
+        let base = length(TextStyle::new(20.0), "Matrix");
+        assert!((length(TextStyle::new(40.0), "Matrix") - 2.0 * base).abs() < 0.01);
+        assert!(length(TextStyle::new(20.0).bold(), "Matrix") > base);
+        assert!(length(TextStyle::new(20.0), "Matrices") > base);
+    }
+
+    #[test]
+    fn empty_blank_and_unknown_text_do_no_harm() {
+        let style = TextStyle::new(20.0);
+        for text in ["", "   "] {
+            assert!(style.length(text).unwrap().abs() < f64::EPSILON);
+            let line = Line::new(text, &style, 1.0).unwrap();
+            line.pixels(|_, _, _| panic!("ink in a blank line"));
+        }
+        let unknown = style.length("\u{10FFFF}").unwrap();
+        assert!(unknown > 0.0, "the empty box should be drawn");
+    }
+}
