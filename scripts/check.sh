@@ -5,7 +5,7 @@ set -euo pipefail
 . "$(dirname -- "${BASH_SOURCE[0]}")/common.sh"
 
 cd "$root"
-scripts=(scripts/*.sh .ci/run)
+scripts=(scripts/*.sh .ci/run tests/setup/stub.sh)
 for script in "${scripts[@]}"; do bash -n "$script"; done
 if has shellcheck; then
     shellcheck -x "${scripts[@]}"
@@ -13,6 +13,7 @@ else
     say "note: shellcheck is not installed, the scripts were parsed only"
 fi
 
+check_rust
 cargo fmt --all --check
 scripts/setup.sh
 forget_own_libtorch

@@ -2,7 +2,8 @@
 # Shared by the scripts beside it: where the project is, how they speak, and what they ask of the machine.
 # Kept to bash 3.2, the one that macOS has.
 
-root=$(cd -P -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)
+# With a CDPATH of the user's, cd might go elsewhere and print where it went.
+root=$(CDPATH='' cd -P -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)
 # shellcheck source=scripts/libtorch.versions
 . "$root/scripts/libtorch.versions"
 
@@ -16,12 +17,12 @@ fail() {
 
 has() { command -v "$1" >/dev/null 2>&1; }
 
-# older_than 1.87.0 1.88: is the first dotted version lower than the second? Suffixes such as -nightly are ignored.
+# older_than 1.87.0 1.88: is the first dotted version lower than the second? Suffixes such as -nightly or rc1 are ignored.
 older_than() {
     local IFS=. place
     local -a one two
-    read -ra one <<<"${1%%[-+]*}"
-    read -ra two <<<"${2%%[-+]*}"
+    read -ra one <<<"${1%%[!0-9.]*}"
+    read -ra two <<<"${2%%[!0-9.]*}"
     for place in 0 1 2; do
         if ((10#${one[place]:-0} < 10#${two[place]:-0})); then return 0; fi
         if ((10#${one[place]:-0} > 10#${two[place]:-0})); then return 1; fi
@@ -88,7 +89,7 @@ libtorch_of_the_user() {
     local python=python3 name found
     if [[ -n ${LIBTORCH_USE_PYTORCH+set} ]]; then
         # As torch-sys does: an active virtual environment means `python`, anything else `python3`.
-        if [[ -n ${VIRTUAL_ENV:-} ]]; then python=python; fi
+        if [[ -n ${VIRTUAL_ENV+set} ]]; then python=python; fi
         name="the PyTorch of $python (LIBTORCH_USE_PYTORCH is set)"
         found=$("$python" -c 'import torch; print(torch.__version__)' 2>/dev/null) ||
             fail "LIBTORCH_USE_PYTORCH is set, but  $python -c 'import torch'  fails:" \

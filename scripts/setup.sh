@@ -124,7 +124,8 @@ choose_installer() {
     fail "pip is missing from $(command -v python3): install it, for example  sudo apt install python3-pip  (Debian, Ubuntu), or install uv"
 }
 
-free_mb() { df -Pk "$1" 2>/dev/null | awk 'NR == 2 { print int($4 / 1024) }'; }
+# Prints nothing where df is missing or fails: then nobody knows, and the set-up goes on.
+free_mb() { df -Pk "$1" 2>/dev/null | awk 'NR == 2 { print int($4 / 1024) }' || true; }
 
 # Sets `cache` to the option that keeps the downloads out of the installer's cache, where that has no room for them.
 check_room() {
@@ -159,6 +160,14 @@ take_lock() {
     fi
 }
 
+# What a killed set-up left goes first of all: it may be what fills the disk.
+start_afresh() {
+    if ! rm -rf "$partial" 2>/dev/null || ! mkdir -p "$partial/new" "$partial/tmp" 2>/dev/null; then
+        fail "$root cannot be written to: set-up puts libtorch/ there"
+    fi
+    trap 'rm -rf "$partial"' EXIT
+}
+
 # fetch PIP-OPTIONS-AND-REQUIREMENTS: into libtorch.partial/new. On a terminal the installer shows its progress.
 fetch() {
     local log=$partial/errors tag reason
@@ -167,23 +176,30 @@ fetch() {
     if [[ $installer == uv ]]; then
         run=(uv pip install "${run[@]}" "--python-platform=$uv_platform")
         # uv shows its progress on stderr, so on a terminal its last words are there already.
-        if [[ -t 2 ]]; then log=/dev/stderr; fi
+        if [[ -t 2 ]]; then log=''; fi
     else
         run=(python3 -m pip install "${run[@]}" --implementation=cp --no-compile)
         for tag in "${tags[@]}"; do run+=("--platform=$tag"); done
     fi
     # The settings undo what a user's configuration may hold against --target, and keep pip from giving advice.
-    if TMPDIR=$partial/tmp PIP_USER=0 PIP_REQUIRE_VIRTUALENV=0 PIP_NO_INPUT=1 PIP_ROOT_USER_ACTION=ignore \
-        PIP_DISABLE_PIP_VERSION_CHECK=1 MACOSX_DEPLOYMENT_TARGET=14.0 "${run[@]}" "$@" >&2 2>"$log"; then return; fi
-    reason="see above"
-    if [[ -f $log ]]; then reason=$(grep -E '^ *(ERROR|error)' "$log" | tail -n 1) || reason=$(tail -n 1 "$log"); fi
+    run=(env "TMPDIR=$partial/tmp" PIP_USER=0 PIP_REQUIRE_VIRTUALENV=0 PIP_NO_INPUT=1 PIP_ROOT_USER_ACTION=ignore
+        PIP_DISABLE_PIP_VERSION_CHECK=1 MACOSX_DEPLOYMENT_TARGET=14.0 "${run[@]}" "$@")
+    if [[ -z $log ]]; then
+        if "${run[@]}" >&2; then return; fi
+        explain_fetch /dev/null "$installer says what, above"
+    fi
+    if "${run[@]}" >&2 2>"$log"; then return; fi
+    reason=$(grep -E '^ *(ERROR|error|cause|Caused by)' "$log" | tail -n 1) || reason=$(tail -n 1 "$log")
     explain_fetch "$log" "$installer says: ${reason:-nothing}"
 }
 
 explain_fetch() {
     local index=PIP_INDEX_URL
     if [[ $installer == uv ]]; then index=UV_DEFAULT_INDEX; fi
-    if [[ -f $1 ]] && grep -qiE 'retr(y|ies)|connect|timed out|resolution|dns|proxy|ssl' "$1"; then
+    if grep -qi 'no space left' "$1"; then
+        fail "the disk is full ($2); nothing was changed: make room on the disk of $root and run again"
+    fi
+    if grep -qiE 'retr(y|ies)|connect|timed out|resolution|dns|proxy|ssl' "$1"; then
         fail "the package index could not be reached ($2): check the network, set HTTPS_PROXY for a proxy" \
             "or $index for a mirror, or set LIBTORCH to a libtorch $LIBTORCH_VERSION that you have"
     fi
@@ -206,7 +222,7 @@ fetch_cuda_set() {
         fetch --no-deps "torch==$LIBTORCH_VERSION"
     fi
     while read -r line; do libraries+=("$line"); done < <(
-        sed -nE 's/^Requires-Dist: ((nvidia-|cuda-toolkit)[^; ]*).*/\1/p' "$partial/new/torch-$LIBTORCH_VERSION.dist-info/METADATA"
+        sed -nE 's/^Requires-Dist: ((nvidia-|cuda-toolkit)[^; ]*).*/\1/p' "$partial"/new/torch-*.dist-info/METADATA 2>/dev/null
     )
     ((${#libraries[@]})) || fail "the torch $LIBTORCH_VERSION wheel for this machine names no CUDA libraries: use --cpu"
     fetch "${libraries[@]}"
@@ -215,12 +231,9 @@ fetch_cuda_set() {
 install_set() {
     local found size="540 MB"
     if [[ $set == cuda ]]; then size="2.5 GB"; fi
-    if [[ -e $libtorch && ! -e $libtorch/$marker ]]; then
+    if [[ ! -e $libtorch/$marker ]] && [[ -e $libtorch || -L $libtorch ]]; then
         fail "$libtorch is there, but not made by this script: move it away, or set LIBTORCH to use it"
     fi
-    rm -rf "$partial"
-    mkdir -p "$partial/new" "$partial/tmp" 2>/dev/null || fail "$root cannot be written to: set-up puts libtorch/ there"
-    trap 'rm -rf "$partial"' EXIT
     say "fetching libtorch $LIBTORCH_VERSION ($(label "$set"), up to $size to download) with $installer ..."
     "fetch_${set}_set"
     found=$(version_in_folder "$partial/new/torch")
@@ -242,9 +255,10 @@ if ready; then exit 0; fi
 check_platform
 choose_set
 choose_installer
-check_room
 take_lock
 # Another set-up may have done it meanwhile.
 if ready; then exit 0; fi
+start_afresh
+check_room
 install_set
-ready
+ready || fail "libtorch/ changed while it was installed: run scripts/setup.sh again"

@@ -53,6 +53,9 @@ mod tests {
     fn the_digest_is_the_one_in_data_readme() {
         let digest = mnist_10k().unwrap().sha256();
         let readme = include_str!("../../data/README.md");
-        assert!(readme.contains(&digest), "{digest} is not in data/README.md");
+        assert!(
+            readme.contains(&digest),
+            "{digest} is not in data/README.md"
+        );
     }
 }

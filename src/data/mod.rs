@@ -47,7 +47,10 @@ impl Dataset {
             "{count} images but {} labels",
             labels.len()
         );
-        if let Some(position) = labels.iter().position(|&label| usize::from(label) >= CLASSES) {
+        if let Some(position) = labels
+            .iter()
+            .position(|&label| usize::from(label) >= CLASSES)
+        {
             bail!(
                 "label {} at position {position}; labels go from 0 to {}",
                 labels[position],

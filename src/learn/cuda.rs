@@ -1,0 +1,342 @@
+//! CUDA: is it usable, and if not, why not.
+//!
+//! It owns the one piece of unsafe code, which loads libtorch's CUDA library. Linux linkers drop that library
+//! from a program that calls nothing in it by name, and libtorch then says "no CUDA" without a word. Loading it at
+//! run time, when CUDA is asked for, mends that; and a run on the CPU does not pay for it.
+
+use std::fmt;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+use std::sync::OnceLock;
+
+use super::libtorch;
+
+/// The oldest driver that runs the CUDA libraries of `scripts/setup.sh --cuda`.
+pub const MINIMUM_DRIVER: &str = env!("CUDA_MINIMUM_DRIVER");
+
+const LIBRARY: &str = "libtorch_cuda.so";
+const DRIVER_FILE: &str = "/proc/driver/nvidia/version";
+
+/// What this machine has for CUDA.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Facts {
+    /// Whether this libtorch has a CUDA library.
+    pub built: bool,
+    /// Why libtorch's CUDA library does not load; `None` when it does, or was not tried.
+    pub load_error: Option<String>,
+    /// The NVIDIA driver's version.
+    pub driver: Option<String>,
+    /// GPUs that libtorch sees.
+    pub gpus: usize,
+    /// The environment variable `CUDA_VISIBLE_DEVICES`.
+    pub visible: Option<String>,
+}
+
+/// Why a GPU cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Problem {
+    /// libtorch was built without CUDA.
+    NotBuilt,
+    /// libtorch's CUDA library does not load, for the reason given.
+    LibrariesMissing(String),
+    /// No driver.
+    NoDriver,
+    /// The driver is older than [`MINIMUM_DRIVER`].
+    DriverTooOld(String),
+    /// A driver, but no GPU; with `CUDA_VISIBLE_DEVICES` where that is set.
+    NoGpu(Option<String>),
+    /// There are fewer GPUs than this index needs.
+    NoSuchIndex {
+        /// The GPU asked for, from 0.
+        index: usize,
+        /// The number of GPUs.
+        gpus: usize,
+    },
+}
+
+impl Facts {
+    /// Looks at this machine. Loads libtorch's CUDA library if there is a driver to use it with.
+    #[must_use]
+    pub fn gather() -> Self {
+        let folder = libtorch::folder();
+        let library = folder
+            .map(|folder| folder.join(LIBRARY))
+            .filter(|path| path.is_file());
+        let driver = driver();
+        let load = |path: &Path| driver.as_ref().and_then(|_| load(path).err());
+        let load_error = library.as_deref().and_then(load);
+        let usable = driver.is_some() && library.is_some() && load_error.is_none();
+        Self {
+            built: library.is_some(),
+            load_error,
+            driver,
+            gpus: if usable { gpus() } else { 0 },
+            visible: std::env::var("CUDA_VISIBLE_DEVICES").ok(),
+        }
+    }
+
+    /// Whether GPU `index` can be used.
+    ///
+    /// # Errors
+    /// The first thing that is in the way, in the order in which a user would have to mend them.
+    pub fn check(&self, index: usize) -> Result<(), Problem> {
+        let Some(driver) = &self.driver else {
+            return Err(Problem::NoDriver);
+        };
+        if !self.built {
+            return Err(Problem::NotBuilt);
+        }
+        if let Some(reason) = &self.load_error {
+            return Err(Problem::LibrariesMissing(reason.clone()));
+        }
+        if self.gpus == 0 && is_older(driver, MINIMUM_DRIVER) {
+            return Err(Problem::DriverTooOld(driver.clone()));
+        }
+        if self.gpus == 0 {
+            return Err(Problem::NoGpu(self.visible.clone()));
+        }
+        if index >= self.gpus {
+            return Err(Problem::NoSuchIndex {
+                index,
+                gpus: self.gpus,
+            });
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotBuilt => {
+                write!(
+                    f,
+                    "this libtorch was built without CUDA: run scripts/setup.sh --cuda, or point LIBTORCH at a CUDA build"
+                )
+            }
+            Self::LibrariesMissing(reason) => {
+                write!(
+                    f,
+                    "libtorch's CUDA libraries are missing ({reason}): run scripts/setup.sh --cuda"
+                )
+            }
+            Self::NoDriver => {
+                write!(
+                    f,
+                    "there is no NVIDIA driver on this machine: install driver {MINIMUM_DRIVER} or newer"
+                )
+            }
+            Self::DriverTooOld(found) => {
+                write!(
+                    f,
+                    "the NVIDIA driver {found} is too old: install driver {MINIMUM_DRIVER} or newer"
+                )
+            }
+            Self::NoGpu(None) => write!(
+                f,
+                "the NVIDIA driver shows no GPU: see what nvidia-smi says"
+            ),
+            Self::NoGpu(Some(visible)) => {
+                write!(
+                    f,
+                    "the NVIDIA driver shows no GPU; CUDA_VISIBLE_DEVICES is set to '{visible}': unset it to see all"
+                )
+            }
+            Self::NoSuchIndex { index, gpus: 1 } => {
+                write!(f, "there is no GPU {index}: the only one is cuda:0")
+            }
+            Self::NoSuchIndex { index, gpus } => {
+                write!(
+                    f,
+                    "there is no GPU {index}: the {gpus} GPUs are cuda:0 to cuda:{}",
+                    gpus - 1
+                )
+            }
+        }
+    }
+}
+
+/// Whether a driver seems to be there; costs nothing, unlike asking it.
+#[must_use]
+pub fn sees_driver() -> bool {
+    // /dev/dxg is how Windows lends its GPU to a Linux within it.
+    Path::new(DRIVER_FILE).exists() || Path::new("/dev/dxg").exists()
+}
+
+/// Name and memory of each GPU, as the driver's own tool tells them.
+#[must_use]
+pub fn gpu_names() -> Vec<String> {
+    let text = nvidia_smi("index,name,memory.total").unwrap_or_default();
+    text.lines().map(|line| line.trim().to_owned()).collect()
+}
+
+fn driver() -> Option<String> {
+    match fs::read_to_string(DRIVER_FILE) {
+        Ok(text) => driver_version(&text).or(Some("of unknown version".to_owned())),
+        Err(_) => nvidia_smi("driver_version")?
+            .lines()
+            .next()
+            .map(|line| line.trim().to_owned()),
+    }
+}
+
+/// Finds `580.95.05` in "NVRM version: NVIDIA UNIX Open Kernel Module for x86_64  580.95.05  Release Build ...".
+fn driver_version(text: &str) -> Option<String> {
+    let is_version =
+        |word: &&str| word.contains('.') && word.split('.').all(|part| part.parse::<u32>().is_ok());
+    text.lines()
+        .next()?
+        .split_whitespace()
+        .find(is_version)
+        .map(str::to_owned)
+}
+
+fn nvidia_smi(fields: &str) -> Option<String> {
+    let arguments = [&format!("--query-gpu={fields}"), "--format=csv,noheader"];
+    let output = Command::new("nvidia-smi").args(arguments).output().ok()?;
+    let text = String::from_utf8(output.stdout).ok()?;
+    (output.status.success() && !text.trim().is_empty()).then_some(text)
+}
+
+/// Compares the first numbers, which are what CUDA asks for: is 570.86 older than 580?
+fn is_older(found: &str, wanted: &str) -> bool {
+    let major = |version: &str| {
+        version
+            .split('.')
+            .next()
+            .and_then(|part| part.parse::<u32>().ok())
+    };
+    matches!((major(found), major(wanted)), (Some(found), Some(wanted)) if found < wanted)
+}
+
+fn gpus() -> usize {
+    libtorch::call(|| Ok(tch::Cuda::device_count()))
+        .map_or(0, |count| usize::try_from(count).unwrap_or(0))
+}
+
+/// Loads libtorch's CUDA library into the program, once and for good.
+fn load(path: &Path) -> Result<(), String> {
+    static LOADED: OnceLock<Result<(), String>> = OnceLock::new();
+    LOADED
+        .get_or_init(|| load_library(path).map_err(|error| reason(&error.to_string())))
+        .clone()
+}
+
+#[expect(
+    unsafe_code,
+    reason = "loading a library runs its initialisers, whatever they are"
+)]
+fn load_library(path: &Path) -> Result<(), libloading::Error> {
+    // SAFETY: the file is libtorch's own, of the same folder and build as the libtorch_cpu.so that is loaded already;
+    // its initialisers register CUDA with that and do nothing else. No symbol is taken from it, and it is never unloaded.
+    let library = unsafe { libloading::Library::new(path) }?;
+    std::mem::forget(library);
+    Ok(())
+}
+
+/// "libcudnn.so.9: cannot open shared object file: No such file or directory" says enough with its first two parts.
+fn reason(error: &str) -> String {
+    let parts: Vec<&str> = error.split(": ").take(2).collect();
+    parts.join(": ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn good() -> Facts {
+        Facts {
+            built: true,
+            load_error: None,
+            driver: Some("580.95.05".into()),
+            gpus: 2,
+            visible: None,
+        }
+    }
+
+    #[test]
+    fn each_problem_names_its_cause() {
+        let problem = |change: fn(&mut Facts), index: usize| {
+            let mut facts = good();
+            change(&mut facts);
+            facts.check(index).unwrap_err().to_string()
+        };
+        for (text, part) in [
+            (problem(|facts| facts.driver = None, 0), "no NVIDIA driver"),
+            (
+                problem(|facts| facts.built = false, 0),
+                "built without CUDA",
+            ),
+            (
+                problem(
+                    |facts| facts.load_error = Some("libcudnn.so.9: cannot open".into()),
+                    0,
+                ),
+                "missing (libcudnn.so.9: cannot open): run scripts/setup.sh --cuda",
+            ),
+            (
+                problem(
+                    |facts| (facts.gpus, facts.driver) = (0, Some("570.86".into())),
+                    0,
+                ),
+                "driver 570.86 is too old: install driver 580",
+            ),
+            (
+                problem(|facts| facts.gpus = 0, 0),
+                "shows no GPU: see what nvidia-smi says",
+            ),
+            (
+                problem(
+                    |facts| (facts.gpus, facts.visible) = (0, Some(String::new())),
+                    0,
+                ),
+                "CUDA_VISIBLE_DEVICES is set to ''",
+            ),
+            (
+                problem(|_| {}, 2),
+                "no GPU 2: the 2 GPUs are cuda:0 to cuda:1",
+            ),
+            (
+                problem(|facts| facts.gpus = 1, 1),
+                "no GPU 1: the only one is cuda:0",
+            ),
+        ] {
+            assert!(text.contains(part), "{text}");
+        }
+        assert_eq!(good().check(1), Ok(()));
+    }
+
+    #[test]
+    fn a_driver_that_works_is_not_too_old() {
+        // NVIDIA's compatibility packages let older drivers run newer libraries.
+        let facts = Facts {
+            driver: Some("570.86".into()),
+            ..good()
+        };
+        assert_eq!(facts.check(0), Ok(()));
+    }
+
+    #[test]
+    fn driver_versions_are_found_and_compared() {
+        let text = "NVRM version: NVIDIA UNIX Open Kernel Module for x86_64  580.95.05  Release Build  (root)\nGCC version: 12.2.0";
+        assert_eq!(driver_version(text).as_deref(), Some("580.95.05"));
+        assert_eq!(driver_version("nothing"), None);
+        assert!(
+            is_older("570.172.08", "580")
+                && !is_older("580.65.06", "580")
+                && !is_older("1000.1", "580")
+        );
+        assert!(!is_older("of unknown version", "580"));
+    }
+
+    #[test]
+    fn a_library_that_does_not_load_says_which_file_is_missing() {
+        let error = "libcudnn.so.9: cannot open shared object file: No such file or directory";
+        assert_eq!(
+            reason(error),
+            "libcudnn.so.9: cannot open shared object file"
+        );
+        assert!(load_library(Path::new("/nowhere/libtorch_cuda.so")).is_err());
+    }
+}

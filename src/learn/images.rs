@@ -1,0 +1,236 @@
+//! Images and labels on the device: the training set in u8, the test set ready for the network.
+//!
+//! It owns how pixels become the network's input: divided by 255, f32, on the CPU in oneDNN's memory
+//! layout where there is one. Training images stay u8 until a batch needs them; test images are
+//! converted and cut into chunks once, because they are scored again and again.
+
+use tch::{Device, Kind, TchError, Tensor};
+
+use super::libtorch;
+use crate::data::{CLASSES, Dataset, PIXELS, SIDE};
+
+/// Where pixels live and how they are laid out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Placement {
+    /// The device.
+    pub device: Device,
+    /// oneDNN's own layout instead of plain tensors.
+    pub onednn: bool,
+}
+
+impl Placement {
+    /// The best layout for `device`.
+    #[must_use]
+    pub fn on(device: Device) -> Self {
+        Self {
+            device,
+            onednn: device == Device::Cpu && libtorch::has_onednn_layout(),
+        }
+    }
+
+    /// Images scored in one forward pass. On a CPU, as many as its caches hold well (measured: 125 in oneDNN's layout,
+    /// 250 in the plain one); on a GPU, all of a usual test set at once.
+    #[must_use]
+    pub fn chunk(self) -> i64 {
+        match (self.device, self.onednn) {
+            (Device::Cpu, true) => 125,
+            (Device::Cpu, false) => 250,
+            _ => 10_000,
+        }
+    }
+
+    /// u8 pixels (n x 784) to the network's input (n x 1 x 28 x 28, f32, 0..=1).
+    fn input(self, pixels: &Tensor) -> Result<Tensor, TchError> {
+        let side = size(SIDE);
+        let images = pixels
+            .f_to_kind(Kind::Float)?
+            .f_div_scalar_(255.0)?
+            .f_view([-1, 1, side, side])?;
+        if self.onednn {
+            images.f_to_mkldnn(Kind::Float)
+        } else {
+            Ok(images)
+        }
+    }
+}
+
+/// The training images, u8 on the device.
+#[derive(Debug)]
+pub struct TrainingImages {
+    placement: Placement,
+    /// n x 784, u8.
+    pixels: Tensor,
+    /// n, i64.
+    labels: Tensor,
+}
+
+/// Which training images a batch, or a part of one, is made of.
+#[derive(Debug)]
+pub enum Rows {
+    /// Neighbours: first row and number.
+    Range(i64, i64),
+    /// Picked ones: row numbers, i64, on the device.
+    Picked(Tensor),
+}
+
+impl TrainingImages {
+    /// Copies `dataset` to the device.
+    ///
+    /// # Errors
+    /// When the device's memory is full.
+    pub fn new(dataset: &Dataset, placement: Placement) -> Result<Self, TchError> {
+        let (pixels, labels) = tensors(dataset)?;
+        Ok(Self {
+            placement,
+            pixels: pixels.f_to_device(placement.device)?,
+            labels: labels.f_to_device(placement.device)?,
+        })
+    }
+
+    /// The same images once more, for another thread; nothing is copied.
+    #[must_use]
+    pub fn share(&self) -> Self {
+        Self {
+            placement: self.placement,
+            pixels: self.pixels.shallow_clone(),
+            labels: self.labels.shallow_clone(),
+        }
+    }
+
+    /// Input (n x 1 x 28 x 28, f32) and labels (n, i64) of `rows`.
+    ///
+    /// # Errors
+    /// When a row is not there.
+    pub fn batch(&self, rows: &Rows) -> Result<(Tensor, Tensor), TchError> {
+        let (pixels, labels) = match rows {
+            Rows::Range(start, length) => (
+                self.pixels.f_narrow(0, *start, *length)?,
+                self.labels.f_narrow(0, *start, *length)?,
+            ),
+            Rows::Picked(rows) => (
+                self.pixels.f_index_select(0, rows)?,
+                self.labels.f_index_select(0, rows)?,
+            ),
+        };
+        Ok((self.placement.input(&pixels)?, labels))
+    }
+}
+
+/// A part of the test set, ready to be scored.
+#[derive(Debug)]
+pub struct Chunk {
+    /// The network's input, n x 1 x 28 x 28, f32.
+    pub images: Tensor,
+    /// Each image's true class times the number of classes: where its row of the confusion matrix starts; n, i64.
+    pub rows: Tensor,
+    /// As many ones; n, i64.
+    pub ones: Tensor,
+}
+
+impl Chunk {
+    /// The same chunk once more, for another thread; nothing is copied.
+    #[must_use]
+    pub fn share(&self) -> Self {
+        Self {
+            images: self.images.shallow_clone(),
+            rows: self.rows.shallow_clone(),
+            ones: self.ones.shallow_clone(),
+        }
+    }
+}
+
+/// Cuts `dataset` into chunks on the device.
+///
+/// # Errors
+/// When the device's memory is full.
+pub fn chunks(dataset: &Dataset, placement: Placement) -> Result<Vec<Chunk>, TchError> {
+    let (pixels, labels) = tensors(dataset)?;
+    let parts = pixels.f_split(placement.chunk(), 0)?;
+    let labels = labels.f_split(placement.chunk(), 0)?;
+    let chunk = |(pixels, labels): (Tensor, Tensor)| {
+        let labels = labels.f_to_device(placement.device)?;
+        Ok(Chunk {
+            images: placement.input(&pixels.f_to_device(placement.device)?)?,
+            rows: labels.f_mul_scalar(size(CLASSES))?,
+            ones: labels.f_ones_like()?,
+        })
+    };
+    parts.into_iter().zip(labels).map(chunk).collect()
+}
+
+/// Pixels (n x 784, u8) and labels (n, i64) on the CPU.
+fn tensors(dataset: &Dataset) -> Result<(Tensor, Tensor), TchError> {
+    let shape = [size(dataset.len()), size(PIXELS)];
+    let pixels = Tensor::f_from_data_size(dataset.pixels(), &shape, Kind::Uint8)?;
+    let labels = Tensor::f_from_slice(dataset.labels())?.f_to_kind(Kind::Int64)?;
+    Ok((pixels, labels))
+}
+
+/// libtorch counts in i64.
+fn size(number: usize) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::embedded;
+
+    const PLAIN: Placement = Placement {
+        device: Device::Cpu,
+        onednn: false,
+    };
+
+    #[test]
+    fn batches_are_the_images_divided_by_255() {
+        let train = embedded::mnist_10k().unwrap().train;
+        let images = TrainingImages::new(&train, PLAIN).unwrap();
+        let (input, labels) = images.batch(&Rows::Range(7, 3)).unwrap();
+        assert_eq!(input.size(), [3, 1, 28, 28]);
+        let values = Vec::<f32>::try_from(input.flatten(0, -1)).unwrap();
+        let expected = train.pixels()[7 * PIXELS..10 * PIXELS].iter();
+        assert!(
+            expected
+                .zip(&values)
+                .all(|(&byte, &value)| (f32::from(byte) / 255.0 - value).abs() < 1e-7)
+        );
+        let expected: Vec<i64> = train.labels()[7..10]
+            .iter()
+            .map(|&label| label.into())
+            .collect();
+        assert_eq!(Vec::<i64>::try_from(labels).unwrap(), expected);
+        let picked = images
+            .batch(&Rows::Picked(Tensor::from_slice(&[9_i64, 7])))
+            .unwrap();
+        assert_eq!(
+            Vec::<i64>::try_from(picked.1).unwrap(),
+            [expected[2], expected[0]]
+        );
+        assert_eq!(picked.0.get(1), input.get(0));
+    }
+
+    #[test]
+    fn chunks_cover_the_set_once_in_order() {
+        let test = embedded::mnist_10k()
+            .unwrap()
+            .resized(None, Some(610))
+            .unwrap()
+            .test;
+        let chunks = chunks(&test, PLAIN).unwrap();
+        let sizes: Vec<i64> = chunks.iter().map(|chunk| chunk.images.size()[0]).collect();
+        assert_eq!(sizes, [250, 250, 110]);
+        let rows: Vec<Tensor> = chunks
+            .iter()
+            .map(|chunk| chunk.rows.shallow_clone())
+            .collect();
+        let expected: Vec<i64> = test
+            .labels()
+            .iter()
+            .map(|&label| 10 * i64::from(label))
+            .collect();
+        assert_eq!(
+            Vec::<i64>::try_from(Tensor::cat(&rows, 0)).unwrap(),
+            expected
+        );
+    }
+}

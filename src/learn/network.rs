@@ -1,0 +1,242 @@
+//! The article's network, built with `nn::seq`, and the gradient of its loss.
+//!
+//! It owns the layers and ties their parameters to one flat tensor, so that setting weights, adding
+//! gradients and Adam's update are a few kernels each and not dozens.
+
+use tch::nn::{self, Module};
+use tch::{Device, Kind, Reduction, TchError, Tensor};
+
+use super::weights::PARAMETERS;
+use crate::data::CLASSES;
+
+/// One copy of the network.
+#[derive(Debug)]
+pub struct Network {
+    layers: nn::Sequential,
+    /// Parameters that are views into `flat`, in the order of [`PARAMETERS`].
+    parameters: Vec<Tensor>,
+    /// All 3,138 weights, f32.
+    flat: Tensor,
+}
+
+impl Network {
+    /// The network on `device`, all weights 0.
+    ///
+    /// # Errors
+    /// When the device cannot hold it.
+    pub fn new(device: Device) -> Result<Self, TchError> {
+        let store = nn::VarStore::new(device);
+        let layers = layers(&store.root());
+        let named = store.variables();
+        let parameters: Vec<Tensor> = PARAMETERS
+            .iter()
+            .map(|(name, _)| named[*name].shallow_clone())
+            .collect();
+        let flat = Tensor::f_cat(
+            &parameters
+                .iter()
+                .map(|p| p.detach().flatten(0, -1))
+                .collect::<Vec<_>>(),
+            0,
+        )?;
+        let mut start = 0;
+        for parameter in &parameters {
+            let length = i64::try_from(parameter.numel()).unwrap_or(i64::MAX);
+            let view = flat
+                .f_narrow(0, start, length)?
+                .f_view(parameter.size().as_slice())?;
+            parameter.shallow_clone().f_set_data(&view)?;
+            start += length;
+        }
+        Ok(Self {
+            layers,
+            parameters,
+            flat,
+        })
+    }
+
+    /// Copies the flat weights (f32, 3,138) into the network.
+    ///
+    /// # Errors
+    /// When `weights` has another size.
+    pub fn set_weights(&mut self, weights: &Tensor) -> Result<(), TchError> {
+        self.flat.f_copy_(weights)
+    }
+
+    /// Logits (n x 10, f32) of `images` (n x 1 x 28 x 28, f32, plain or in oneDNN's layout).
+    #[must_use]
+    pub fn forward(&self, images: &Tensor) -> Tensor {
+        self.layers.forward(images)
+    }
+
+    /// A batch's share of the loss (a scalar) and of its gradient (flat, 3,138): the cross-entropy of `images`
+    /// against `labels` (n, i64), summed over them and divided by `batch_size`, the number of images of the whole batch.
+    ///
+    /// # Errors
+    /// When libtorch fails, for example because the device's memory is full.
+    #[expect(clippy::cast_precision_loss, reason = "batch sizes are far below 2^53")]
+    pub fn gradient(
+        &self,
+        images: &Tensor,
+        labels: &Tensor,
+        batch_size: usize,
+    ) -> Result<(Tensor, Tensor), TchError> {
+        let logits = self.layers.forward(images);
+        let sum = logits.f_cross_entropy_loss::<Tensor>(labels, None, Reduction::Sum, -100, 0.0)?;
+        let loss = sum.f_div_scalar(batch_size as f64)?;
+        let parts = Tensor::f_run_backward(&[&loss], &self.parameters, false, false)?;
+        let parts: Vec<Tensor> = parts.iter().map(|part| part.flatten(0, -1)).collect();
+        Ok((Tensor::f_cat(&parts, 0)?, loss.detach()))
+    }
+}
+
+/// (convolution 3x3, pool 2, ReLU) x 3 with 1-8-16-8 channels on 28-14-7-3 pixels, then a dense layer.
+fn layers(root: &nn::Path) -> nn::Sequential {
+    // Weights are set later, so drawing them here would be for nothing.
+    let zero = nn::Init::Const(0.0);
+    let same_size = nn::ConvConfig {
+        padding: 1,
+        ws_init: zero,
+        ..nn::ConvConfig::default()
+    };
+    let linear = nn::LinearConfig {
+        ws_init: zero,
+        bs_init: Some(zero),
+        bias: true,
+    };
+    nn::seq()
+        .add(nn::conv2d(root / "conv1", 1, 8, 3, same_size))
+        .add_fn(pool_and_relu)
+        .add(nn::conv2d(root / "conv2", 8, 16, 3, same_size))
+        .add_fn(pool_and_relu)
+        .add(nn::conv2d(root / "conv3", 16, 8, 3, same_size))
+        .add_fn(pool_and_relu)
+        .add_fn(flatten)
+        .add(nn::linear(root / "dense", 72, 10, linear))
+}
+
+/// The article has ReLU first; the maximum of both orders is the same, and this one does a quarter of the work.
+fn pool_and_relu(images: &Tensor) -> Tensor {
+    // The stride is spelled out because the backward pass in oneDNN's layout does not know the default.
+    images.max_pool2d(2, 2, 0, 1, false).relu()
+}
+
+/// Channels, rows and columns in one: n x 8 x 3 x 3 to n x 72.
+fn flatten(images: &Tensor) -> Tensor {
+    if images.is_mkldnn() {
+        images.to_dense(None, false).flatten(1, -1)
+    } else {
+        images.flatten(1, -1)
+    }
+}
+
+/// Counts how often each true class was taken for each class: 100 numbers (i64), true class x 10 + predicted class.
+///
+/// `rows` is each image's true class x 10 (i64), `ones` as many ones (i64). Nothing here waits for the device.
+///
+/// # Errors
+/// When libtorch fails.
+pub fn confusion_counts(logits: &Tensor, rows: &Tensor, ones: &Tensor) -> Result<Tensor, TchError> {
+    let cells = logits.f_argmax(1, false)?.f_add_(rows)?;
+    let classes = i64::try_from(CLASSES).unwrap_or(i64::MAX);
+    Tensor::f_zeros([classes * classes], (Kind::Int64, logits.device()))?
+        .f_scatter_add_(0, &cells, ones)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_parameters_have_the_names_and_shapes_of_the_files() {
+        let store = nn::VarStore::new(Device::Cpu);
+        let _layers = layers(&store.root());
+        let named = store.variables();
+        assert_eq!(named.len(), PARAMETERS.len());
+        for (name, shape) in PARAMETERS {
+            let shape: Vec<i64> = shape
+                .iter()
+                .map(|&size| i64::try_from(size).unwrap())
+                .collect();
+            assert_eq!(named[name].size(), shape, "{name}");
+        }
+    }
+
+    #[test]
+    fn setting_flat_weights_changes_the_layers() {
+        let mut network = Network::new(Device::Cpu).unwrap();
+        let images = Tensor::ones([2, 1, 28, 28], (Kind::Float, Device::Cpu));
+        assert_eq!(network.forward(&images).abs().max().double_value(&[]), 0.0);
+        // Only the last weight, the bias of class 9, is 1.
+        let weights = Tensor::zeros([3_138], (Kind::Float, Device::Cpu));
+        let _ = weights.narrow(0, 3_137, 1).fill_(1.0);
+        network.set_weights(&weights).unwrap();
+        let logits = network.forward(&images);
+        assert_eq!(
+            Vec::<f32>::try_from(logits.get(1)).unwrap(),
+            [0., 0., 0., 0., 0., 0., 0., 0., 0., 1.]
+        );
+    }
+
+    #[test]
+    fn a_gradient_in_parts_is_the_gradient() {
+        tch::manual_seed(1);
+        let mut network = Network::new(Device::Cpu).unwrap();
+        network
+            .set_weights(&(Tensor::rand([3_138], (Kind::Float, Device::Cpu)) - 0.5))
+            .unwrap();
+        let images = Tensor::rand([20, 1, 28, 28], (Kind::Float, Device::Cpu));
+        let labels = Tensor::randint(10, [20], (Kind::Int64, Device::Cpu));
+        let whole = network.gradient(&images, &labels, 20).unwrap();
+        let part = |start, length| {
+            network.gradient(
+                &images.narrow(0, start, length),
+                &labels.narrow(0, start, length),
+                20,
+            )
+        };
+        let (first, second) = (part(0, 15).unwrap(), part(15, 5).unwrap());
+        let difference =
+            |a: &Tensor, b: &Tensor, sum: &Tensor| ((a + b) - sum).abs().max().double_value(&[]);
+        assert!(difference(&first.0, &second.0, &whole.0) < 1e-5);
+        assert!(difference(&first.1, &second.1, &whole.1) < 1e-5);
+    }
+
+    #[test]
+    fn both_layouts_give_the_same_logits_and_gradients() {
+        if !super::super::libtorch::has_onednn_layout() {
+            return;
+        }
+        tch::manual_seed(2);
+        let mut network = Network::new(Device::Cpu).unwrap();
+        network
+            .set_weights(&(Tensor::rand([3_138], (Kind::Float, Device::Cpu)) - 0.5))
+            .unwrap();
+        let images = Tensor::rand([8, 1, 28, 28], (Kind::Float, Device::Cpu));
+        let labels = Tensor::randint(10, [8], (Kind::Int64, Device::Cpu));
+        let plain = network.gradient(&images, &labels, 8).unwrap();
+        let onednn = network.gradient(&images.to_mkldnn(), &labels, 8).unwrap();
+        let close = |a: &Tensor, b: &Tensor| a.allclose(b, 1e-4, 1e-5, false);
+        assert!(close(&plain.0, &onednn.0) && close(&plain.1, &onednn.1));
+        assert!(close(
+            &network.forward(&images),
+            &network.forward(&images.to_mkldnn())
+        ));
+    }
+
+    #[test]
+    fn confusion_is_counted_by_true_and_predicted_class() {
+        let mut scores = vec![0_f32; 30];
+        scores[3] = 1.0; // Image 0: predicted 3.
+        scores[10 + 9] = 1.0; // Image 1: predicted 9.
+        scores[20 + 3] = 1.0; // Image 2: predicted 3.
+        let logits = Tensor::from_slice(&scores).view([3, 10]);
+        let rows = Tensor::from_slice(&[30_i64, 0, 30]);
+        let counts = confusion_counts(&logits, &rows, &Tensor::from_slice(&[1_i64; 3])).unwrap();
+        let counts = Vec::<i64>::try_from(counts).unwrap();
+        assert_eq!(
+            (counts[33], counts[9], counts.iter().sum::<i64>()),
+            (2, 1, 3)
+        );
+    }
+}

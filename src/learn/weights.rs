@@ -1,0 +1,243 @@
+//! The network's weights as plain numbers: names, shapes, seeded initial values, safetensors in and out.
+//!
+//! It owns the order of the parameters, which is the order of everything flat in this program
+//! (weights, gradients, Adam's moments). It knows nothing of tensors, so a file's names, shapes and
+//! kinds are checked before libtorch sees any of it.
+
+use anyhow::{Context, Result, bail, ensure};
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use safetensors::{Dtype, SafeTensors, tensor::TensorView};
+use serde::Serialize;
+
+/// Name and shape of every parameter, in order. PyTorch users know both: convolutions are (output channels,
+/// input channels, height, width), the dense layer is (outputs, inputs).
+pub const PARAMETERS: [(&str, &[usize]); 8] = [
+    ("conv1.weight", &[8, 1, 3, 3]),
+    ("conv1.bias", &[8]),
+    ("conv2.weight", &[16, 8, 3, 3]),
+    ("conv2.bias", &[16]),
+    ("conv3.weight", &[8, 16, 3, 3]),
+    ("conv3.bias", &[8]),
+    ("dense.weight", &[10, 72]),
+    ("dense.bias", &[10]),
+];
+
+/// How initial weights are drawn: uniform in ± a bound per layer. Biases start at 0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Init {
+    /// 0.5·√(24 / sum of all sizes of the weight tensor): what Flux 0.7-0.9 called `glorot_uniform`. The article's.
+    #[default]
+    Flux,
+    /// √(6 / (fan in + fan out)): Glorot and Bengio 2010.
+    Glorot,
+    /// √(6 / fan in): He et al. 2015, for layers before a ReLU.
+    Kaiming,
+}
+
+impl Init {
+    /// The bound for a weight tensor of this shape.
+    #[expect(clippy::cast_precision_loss, reason = "sizes are small")]
+    fn bound(self, shape: &[usize]) -> f64 {
+        // Height times width of a convolution's kernel; 1 for a dense layer.
+        let field: usize = shape[2..].iter().product();
+        let (fan_in, fan_out) = (shape[1] * field, shape[0] * field);
+        match self {
+            Self::Flux => 0.5 * (24.0 / shape.iter().sum::<usize>() as f64).sqrt(),
+            Self::Glorot => (6.0 / (fan_in + fan_out) as f64).sqrt(),
+            Self::Kaiming => (6.0 / fan_in as f64).sqrt(),
+        }
+    }
+}
+
+/// All parameters of the network, one after the other in the order of [`PARAMETERS`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct Weights(Vec<f32>);
+
+impl Weights {
+    /// Number of parameters: 3,138.
+    #[must_use]
+    pub fn count() -> usize {
+        PARAMETERS
+            .iter()
+            .map(|(_, shape)| shape.iter().product::<usize>())
+            .sum()
+    }
+
+    /// Initial weights. The same seed gives the same weights on every machine and every device.
+    #[must_use]
+    pub fn initial(init: Init, seed: u64) -> Self {
+        let mut generator = ChaCha8Rng::seed_from_u64(seed);
+        let mut values = Vec::with_capacity(Self::count());
+        for (_, shape) in PARAMETERS {
+            let count: usize = shape.iter().product();
+            if let [_] = shape {
+                values.extend(std::iter::repeat_n(0.0, count));
+            } else {
+                #[expect(
+                    clippy::cast_possible_truncation,
+                    reason = "f32 is the kind of the weights"
+                )]
+                let bound = init.bound(shape) as f32;
+                values.extend((0..count).map(|_| (2.0 * generator.random::<f32>() - 1.0) * bound));
+            }
+        }
+        Self(values)
+    }
+
+    /// The values, flat, in the order of [`PARAMETERS`].
+    ///
+    /// # Errors
+    /// When `values` are not [`Self::count`] numbers.
+    pub fn from_values(values: Vec<f32>) -> Result<Self> {
+        let (found, count) = (values.len(), Self::count());
+        ensure!(
+            found == count,
+            "{found} weights where the network has {count}"
+        );
+        Ok(Self(values))
+    }
+
+    /// The values, flat, in the order of [`PARAMETERS`].
+    #[must_use]
+    pub fn values(&self) -> &[f32] {
+        &self.0
+    }
+
+    /// The weights as a safetensors file, in 32-bit floats. The same weights give the same bytes.
+    ///
+    /// # Errors
+    /// Only when the format's own library refuses.
+    pub fn to_safetensors(&self) -> Result<Vec<u8>> {
+        let bytes: Vec<u8> = self
+            .0
+            .iter()
+            .flat_map(|value| value.to_le_bytes())
+            .collect();
+        let mut rest = bytes.as_slice();
+        let mut views = Vec::new();
+        for (name, shape) in PARAMETERS {
+            let (data, after) = rest.split_at(4 * shape.iter().product::<usize>());
+            views.push((name, TensorView::new(Dtype::F32, shape.to_vec(), data)?));
+            rest = after;
+        }
+        Ok(safetensors::serialize(views, None)?)
+    }
+
+    /// Reads a safetensors file. Every parameter must be there, with its shape, in 32-bit floats, and nothing else.
+    ///
+    /// # Errors
+    /// When one of these does not hold, naming the tensor, or the bytes are no safetensors file.
+    pub fn from_safetensors(bytes: &[u8]) -> Result<Self> {
+        let file = SafeTensors::deserialize(bytes).context("not a safetensors file")?;
+        let known = |name: &str| PARAMETERS.iter().any(|(parameter, _)| *parameter == name);
+        if let Some(name) = file.names().into_iter().find(|name| !known(name)) {
+            bail!("tensor {name} is not a part of the network");
+        }
+        let mut values = Vec::with_capacity(Self::count());
+        for (name, shape) in PARAMETERS {
+            let tensor = file
+                .tensor(name)
+                .ok()
+                .with_context(|| format!("tensor {name} is missing"))?;
+            let found = tensor.shape();
+            ensure!(
+                found == shape,
+                "tensor {name} has shape {found:?}, the network needs {shape:?}"
+            );
+            let kind = tensor.dtype();
+            ensure!(
+                kind == Dtype::F32,
+                "tensor {name} holds {kind:?}, the network needs F32"
+            );
+            let floats = tensor.data().as_chunks::<4>().0;
+            values.extend(floats.iter().map(|&bytes| f32::from_le_bytes(bytes)));
+        }
+        Ok(Self(values))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bounds_are_those_of_their_definitions() {
+        let near = |init: Init, shape: &[usize], bound: f64| {
+            assert!(
+                (init.bound(shape) - bound).abs() < 1e-4,
+                "{init:?} {shape:?}"
+            );
+        };
+        // 8 + 1 + 3 + 3 = 15 and 10 + 72 = 82: sums of all sizes.
+        near(Init::Flux, &[8, 1, 3, 3], 0.6325);
+        near(Init::Flux, &[10, 72], 0.2705);
+        // Fans of 9 and 72; of 72 and 10.
+        near(Init::Glorot, &[8, 1, 3, 3], 0.2722);
+        near(Init::Glorot, &[10, 72], 0.2705);
+        near(Init::Kaiming, &[8, 1, 3, 3], 0.8165);
+        near(Init::Kaiming, &[10, 72], 0.2887);
+    }
+
+    #[test]
+    fn initial_weights_fill_their_range_and_biases_are_zero() {
+        let weights = Weights::initial(Init::Flux, 0);
+        assert_eq!(weights.values().len(), 3_138);
+        let dense = &weights.values()[2_408..3_128];
+        assert!(dense.iter().all(|value| value.abs() < 0.2706));
+        assert!(
+            dense.iter().any(|&value| value > 0.25) && dense.iter().any(|&value| value < -0.25)
+        );
+        assert!(weights.values()[3_128..].iter().all(|&value| value == 0.0));
+        assert_ne!(weights, Weights::initial(Init::Flux, 1));
+        assert_eq!(weights, Weights::initial(Init::Flux, 0));
+    }
+
+    #[test]
+    fn safetensors_there_and_back() {
+        let weights = Weights::initial(Init::Kaiming, 5);
+        let bytes = weights.to_safetensors().unwrap();
+        assert_eq!(bytes, weights.to_safetensors().unwrap());
+        assert_eq!(Weights::from_safetensors(&bytes).unwrap(), weights);
+    }
+
+    #[test]
+    fn files_of_other_networks_are_refused() {
+        let error = |tensors: Vec<(&str, Dtype, Vec<usize>)>| {
+            let data = vec![0; 50_000];
+            let width = |kind| if kind == Dtype::F64 { 8 } else { 4 };
+            let views = tensors.into_iter().map(|(name, kind, shape)| {
+                let length = width(kind) * shape.iter().product::<usize>();
+                (name, TensorView::new(kind, shape, &data[..length]).unwrap())
+            });
+            let bytes = safetensors::serialize(views, None).unwrap();
+            format!("{:#}", Weights::from_safetensors(&bytes).unwrap_err())
+        };
+        let good = || {
+            PARAMETERS
+                .iter()
+                .map(|(name, shape)| (*name, Dtype::F32, shape.to_vec()))
+        };
+        let mut wrong_shape: Vec<_> = good().collect();
+        wrong_shape[6].2 = vec![72, 10];
+        assert_eq!(
+            error(wrong_shape),
+            "tensor dense.weight has shape [72, 10], the network needs [10, 72]"
+        );
+        let mut wrong_kind: Vec<_> = good().collect();
+        wrong_kind[1].1 = Dtype::F64;
+        assert_eq!(
+            error(wrong_kind),
+            "tensor conv1.bias holds F64, the network needs F32"
+        );
+        assert_eq!(
+            error(good().skip(1).collect()),
+            "tensor conv1.weight is missing"
+        );
+        let more = good().chain([("fc.bias", Dtype::F32, vec![1])]).collect();
+        assert_eq!(error(more), "tensor fc.bias is not a part of the network");
+        let error = Weights::from_safetensors(b"hello").unwrap_err();
+        assert!(format!("{error:#}").starts_with("not a safetensors file"));
+    }
+}
