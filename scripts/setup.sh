@@ -189,7 +189,7 @@ fetch() {
         explain_fetch /dev/null "$installer says what, above"
     fi
     if "${run[@]}" >&2 2>"$log"; then return; fi
-    reason=$(grep -E '^ *(ERROR|error|cause|Caused by)' "$log" | tail -n 1) || reason=$(tail -n 1 "$log")
+    reason=$(grep -E '^ *(ERROR|error|cause|Caused by)' "$log" | tail -n 1 | sed 's/^ *//') || reason=$(tail -n 1 "$log")
     explain_fetch "$log" "$installer says: ${reason:-nothing}"
 }
 

@@ -23,5 +23,8 @@
 //! # }
 //! ```
 
+pub mod cli;
+pub mod commands;
 pub mod data;
 pub mod learn;
+pub mod report;

@@ -38,7 +38,7 @@ impl Schedule {
     /// The plan for `images` training images, of which there must be at least one.
     #[must_use]
     pub fn new(config: &Config, images: usize) -> Self {
-        let batch_size = config.batch_size.get().min(images);
+        let batch_size = config.batch_size.get();
         let batches = images.div_ceil(batch_size);
         Self {
             images,
@@ -56,10 +56,16 @@ impl Schedule {
         self.images.div_ceil(self.batch_size)
     }
 
-    /// Images of a full batch.
+    /// Times the images are gone through.
     #[must_use]
-    pub fn batch_size(&self) -> usize {
-        self.batch_size
+    pub fn epochs(&self) -> usize {
+        self.epochs
+    }
+
+    /// The test set is scored after every so many steps and at each epoch's end; 0: after the last step only.
+    #[must_use]
+    pub fn eval_every(&self) -> usize {
+        self.eval_every
     }
 
     /// Steps of the whole run.
@@ -142,7 +148,7 @@ mod tests {
         assert_eq!(uneven.batches_per_epoch(), 3);
         assert_eq!(uneven.position(3).places, 200..250);
         assert_eq!(uneven.position(4).places, 0..100);
-        // A batch larger than the set is the set.
+        // A batch larger than the set takes the set.
         assert_eq!(schedule(30, |_| {}).position(1).places, 0..30);
     }
 

@@ -244,7 +244,6 @@ fn level(value: f32) -> u8 {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 pub(super) mod tests {
     use super::*;
 

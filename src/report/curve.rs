@@ -156,7 +156,6 @@ fn draw_last(canvas: &mut Canvas, point: (f64, f64), last: &StepRecord) -> Resul
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::super::canvas::tests::decode;
     use super::series::tests::run;

@@ -187,7 +187,6 @@ fn draw_color_bar(
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::super::canvas::tests::decode;
     use super::*;

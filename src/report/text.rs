@@ -213,7 +213,6 @@ fn whole(value: f32) -> i32 {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

@@ -152,7 +152,6 @@ fn before(record: &StepRecord) -> usize {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 pub(super) mod tests {
     use super::*;
 

@@ -178,7 +178,6 @@ fn cut(label: &str, style: &TextStyle) -> Result<String> {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

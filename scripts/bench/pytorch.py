@@ -1,0 +1,196 @@
+#!/usr/bin/env python3
+"""The PyTorch twin of mnist-tch, for scripts/bench.sh: the same job, written in two forms.
+
+direct  what people write: nn.Sequential, the whole test set in one forward pass, Adam as it comes
+tuned   the fastest found in eager PyTorch on a CPU: oneDNN's own memory layout for training and for scoring, the
+        images converted and cut into chunks once, max-pool before ReLU (the same values, a quarter of the work),
+        inference mode, fused Adam. Where every step is scored, one Python thread per core scores snapshots of the
+        weights while training runs ahead, each operation on one thread.
+
+Writes accuracy.csv as mnist-tch does: epoch,batch,step,train_loss,test_accuracy, flushed row by row.
+torch.compile is no form: it compiles for longer than the whole job takes.
+"""
+
+import argparse
+import gzip
+import math
+import os
+import struct
+import sys
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+SHAPES = [(8, 1, 3, 3), (16, 8, 3, 3), (8, 16, 3, 3), (10, 72)]
+EMBEDDED_SPLIT = 5000  # data/ holds 10,000 images: the first 5,000 train, the others test
+
+
+def usable_cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--form", choices=("direct", "tuned"), required=True)
+    parser.add_argument("--out", type=Path, required=True, help="folder for accuracy.csv")
+    parser.add_argument("--data-dir", type=Path, help="folder with MNIST's four IDX files, raw or .gz")
+    parser.add_argument("--epochs", type=int, default=5)
+    parser.add_argument("--batch-size", type=int, default=100)
+    parser.add_argument("--lr", type=float, default=0.005)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--eval-every", type=int, default=1, help="score every N steps; 0: after the last step only")
+    parser.add_argument("--train-size", type=int)
+    parser.add_argument("--test-size", type=int)
+    parser.add_argument("--threads", type=int, default=usable_cores())
+    parser.add_argument("--chunk", type=int, default=250, help="tuned: test images in one forward pass")
+    parser.add_argument("--workers", type=int, help="tuned: threads that score snapshots; 0: score in the training loop")
+    options = parser.parse_args()
+    if options.workers is None:
+        options.workers = options.threads if options.form == "tuned" and options.eval_every else 0
+    return options
+
+
+OPTIONS = parse()
+# OpenMP reads this when torch is loaded; threads that Python starts later would not see torch.set_num_threads.
+os.environ["OMP_NUM_THREADS"] = "1" if OPTIONS.workers else str(OPTIONS.threads)
+if OPTIONS.form == "tuned":
+    os.environ["THP_MEM_ALLOC_ENABLE"] = "1"  # huge pages for tensors: fewer page faults
+
+import torch  # noqa: E402
+from torch import Tensor, nn  # noqa: E402
+from torch.nn import functional  # noqa: E402
+
+
+def read_idx(folder: Path, name: str) -> Tensor:
+    """An IDX file, raw or gzipped, as a u8 tensor."""
+    path = next((path for path in (folder / name, folder / f"{name}.gz") if path.exists()), None)
+    if path is None:
+        sys.exit(f"error: {folder / name}: neither this file nor its .gz exists; --data-dir names MNIST's folder")
+    raw = bytearray(gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes())
+    rank = raw[3]
+    sizes = struct.unpack_from(f">{rank}I", raw, 4)
+    return torch.frombuffer(raw, dtype=torch.uint8, offset=4 + 4 * rank).view(sizes)
+
+
+def load(folder: Path | None) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Training images (f32, 0..1) and labels, test images and labels."""
+    if folder is None:
+        data = Path(__file__).resolve().parents[2] / "data"
+        images, labels = (read_idx(data, f"mnist-10k-{kind}-ubyte") for kind in ("images-idx3", "labels-idx1"))
+        parts = [images[:EMBEDDED_SPLIT], labels[:EMBEDDED_SPLIT], images[EMBEDDED_SPLIT:], labels[EMBEDDED_SPLIT:]]
+    else:
+        names = ("train-images-idx3", "train-labels-idx1", "t10k-images-idx3", "t10k-labels-idx1")
+        parts = [read_idx(folder, f"{name}-ubyte") for name in names]
+    train, test = slice(OPTIONS.train_size), slice(OPTIONS.test_size)
+    pixels = [part.unsqueeze(1).float() / 255 for part in (parts[0][train], parts[2][test])]
+    return pixels[0], parts[1][train].long(), pixels[1], parts[3][test].long()
+
+
+def initial_weights() -> list[Tensor]:
+    """Weight and bias of each layer: uniform in +-0.5 * sqrt(24 / sum of all sizes), as Flux did, and 0."""
+    parameters = []
+    for shape in SHAPES:
+        bound = 0.5 * math.sqrt(24 / sum(shape))
+        parameters += [torch.empty(shape).uniform_(-bound, bound), torch.zeros(shape[0])]
+    return parameters
+
+
+class Direct:
+    """The model, its training step and its score as people write them."""
+
+    def __init__(self, train: tuple[Tensor, Tensor], test: tuple[Tensor, Tensor]) -> None:
+        layers: list[nn.Module] = []
+        for outputs, inputs, *_ in SHAPES[:3]:
+            layers += [nn.Conv2d(inputs, outputs, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2)]
+        self.model = nn.Sequential(*layers, nn.Flatten(), nn.Linear(72, 10))
+        with torch.no_grad():
+            for parameter, initial in zip(self.model.parameters(), initial_weights(), strict=True):
+                parameter.copy_(initial)
+        self.optimizer = torch.optim.Adam(self.model.parameters(), lr=OPTIONS.lr)
+        self.images, self.labels = (part.split(OPTIONS.batch_size) for part in train)
+        self.test = test
+
+    def step(self, batch: int) -> float:
+        self.optimizer.zero_grad()
+        loss = functional.cross_entropy(self.model(self.images[batch]), self.labels[batch])
+        loss.backward()
+        self.optimizer.step()
+        return loss.item()
+
+    def snapshot(self) -> None:
+        """The model is scored as it stands."""
+
+    def score(self, _snapshot: None) -> float:
+        images, labels = self.test
+        with torch.no_grad():
+            return (self.model(images).argmax(1) == labels).float().mean().item()
+
+
+class Tuned:
+    """The same numbers from functions on tensors in oneDNN's layout."""
+
+    def __init__(self, train: tuple[Tensor, Tensor], test: tuple[Tensor, Tensor]) -> None:
+        self.parameters = [parameter.requires_grad_() for parameter in initial_weights()]
+        self.optimizer = torch.optim.Adam(self.parameters, lr=OPTIONS.lr, fused=True)
+        self.images = [part.to_mkldnn() for part in train[0].split(OPTIONS.batch_size)]
+        self.labels = train[1].split(OPTIONS.batch_size)
+        self.test = [(part.to_mkldnn(), labels) for part, labels in zip(*(t.split(OPTIONS.chunk) for t in test))]
+        self.test_count = len(test[1])
+
+    @staticmethod
+    def forward(parameters: list[Tensor], images: Tensor) -> Tensor:
+        x = images
+        for layer in range(3):
+            x = functional.conv2d(x, parameters[2 * layer], parameters[2 * layer + 1], padding=1)
+            x = functional.relu(functional.max_pool2d(x, 2, 2))
+        return functional.linear(x.to_dense().flatten(1), *parameters[6:])
+
+    def step(self, batch: int) -> float:
+        self.optimizer.zero_grad()
+        loss = functional.cross_entropy(self.forward(self.parameters, self.images[batch]), self.labels[batch])
+        loss.backward()
+        self.optimizer.step()
+        return loss.item()
+
+    def snapshot(self) -> list[Tensor]:
+        return [parameter.detach().clone() for parameter in self.parameters]
+
+    def score(self, snapshot: list[Tensor]) -> float:
+        with torch.inference_mode():
+            right = [(self.forward(snapshot, part).argmax(1) == labels).sum() for part, labels in self.test]
+            return torch.stack(right).sum().item() / self.test_count
+
+
+def train(job: Direct | Tuned, write) -> None:
+    """All steps. Scores are written in the order of the steps, whoever computes them."""
+    batches = len(job.labels)
+    last = OPTIONS.epochs * batches
+    pool = ThreadPoolExecutor(OPTIONS.workers) if OPTIONS.workers else None
+    waiting: deque = deque()
+    for step in range(1, last + 1):
+        epoch, batch = divmod(step - 1, batches)
+        loss = job.step(batch)
+        if step == last or OPTIONS.eval_every and step % OPTIONS.eval_every == 0:
+            row = (epoch + 1, batch + 1, step, loss)
+            if pool is None:
+                write(row, job.score(job.snapshot()))
+            else:
+                waiting.append((row, pool.submit(job.score, job.snapshot())))
+        while waiting and (step == last or waiting[0][1].done()):
+            row, score = waiting.popleft()
+            write(row, score.result())
+
+
+def main() -> None:
+    torch.manual_seed(OPTIONS.seed)
+    images, labels, test_images, test_labels = load(OPTIONS.data_dir)
+    form = Direct if OPTIONS.form == "direct" else Tuned
+    job = form((images, labels), (test_images, test_labels))
+    OPTIONS.out.mkdir(parents=True, exist_ok=True)
+    with open(OPTIONS.out / "accuracy.csv", "w", encoding="utf-8", buffering=1) as file:
+        file.write("epoch,batch,step,train_loss,test_accuracy\n")
+        train(job, lambda row, accuracy: file.write(f"{row[0]},{row[1]},{row[2]},{row[3]:.6f},{accuracy:.4f}\n"))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,63 @@
+//! `mnist-tch devices`: what this machine and this libtorch have to offer.
+
+use std::fmt::Write;
+use std::num::NonZeroUsize;
+use std::thread;
+
+use anyhow::Result;
+
+use crate::learn::cuda::{self, Facts};
+use crate::learn::{device, libtorch};
+
+/// Prints libtorch's version and path, its CUDA build, the driver, the GPUs and the threads.
+///
+/// # Errors
+/// When stdout cannot be written to.
+pub fn run() -> Result<()> {
+    let facts = Facts::gather();
+    let mut text = String::new();
+    let mut line = |name: &str, value: &str| {
+        let _ = writeln!(text, "{name:<12}{value}");
+    };
+    line("libtorch", &libtorch_version());
+    if let Some(folder) = libtorch::folder() {
+        line("path", &folder.display().to_string());
+    }
+    line("CUDA build", &cuda_build(&facts));
+    line(
+        "driver",
+        facts.driver.as_deref().unwrap_or("no NVIDIA driver"),
+    );
+    let names = cuda::gpu_names();
+    for gpu in 0..facts.gpus {
+        let name = names.get(gpu).map_or("", String::as_str);
+        line("GPU", &format!("cuda:{gpu}  {name}"));
+    }
+    if facts.gpus == 0 {
+        line("GPU", "none");
+    }
+    let threads = thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    line("threads", &threads.to_string());
+    line("usable", &device::names(&device::available(&facts)));
+    if facts.driver.is_some()
+        && let Err(problem) = facts.check(0)
+    {
+        line("note", &problem.to_string());
+    }
+    super::print(&text)
+}
+
+/// What the loaded libtorch says of itself, else what the program was built for.
+pub(super) fn libtorch_version() -> String {
+    let found = libtorch::folder().and_then(|folder| libtorch::version_in(&folder));
+    found.unwrap_or_else(|| libtorch::VERSION.to_owned())
+}
+
+fn cuda_build(facts: &Facts) -> String {
+    match (facts.built, &facts.load_error, &facts.driver) {
+        (false, ..) => "no".to_owned(),
+        (true, Some(reason), _) => format!("yes, but its libraries are missing ({reason})"),
+        (true, None, None) => "yes, not loaded: there is no driver".to_owned(),
+        (true, None, Some(_)) => "yes".to_owned(),
+    }
+}

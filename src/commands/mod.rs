@@ -1,0 +1,28 @@
+//! One file per command: they wire data, learning and report together, and speak to the terminal.
+//!
+//! Results go to stdout, everything else to stderr. Nothing outside this folder and `main` prints.
+
+pub mod devices;
+mod progress;
+pub mod train;
+
+use std::io::{self, ErrorKind, Write};
+
+use anyhow::{Context, Result};
+
+/// Prints results. A reader that has seen enough (`| head`) is not an error.
+fn print(text: &str) -> Result<()> {
+    let mut stdout = io::stdout().lock();
+    let written = stdout
+        .write_all(text.as_bytes())
+        .and_then(|()| stdout.flush());
+    match written {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        other => other.context("cannot write to stdout"),
+    }
+}
+
+/// Tells the user something that is not a result. Where stderr is closed there is nobody to tell.
+fn note(text: &str) {
+    let _ = writeln!(io::stderr().lock(), "{text}");
+}

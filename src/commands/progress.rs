@@ -1,0 +1,99 @@
+//! Progress on stderr: a bar on a terminal, a line an epoch elsewhere, nothing when quiet.
+
+use std::env;
+use std::io::{self, IsTerminal};
+use std::time::Instant;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::learn::record::Step;
+use crate::learn::schedule::Schedule;
+
+/// Shows how a run gets on.
+pub struct Progress {
+    display: Display,
+    epochs: usize,
+    batches: usize,
+    begun: Instant,
+    images: usize,
+    /// The last accuracy measured; most of a run's steps may have none of their own.
+    accuracy: Option<f64>,
+}
+
+enum Display {
+    Quiet,
+    Lines,
+    Bar(ProgressBar),
+}
+
+impl Progress {
+    /// A display for a run with this schedule.
+    pub fn new(schedule: &Schedule, quiet: bool) -> Self {
+        let dumb = env::var_os("TERM").is_none_or(|term| term == "dumb");
+        let display = if quiet {
+            Display::Quiet
+        } else if io::stderr().is_terminal() && !dumb {
+            Display::Bar(bar(schedule.steps()))
+        } else {
+            Display::Lines
+        };
+        Self {
+            display,
+            epochs: schedule.epochs(),
+            batches: schedule.batches_per_epoch(),
+            begun: Instant::now(),
+            images: 0,
+            accuracy: None,
+        }
+    }
+
+    /// Shows one more step.
+    pub fn step(&mut self, step: &Step) {
+        let scored = step.confusion.as_ref();
+        self.accuracy = scored
+            .map(|confusion| confusion.accuracy())
+            .or(self.accuracy);
+        self.images += step.images;
+        match &self.display {
+            Display::Quiet => {}
+            Display::Bar(bar) => {
+                bar.set_message(self.text(step));
+                bar.set_position(step.step as u64);
+            }
+            Display::Lines if step.batch == self.batches => super::note(&self.text(step)),
+            Display::Lines => {}
+        }
+    }
+
+    /// Takes the bar away, so that what follows stands on a line of its own.
+    pub fn finish(&self) {
+        if let Display::Bar(bar) = &self.display {
+            bar.finish_and_clear();
+        }
+    }
+
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "a rate for people needs no more than 53 bits"
+    )]
+    fn text(&self, step: &Step) -> String {
+        let accuracy = self
+            .accuracy
+            .map_or("-".to_owned(), |value| format!("{value:.4}"));
+        let rate = self.images as f64 / self.begun.elapsed().as_secs_f64().max(1e-9);
+        format!(
+            "epoch {}/{}  step {}  loss {:.4}  accuracy {accuracy}  {rate:.0} images/s",
+            step.epoch, self.epochs, step.step, step.train_loss
+        )
+    }
+}
+
+fn bar(steps: usize) -> ProgressBar {
+    let bar = ProgressBar::with_draw_target(Some(steps as u64), ProgressDrawTarget::stderr());
+    // The words first: on a narrow terminal it is the bar that is cut.
+    let style = ProgressStyle::with_template("{msg}  [{wide_bar}] {percent}%");
+    bar.with_style(style.map_or_else(
+        |_| ProgressStyle::default_bar(),
+        |style| style.progress_chars("=> "),
+    ))
+}

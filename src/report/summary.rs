@@ -1,0 +1,72 @@
+//! `summary.json`: what was run, on what, with which result, and how long it took.
+
+use anyhow::Result;
+use serde::Serialize;
+
+use super::tables::milestones;
+use crate::learn::record::StepRecord;
+
+/// Everything needed to run it again and to compare the result.
+#[derive(Debug, Serialize)]
+pub struct Summary<C> {
+    /// When the run began: UTC, ISO 8601.
+    pub started: String,
+    /// Version of this program.
+    pub version: &'static str,
+    /// Version of libtorch, as it gives it itself.
+    pub libtorch: String,
+    /// What was asked for, defaults filled in.
+    pub configuration: C,
+    /// The images.
+    pub data: Data,
+    /// Such as `cpu` or `cuda:0`.
+    pub device: String,
+    /// Threads used on the CPU.
+    pub threads: usize,
+    /// The first scored step and each epoch's last one.
+    pub epochs: Vec<StepRecord>,
+    /// Share of the test images classified correctly after the last step, 0..=1.
+    pub final_accuracy: f64,
+    /// How long it took.
+    pub timings: Timings,
+}
+
+/// Which images.
+#[derive(Debug, Serialize)]
+pub struct Data {
+    /// A data set's name, or a folder.
+    pub name: String,
+    /// Number of training images.
+    pub train_images: usize,
+    /// Number of test images.
+    pub test_images: usize,
+    /// SHA-256 of training pixels, training labels, test pixels and test labels.
+    pub sha256: String,
+}
+
+/// Seconds.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct Timings {
+    /// From the start of the program to the first step.
+    pub start_seconds: f64,
+    /// All steps with their scores.
+    pub training_seconds: f64,
+    /// Images trained on and images scored, per second of training.
+    pub images_per_second: f64,
+}
+
+impl<C: Serialize> Summary<C> {
+    /// The file's text.
+    ///
+    /// # Errors
+    /// Only when the configuration cannot be written as JSON.
+    pub fn to_json(&self) -> Result<String> {
+        Ok(serde_json::to_string_pretty(self)? + "\n")
+    }
+}
+
+/// The rows that a summary shows of all records.
+#[must_use]
+pub fn epochs(records: &[StepRecord]) -> Vec<StepRecord> {
+    milestones(records).into_iter().cloned().collect()
+}

@@ -1,0 +1,169 @@
+//! Records as tables: `accuracy.csv` row by row, `confusion.csv`, and both as text for people.
+
+use std::fmt::Write as _;
+use std::io::Write;
+
+use anyhow::{Context, Result};
+
+use crate::learn::record::{ConfusionMatrix, StepRecord};
+
+/// Writes the rows of `accuracy.csv` as they are made.
+pub struct AccuracyLog<W: Write> {
+    rows: csv::Writer<W>,
+}
+
+impl<W: Write> AccuracyLog<W> {
+    /// A log that goes to `file`; the header comes with the first row.
+    pub fn new(file: W) -> Self {
+        Self {
+            rows: csv::Writer::from_writer(file),
+        }
+    }
+
+    /// Writes one row and hands it to the system at once, so that a run that is killed loses none.
+    ///
+    /// # Errors
+    /// When it cannot be written, for example because the disk is full.
+    pub fn add(&mut self, record: &StepRecord) -> Result<()> {
+        let mut write = || {
+            self.rows.serialize(record)?;
+            self.rows.flush()?;
+            Ok::<(), csv::Error>(())
+        };
+        write().context("cannot write accuracy.csv")
+    }
+}
+
+/// `confusion.csv`: a row per true class, a column per predicted class.
+///
+/// # Errors
+/// Only when the csv library refuses.
+pub fn confusion_csv(matrix: &ConfusionMatrix) -> Result<Vec<u8>> {
+    let mut rows = csv::Writer::from_writer(Vec::new());
+    let columns = (0..matrix.classes()).map(|class| format!("predicted_{class}"));
+    rows.write_record(std::iter::once("true_label".to_owned()).chain(columns))?;
+    for (class, counts) in matrix.rows().enumerate() {
+        rows.serialize((class, counts))?;
+    }
+    Ok(rows.into_inner()?)
+}
+
+/// The article's table: the accuracy after the first scored step and at the end of each epoch.
+#[must_use]
+pub fn epochs_text(records: &[StepRecord]) -> String {
+    let mut text = String::from("          step  train loss  test accuracy\n");
+    for (position, record) in milestones(records).into_iter().enumerate() {
+        let name = if position == 0 {
+            "start".to_owned()
+        } else {
+            format!("epoch {}", record.epoch)
+        };
+        let (step, loss, accuracy) = (record.step, record.train_loss, record.test_accuracy);
+        let _ = writeln!(text, "{name:<8} {step:>5}  {loss:>10.4}  {accuracy:>13.4}");
+    }
+    text
+}
+
+/// The first record, then the last one of each epoch.
+#[must_use]
+pub fn milestones(records: &[StepRecord]) -> Vec<&StepRecord> {
+    let epochs = records.chunk_by(|one, other| one.epoch == other.epoch);
+    records
+        .first()
+        .into_iter()
+        .chain(epochs.filter_map(<[StepRecord]>::last))
+        .collect()
+}
+
+/// The confusion matrix for people: a row per true label, a column per predicted label.
+#[must_use]
+pub fn confusion_text(matrix: &ConfusionMatrix) -> String {
+    let counts = matrix.rows().flatten().copied();
+    let largest = counts.max().unwrap_or(0).max(matrix.classes() as u64);
+    let width = largest.to_string().len() + 1;
+    let mut text = String::from("true \\ predicted\n   ");
+    for class in 0..matrix.classes() {
+        let _ = write!(text, "{class:>width$}");
+    }
+    text.push('\n');
+    for (class, row) in matrix.rows().enumerate() {
+        let _ = write!(text, "{class:>3}");
+        for count in row {
+            let _ = write!(text, "{count:>width$}");
+        }
+        text.push('\n');
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(epoch: usize, step: usize) -> StepRecord {
+        StepRecord {
+            epoch,
+            batch: step - (epoch - 1) * 3,
+            step,
+            train_loss: 0.5,
+            test_accuracy: 0.938,
+        }
+    }
+
+    #[test]
+    fn accuracy_csv_has_a_header_and_a_row_per_record() {
+        let mut bytes = Vec::new();
+        let mut log = AccuracyLog::new(&mut bytes);
+        log.add(&record(1, 1)).unwrap();
+        log.add(&record(2, 4)).unwrap();
+        drop(log);
+        let text = String::from_utf8(bytes).unwrap();
+        let expected =
+            "epoch,batch,step,train_loss,test_accuracy\n1,1,1,0.5,0.938\n2,1,4,0.5,0.938\n";
+        assert_eq!(text, expected);
+    }
+
+    #[test]
+    fn a_full_disk_is_an_error_with_the_files_name() {
+        struct Full;
+        impl Write for Full {
+            fn write(&mut self, _: &[u8]) -> std::io::Result<usize> {
+                Err(std::io::ErrorKind::StorageFull.into())
+            }
+            fn flush(&mut self) -> std::io::Result<()> {
+                Ok(())
+            }
+        }
+        let error = AccuracyLog::new(Full).add(&record(1, 1)).unwrap_err();
+        assert!(format!("{error:#}").contains("accuracy.csv"), "{error:#}");
+    }
+
+    fn matrix() -> ConfusionMatrix {
+        let mut matrix = ConfusionMatrix::new(2);
+        matrix.add(0, 0, 12);
+        matrix.add(1, 0, 3);
+        matrix
+    }
+
+    #[test]
+    fn confusion_csv_names_its_rows_and_columns() {
+        let text = String::from_utf8(confusion_csv(&matrix()).unwrap()).unwrap();
+        assert_eq!(text, "true_label,predicted_0,predicted_1\n0,12,0\n1,3,0\n");
+    }
+
+    #[test]
+    fn confusion_text_lines_up() {
+        let expected = "true \\ predicted\n     0  1\n  0 12  0\n  1  3  0\n";
+        assert_eq!(confusion_text(&matrix()), expected);
+    }
+
+    #[test]
+    fn the_epoch_table_has_the_start_and_each_epochs_end() {
+        let records = [record(1, 1), record(1, 3), record(2, 4), record(2, 6)];
+        let lines: Vec<String> = epochs_text(&records).lines().map(str::to_owned).collect();
+        assert_eq!(lines.len(), 4);
+        assert!(lines[1].starts_with("start        1"), "{}", lines[1]);
+        assert!(lines[3].starts_with("epoch 2      6"), "{}", lines[3]);
+        assert!(lines[3].ends_with("0.9380"), "{}", lines[3]);
+    }
+}

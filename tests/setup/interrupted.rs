@@ -1,0 +1,128 @@
+//! A set-up that is stopped half-way, and two at once.
+
+use std::fs::{File, read_to_string};
+use std::process::{Child, Command, Stdio};
+
+use crate::project::{Project, Said, real_python, wait_until};
+
+/// Sends a signal to the set-up and all that it started.
+fn kill_group(child: Child, signal: &str) {
+    let command = format!("kill -{signal} -{}", child.id());
+    assert!(
+        Command::new("sh")
+            .args(["-c", &command])
+            .status()
+            .unwrap()
+            .success()
+    );
+    // The wait ends when the last process that holds the pipe is gone.
+    let output = child.wait_with_output().unwrap();
+    assert!(!output.status.success());
+}
+
+#[test]
+fn what_a_killed_setup_leaves_is_not_trusted_and_not_in_the_way() {
+    let project = Project::new();
+    kill_group(project.setup_stopped_half_way("", &[]), "KILL");
+    assert!(!project.path("libtorch").exists());
+    // The remains are there, and in this play they fill the disk.
+    let remains = project.path("libtorch.partial/new/torch/lib");
+    assert!(remains.exists());
+    project.write("libtorch.partial/new/torch/remains", "");
+    project.go_on();
+    project.setup("", &[]).succeeded(&["fetching", "is ready"]);
+    assert_eq!(project.installed().unwrap(), "cpu set");
+    assert!(!project.path("libtorch/torch/remains").exists());
+    assert!(!project.path("libtorch.partial").exists());
+}
+
+#[test]
+fn a_setup_that_is_told_to_stop_cleans_up() {
+    for signal in ["TERM", "INT"] {
+        let project = Project::new();
+        kill_group(project.setup_stopped_half_way("", &[]), signal);
+        assert!(!project.path("libtorch").exists());
+        assert!(!project.path("libtorch.partial").exists(), "after {signal}");
+        project.go_on();
+        project.setup("", &[]).succeeded(&["fetching", "is ready"]);
+    }
+}
+
+#[test]
+fn an_upgrade_that_is_killed_keeps_the_cpu_set() {
+    let project = Project::new();
+    project.setup("", &[]).succeeded(&[]);
+    kill_group(project.setup_stopped_half_way("--cuda", &[]), "KILL");
+    assert_eq!(project.installed().unwrap(), "cpu set");
+    let project = project.without("python3");
+    project.setup("", &[]).succeeded(&["(CPU set) is ready"]);
+}
+
+/// Starts a set-up beside another one, waits until it says that it waits, calls `meanwhile`, and lets both end.
+fn waits_for_the_other(project: &Project, settings: &[(&str, &str)], meanwhile: impl Fn()) -> Said {
+    let log = project.elsewhere().join("second");
+    let mut command = project.command("scripts/setup.sh", "");
+    command
+        .envs(settings.iter().copied())
+        .stdout(Stdio::piped());
+    let mut second = command.stderr(File::create(&log).unwrap()).spawn().unwrap();
+    let said = || read_to_string(&log).unwrap();
+    wait_until(&mut second, "the second set-up waits", || {
+        said().contains("another set-up is at work")
+    });
+    meanwhile();
+    project.go_on();
+    let mut second = Said::new(&second.wait_with_output().unwrap());
+    second.err = said();
+    assert!(!second.err.contains("locks do not work"), "{second:?}");
+    second
+}
+
+fn two_at_once(project: &Project, settings: &[(&str, &str)]) {
+    let first = project.setup_stopped_half_way("", settings);
+    let nothing_trusted = || assert!(!project.path("libtorch").exists());
+    waits_for_the_other(project, settings, nothing_trusted)
+        .succeeded(&["waiting for it", "is ready"]);
+    Said::new(&first.wait_with_output().unwrap()).succeeded(&["is ready"]);
+    assert_eq!(project.calls("pip").len(), 1);
+    assert_eq!(project.installed().unwrap(), "cpu set");
+}
+
+#[test]
+fn of_two_setups_at_once_one_waits_and_finds_all_done() {
+    let project = Project::new();
+    if project.has("flock") {
+        two_at_once(&project, &[]);
+    }
+}
+
+#[test]
+fn python_takes_the_lock_where_there_is_no_flock() {
+    if let Some(python) = real_python() {
+        two_at_once(
+            &Project::new().without("flock"),
+            &[("STUB_REAL_PYTHON", &python)],
+        );
+    }
+}
+
+#[test]
+fn a_pip_that_outlives_its_killed_setup_is_waited_for() {
+    let project = Project::new();
+    if !project.has("flock") {
+        return;
+    }
+    let mut first = project.setup_stopped_half_way("", &[]);
+    first.kill().unwrap();
+    first.wait().unwrap();
+    waits_for_the_other(&project, &[], || ()).succeeded(&["fetching", "is ready"]);
+    assert_eq!(project.calls("pip").len(), 2);
+    assert_eq!(project.installed().unwrap(), "cpu set");
+}
+
+#[test]
+fn a_machine_without_working_locks_is_warned_and_goes_on() {
+    let project = Project::new().without("flock");
+    let said = project.setup("", &[("STUB_REAL_PYTHON", "false")]);
+    said.succeeded(&["note: locks do not work here", "is ready"]);
+}
