@@ -1,5 +1,5 @@
 //! Checks that the libtorch which torch-sys found is the one this project is written for, and writes its folder
-//! into the program (rpath), so that the program finds it again without LD_LIBRARY_PATH.
+//! into the program (rpath), so that the program finds it again without `LD_LIBRARY_PATH`.
 //!
 //! torch-sys has no version check for a libtorch that comes out of a Python wheel. A wrong one would link, and
 //! fail later in ways that are hard to read.

@@ -186,7 +186,8 @@ fetch() {
         PIP_DISABLE_PIP_VERSION_CHECK=1 MACOSX_DEPLOYMENT_TARGET=14.0 "${run[@]}" "$@")
     if [[ -z $log ]]; then
         if "${run[@]}" >&2; then return; fi
-        explain_fetch /dev/null "$installer says what, above"
+        fail "libtorch $LIBTORCH_VERSION could not be installed (uv says why, above); nothing was changed: put that right" \
+            "(HTTPS_PROXY names a proxy, UV_DEFAULT_INDEX a mirror) and run again"
     fi
     if "${run[@]}" >&2 2>"$log"; then return; fi
     reason=$(grep -E '^ *(ERROR|error|cause|Caused by)' "$log" | tail -n 1 | sed 's/^ *//') || reason=$(tail -n 1 "$log")

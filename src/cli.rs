@@ -6,7 +6,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::thread;
 
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::commands::train;
 use crate::learn::device::Choice;
@@ -21,6 +21,11 @@ pub enum Command {
     /// Show what this machine has.
     Devices,
 }
+
+const LONG_ABOUT: &str = "\
+Trains a small CNN on MNIST with libtorch. Without options it is the run of a published Flux note: 5 epochs
+over 5,000 images in batches of 100, the accuracy on 5,000 others after every step. The images are part of
+the program.";
 
 const EXAMPLES: &str = "\
 Examples:
@@ -37,10 +42,8 @@ Exit status: 0 done, 1 failed, 2 wrong usage. Results go to stdout, progress to 
 #[command(
     name = "mnist-tch",
     version,
-    about = "Trains a small CNN on MNIST: accuracy after every step, a confusion matrix, pictures, weights",
-    long_about = "Trains a small CNN on MNIST with libtorch. Without options it is the run of a published Flux note: \
-                  5 epochs over 5,000 images in batches of 100, the accuracy on 5,000 others after every step. The \
-                  images are part of the program.",
+    about = "Trains a small CNN on MNIST: accuracy after every step, confusion matrix, pictures, weights",
+    long_about = LONG_ABOUT,
     after_help = EXAMPLES,
     args_conflicts_with_subcommands = true,
     disable_help_subcommand = true
@@ -48,8 +51,14 @@ Exit status: 0 done, 1 failed, 2 wrong usage. Results go to stdout, progress to 
 struct Arguments {
     #[command(subcommand)]
     command: Option<Verb>,
-    #[command(flatten)]
-    train: TrainArguments,
+    #[command(flatten, next_help_heading = "Machine")]
+    machine: Machine,
+    #[command(flatten, next_help_heading = "Training")]
+    training: Training,
+    #[command(flatten, next_help_heading = "Data")]
+    data: Data,
+    #[command(flatten, next_help_heading = "Output")]
+    output: Output,
 }
 
 #[derive(Debug, Subcommand)]
@@ -58,62 +67,79 @@ enum Verb {
     Devices,
 }
 
-#[derive(Debug, clap::Args)]
-struct TrainArguments {
+// Wherever a number is expected, clap takes a negative one too, so that the error names the option.
+
+#[derive(Debug, Args)]
+struct Machine {
     /// Where to train: auto (a GPU if CUDA is usable, else the CPU), cpu, cuda, cuda:N or mps
-    #[arg(
-        long,
-        value_name = "DEVICE",
-        default_value = "auto",
-        help_heading = "Machine"
-    )]
+    #[arg(long, value_name = "DEVICE", default_value = "auto")]
     device: Choice,
     /// Threads on the CPU; the numbers do not depend on it [default: the cores this process may use]
-    #[arg(long, value_name = "N", value_parser = count, help_heading = "Machine")]
+    #[arg(long, value_name = "N", value_parser = count, allow_negative_numbers = true)]
     threads: Option<NonZeroUsize>,
+}
+
+#[derive(Debug, Args)]
+struct Training {
     /// Times to go through the training images
-    #[arg(long, value_name = "N", value_parser = count, default_value = "5", help_heading = "Training")]
+    #[arg(long, value_name = "N", value_parser = count, allow_negative_numbers = true)]
+    #[arg(default_value = "5")]
     epochs: NonZeroUsize,
     /// Images per step
-    #[arg(long, value_name = "N", value_parser = count, default_value = "100", help_heading = "Training")]
+    #[arg(long, value_name = "N", value_parser = count, allow_negative_numbers = true)]
+    #[arg(default_value = "100")]
     batch_size: NonZeroUsize,
     /// Adam's learning rate
-    #[arg(long, value_name = "X", value_parser = rate, default_value = "0.005", help_heading = "Training",
-        allow_negative_numbers = true)]
+    #[arg(long, value_name = "X", value_parser = rate, allow_negative_numbers = true)]
+    #[arg(default_value = "0.005")]
     lr: f64,
     /// Seed of the initial weights and of shuffling
-    #[arg(long, value_name = "N", default_value = "0", help_heading = "Training")]
+    #[arg(
+        long,
+        value_name = "N",
+        default_value = "0",
+        allow_negative_numbers = true
+    )]
     seed: u64,
     /// How the initial weights are drawn
-    #[arg(long, value_enum, default_value = "flux", help_heading = "Training")]
+    #[arg(long, value_enum, default_value = "flux")]
     init: InitName,
     /// Go through the images in another order in each epoch
-    #[arg(long, help_heading = "Training")]
+    #[arg(long)]
     shuffle: bool,
-    /// Score the test images after every N steps and at each epoch's end; 0: at the very end only [default: 50 times
-    /// an epoch, or after every step where there are fewer]
-    #[arg(long, value_name = "N", help_heading = "Training")]
+    /// Score the test images after every N steps and at each epoch's end; 0: at the very end only
+    /// [default: 50 times an epoch, or after every step where there are fewer]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
     eval_every: Option<usize>,
-    /// Folder with the four IDX files of an MNIST-like set, raw or gzip [default: 10,000 MNIST images in the program]
-    #[arg(long, value_name = "DIR", help_heading = "Data")]
+}
+
+#[derive(Debug, Args)]
+struct Data {
+    /// Folder with the four IDX files of an MNIST-like set, raw or gzip [default: 10,000 MNIST
+    /// images that are part of the program]
+    #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
     /// Train on the first N training images only
-    #[arg(long, value_name = "N", value_parser = count, help_heading = "Data")]
+    #[arg(long, value_name = "N", value_parser = count, allow_negative_numbers = true)]
     train_size: Option<NonZeroUsize>,
     /// Score the first N test images only
-    #[arg(long, value_name = "N", value_parser = count, help_heading = "Data")]
+    #[arg(long, value_name = "N", value_parser = count, allow_negative_numbers = true)]
     test_size: Option<NonZeroUsize>,
+}
+
+#[derive(Debug, Args)]
+struct Output {
     /// Folder for the files of this run [default: runs/<time stamp>]
-    #[arg(long, value_name = "DIR", help_heading = "Output")]
+    #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// Replace the results that --out holds; nothing else in it is touched
-    #[arg(long, requires = "out", help_heading = "Output")]
+    #[arg(long, requires = "out")]
     force: bool,
     /// Print nothing but errors
-    #[arg(long, short, help_heading = "Output")]
+    #[arg(long, short)]
     quiet: bool,
-    /// Exit with status 1 if the final accuracy is below X (0 to 1); the files are written all the same
-    #[arg(long, value_name = "X", value_parser = fraction, help_heading = "Output", allow_negative_numbers = true)]
+    /// Exit with status 1 if the final accuracy is below X (0 to 1); the files are written anyway
+    #[arg(long, value_name = "X", value_parser = fraction, allow_negative_numbers = true)]
     min_accuracy: Option<f64>,
 }
 
@@ -143,32 +169,39 @@ pub fn parse() -> Command {
     let arguments = Arguments::parse();
     match arguments.command {
         Some(Verb::Devices) => Command::Devices,
-        None => Command::Train(arguments.train.into()),
+        None => Command::Train(arguments.into()),
     }
 }
 
-impl From<TrainArguments> for train::Options {
-    fn from(arguments: TrainArguments) -> Self {
+impl From<Arguments> for train::Options {
+    fn from(arguments: Arguments) -> Self {
+        let Arguments {
+            machine,
+            training,
+            data,
+            output,
+            ..
+        } = arguments;
         let cores = || thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
         Self {
             config: Config {
-                epochs: arguments.epochs,
-                batch_size: arguments.batch_size,
-                learning_rate: arguments.lr,
-                seed: arguments.seed,
-                init: arguments.init.into(),
-                eval_every: arguments.eval_every,
-                shuffle: arguments.shuffle,
+                epochs: training.epochs,
+                batch_size: training.batch_size,
+                learning_rate: training.lr,
+                seed: training.seed,
+                init: training.init.into(),
+                eval_every: training.eval_every,
+                shuffle: training.shuffle,
             },
-            device: arguments.device,
-            data_dir: arguments.data_dir,
-            train_size: arguments.train_size.map(NonZeroUsize::get),
-            test_size: arguments.test_size.map(NonZeroUsize::get),
-            threads: arguments.threads.unwrap_or_else(cores),
-            out: arguments.out,
-            force: arguments.force,
-            quiet: arguments.quiet,
-            min_accuracy: arguments.min_accuracy,
+            device: machine.device,
+            threads: machine.threads.unwrap_or_else(cores),
+            data_dir: data.data_dir,
+            train_size: data.train_size.map(NonZeroUsize::get),
+            test_size: data.test_size.map(NonZeroUsize::get),
+            out: output.out,
+            force: output.force,
+            quiet: output.quiet,
+            min_accuracy: output.min_accuracy,
         }
     }
 }
@@ -208,7 +241,7 @@ mod tests {
     fn options(line: &str) -> Result<train::Options, String> {
         let words = std::iter::once("mnist-tch").chain(line.split_whitespace());
         Arguments::try_parse_from(words)
-            .map(|arguments| arguments.train.into())
+            .map(train::Options::from)
             .map_err(|error| error.to_string())
     }
 

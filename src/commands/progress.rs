@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::learn::record::Step;
+use crate::learn::record::{ConfusionMatrix, Step};
 use crate::learn::schedule::Schedule;
 
 /// Shows how a run gets on.
@@ -50,18 +50,15 @@ impl Progress {
     /// Shows one more step.
     pub fn step(&mut self, step: &Step) {
         let scored = step.confusion.as_ref();
-        self.accuracy = scored
-            .map(|confusion| confusion.accuracy())
-            .or(self.accuracy);
+        self.accuracy = scored.map(ConfusionMatrix::accuracy).or(self.accuracy);
         self.images += step.images;
         match &self.display {
-            Display::Quiet => {}
             Display::Bar(bar) => {
                 bar.set_message(self.text(step));
                 bar.set_position(step.step as u64);
             }
             Display::Lines if step.batch == self.batches => super::note(&self.text(step)),
-            Display::Lines => {}
+            Display::Lines | Display::Quiet => {}
         }
     }
 

@@ -124,7 +124,7 @@ mod tests {
 
     fn idx(dims: &[u32], data: &[u8]) -> Vec<u8> {
         let mut bytes = vec![0, 0, 8, u8::try_from(dims.len()).unwrap()];
-        dims.iter().for_each(|dim| bytes.extend(dim.to_be_bytes()));
+        bytes.extend(dims.iter().flat_map(|dim| dim.to_be_bytes()));
         bytes.extend(data);
         bytes
     }

@@ -7,6 +7,7 @@ pub mod embedded;
 pub mod folder;
 pub mod idx;
 
+use std::fmt::Write;
 use std::ops::Range;
 
 use anyhow::{Result, bail, ensure};
@@ -140,11 +141,13 @@ impl Split {
             hasher.update(&set.pixels);
             hasher.update(&set.labels);
         }
-        hasher
-            .finalize()
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect()
+        let digits = hasher.finalize();
+        let mut text = String::with_capacity(2 * digits.len());
+        for byte in digits {
+            // Writing to a String cannot fail.
+            let _ = write!(text, "{byte:02x}");
+        }
+        text
     }
 }
 

@@ -59,7 +59,6 @@ impl Adam {
     }
 
     /// The first and the second moment (flat, f32) and the number of steps made.
-    #[must_use]
     pub fn state(&self) -> (&Tensor, &Tensor, i32) {
         (&self.first_moment, &self.second_moment, self.steps)
     }

@@ -3,7 +3,7 @@
 //! In the order of dependence: what comes out ([`record`]); what libtorch does when it fails
 //! ([`libtorch`]); where the work is done ([`device`], [`cuda`]); what is learnt ([`weights`],
 //! [`network`], [`adam`]); on what ([`images`], [`schedule`]); by whom ([`pool`], [`replica`]); and the
-//! loop that puts them together ([`training`]).
+//! loop that puts them together ([`training`]). [`prediction`] asks a network without training it.
 
 mod adam;
 pub mod cuda;
@@ -12,6 +12,7 @@ mod images;
 pub mod libtorch;
 mod network;
 mod pool;
+pub mod prediction;
 pub mod record;
 mod replica;
 pub mod schedule;

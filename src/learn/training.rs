@@ -65,6 +65,17 @@ impl Default for Config {
     }
 }
 
+/// Adam's state, in the order of the weights.
+#[derive(Debug, Clone, PartialEq)]
+pub struct OptimizerState {
+    /// Running mean of the gradient.
+    pub first_moment: Vec<f32>,
+    /// Running mean of the squared gradient.
+    pub second_moment: Vec<f32>,
+    /// Steps made.
+    pub steps: u64,
+}
+
 type Work = Box<dyn FnMut(Task) -> Result<Outcome> + Send>;
 
 /// A run in progress. Iterate over it to train; each item is one step, in order.
@@ -168,6 +179,21 @@ impl Training {
     /// When the device fails.
     pub fn weights(&self) -> Result<Weights> {
         Weights::from_values(libtorch::call(|| Vec::<f32>::try_from(&self.weights))?)
+    }
+
+    /// What Adam has gathered after the last step made: with the weights, all that going on later needs.
+    ///
+    /// # Errors
+    /// When the device fails.
+    pub fn optimizer_state(&self) -> Result<OptimizerState> {
+        let (first, second, steps) = self.adam.state();
+        libtorch::call(|| {
+            Ok(OptimizerState {
+                first_moment: Vec::try_from(first)?,
+                second_moment: Vec::try_from(second)?,
+                steps: steps.unsigned_abs().into(),
+            })
+        })
     }
 
     /// Makes one step: gradient, Adam, and the scoring of the new weights put into the queue.

@@ -7,13 +7,13 @@ use std::process::Command;
 use crate::project::{Project, pinned};
 
 /// The arguments without the options.
-fn requirements(call: &[String]) -> Vec<&str> {
+pub fn requirements(call: &[String]) -> Vec<&str> {
     let options = call.iter().position(|word| word == "install").unwrap();
     let words = call[options + 1..].iter().map(String::as_str);
     words.filter(|word| !word.starts_with('-')).collect()
 }
 
-fn cpu_set() -> Vec<String> {
+pub fn cpu_set() -> Vec<String> {
     vec![
         format!("torch=={}", pinned("LIBTORCH_VERSION")),
         format!("nvidia-cuda-runtime=={}", pinned("CUDA_RUNTIME_VERSION")),
@@ -21,7 +21,7 @@ fn cpu_set() -> Vec<String> {
     ]
 }
 
-fn assert_has(call: &[String], options: &[&str]) {
+pub fn assert_has(call: &[String], options: &[&str]) {
     for option in options {
         assert!(
             call.iter().any(|word| word == option),
@@ -54,20 +54,16 @@ fn a_fresh_clone_gets_the_cpu_set_through_pip() {
         "--implementation=cp",
     ];
     assert_has(call, &options);
-    // pip does not take manylinux_2_28 to mean any older tag, and the wheels are not all tagged alike.
+    // pip does not take manylinux_2_28 to mean any older tag, and wheels are not all tagged alike.
     let tags = [
         "manylinux_2_28",
         "manylinux_2_17",
         "manylinux_2_5",
         "manylinux2014",
     ];
-    assert_has(
-        call,
-        &tags
-            .map(|tag| format!("--platform={tag}_x86_64"))
-            .each_ref()
-            .map(String::as_str),
-    );
+    for tag in tags {
+        assert_has(call, &[&format!("--platform={tag}_x86_64")]);
+    }
     assert_has(call, &[&target]);
 }
 
@@ -131,7 +127,7 @@ fn uv_steps_in_for_a_pip_that_is_too_old() {
 #[test]
 fn pip_comes_before_uv_and_a_pre_release_of_it_will_do() {
     let project = Project::new().with("uv");
-    let said = project.setup("", &[("STUB_PIP", "24.1b1")]);
+    let said = project.setup("", &[("STUB_PIP", "20.3b1")]);
     said.succeeded(&["with pip"]);
     assert!(!said.err.contains("value too great"), "{said:?}");
 }
@@ -203,40 +199,6 @@ fn the_set_is_on_the_disk_before_it_is_called_ready() {
     let project = Project::new();
     project.setup("", &[]).succeeded(&[]);
     assert!(!project.calls("sync").is_empty());
-}
-
-#[test]
-fn linux_arm64_is_tried_with_a_note() {
-    let project = Project::new();
-    project
-        .setup("", &[("STUB_MACHINE", "aarch64")])
-        .succeeded(&["note: ", "not been tried on Linux arm64"]);
-    let call = &project.calls("pip")[0];
-    assert_eq!(requirements(call), cpu_set());
-    assert_has(
-        call,
-        &[
-            "--platform=manylinux_2_28_aarch64",
-            "--platform=manylinux2014_aarch64",
-        ],
-    );
-    assert!(!call.iter().any(|word| word.contains("x86_64")), "{call:?}");
-}
-
-#[test]
-fn macos_arm64_is_tried_with_a_note_and_without_cuda_libraries() {
-    let machine = [
-        ("STUB_SYSTEM", "Darwin"),
-        ("STUB_MACHINE", "arm64"),
-        ("STUB_DRIVER", "580.65.06"),
-    ];
-    let project = Project::new();
-    project
-        .setup("", &machine)
-        .succeeded(&["note: ", "not been tried on macOS", "CPU set"]);
-    let call = &project.calls("pip")[0];
-    assert_eq!(requirements(call), cpu_set()[..1]);
-    assert_has(call, &["--platform=macosx_14_0_arm64"]);
 }
 
 #[test]

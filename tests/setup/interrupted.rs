@@ -58,7 +58,8 @@ fn an_upgrade_that_is_killed_keeps_the_cpu_set() {
     project.setup("", &[]).succeeded(&["(CPU set) is ready"]);
 }
 
-/// Starts a set-up beside another one, waits until it says that it waits, calls `meanwhile`, and lets both end.
+/// Starts a set-up beside another one, waits until it says that it waits, calls `meanwhile`, and
+/// lets both end.
 fn waits_for_the_other(project: &Project, settings: &[(&str, &str)], meanwhile: impl Fn()) -> Said {
     let log = project.elsewhere().join("second");
     let mut command = project.command("scripts/setup.sh", "");

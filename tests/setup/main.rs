@@ -1,7 +1,8 @@
-//! Tests of the set-up scripts: `scripts/setup.sh`, `train.sh`, `test.sh`, `check.sh` and `.ci/run`.
+//! Tests of the scripts: `scripts/setup.sh`, `train.sh`, `test.sh`, `check.sh` and `.ci/run`.
 //!
-//! Each test copies the scripts into a project folder of its own, where `stub.sh` plays pip, uv, cargo and every
-//! other program whose answer matters. No network, no libtorch; nothing outside the test's folder is written.
+//! Each test has a project folder of its own with the scripts in it, where `stub.sh` plays pip, uv,
+//! cargo and every other program whose answer matters. No network, no libtorch; nothing outside the
+//! test's folder is written.
 #![cfg(unix)]
 #![allow(clippy::unwrap_used)] // A test that cannot go on should say where, and stop.
 
@@ -10,5 +11,6 @@ mod install;
 mod interrupted;
 mod missing;
 mod own_libtorch;
+mod platforms;
 mod project;
 mod wrappers;

@@ -10,12 +10,12 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-/// The programs that the scripts and the stubs may use as they are. Nothing else of the machine can be found.
+/// The programs that scripts and stubs may use as they are. Nothing else of the machine is found.
 const TOOLS: &str = "bash env sed grep awk mkdir mv rm cp cat head tail dirname sleep flock";
 /// The files of the project that the scripts run or read.
-const LINKED: &str = "scripts/common.sh scripts/setup.sh scripts/train.sh scripts/test.sh scripts/check.sh .ci/run \
-                      Cargo.toml tests/setup/stub.sh";
-/// The programs that `stub.sh` plays unless a test takes one away. uv and shellcheck have to be asked for.
+const LINKED: &str = "scripts/common.sh scripts/setup.sh scripts/train.sh scripts/test.sh scripts/check.sh \
+                      .ci/run Cargo.toml tests/setup/stub.sh";
+/// The programs that `stub.sh` plays unless a test takes one away. Others have to be asked for.
 const STUBS: &str = "cargo rustc c++ python3 uname sw_vers getconf df nvidia-smi sync mnist-tch";
 
 /// Where the real scripts are.
@@ -31,7 +31,7 @@ fn real_program(name: &str) -> Option<PathBuf> {
         .find(|file| file.is_file())
 }
 
-/// The real python3 itself, where this machine has one: the one on the PATH may be a script that needs more.
+/// The real python3, where this machine has one: on the PATH there may be a script that needs more.
 pub fn real_python() -> Option<String> {
     let ask = ["-c", "import fcntl, sys; print(sys.executable)"];
     let output = Command::new("python3").args(ask).output().ok()?;
@@ -53,7 +53,7 @@ pub struct Project {
 }
 
 impl Project {
-    /// Scripts and stubs are links: a program that was just written may not run while another test forks.
+    /// Scripts and stubs are links: what was just written may not run while another test forks.
     pub fn new() -> Self {
         let project = Self {
             folder: TempDir::new().unwrap(),
@@ -154,7 +154,7 @@ impl Project {
         self.run("scripts/setup.sh", words, settings)
     }
 
-    /// Starts a set-up whose installer stops half-way, in a process group of its own, and waits until it is there.
+    /// Starts a set-up in a process group of its own, and waits until its installer stops half-way.
     pub fn setup_stopped_half_way(&self, words: &str, settings: &[(&str, &str)]) -> Child {
         let mut command = self.command("scripts/setup.sh", words);
         command
@@ -233,8 +233,8 @@ impl Said {
         self.holds(phrases);
     }
 
-    /// It failed with one line that starts with `error: ` and holds each of the phrases. Nothing else but notes
-    /// and the word on what it was at may stand before it.
+    /// It failed with one line that starts with `error: ` and holds each of the phrases. Nothing
+    /// else but notes and the word on what it was at may stand before it.
     pub fn failed(&self, phrases: &[&str]) {
         assert_eq!(self.code, Some(1), "{self:?}");
         assert!(self.out.is_empty(), "stdout is for results: {self:?}");

@@ -110,6 +110,6 @@ df)
 nvidia-smi) [ -n "${STUB_DRIVER:-}" ] && printf '%s\n' "$STUB_DRIVER" "$STUB_DRIVER" ;;
 shellcheck) note shellcheck "$@"; exit "${STUB_SHELLCHECK_EXIT:-0}" ;;
 sync) note sync "$@" ;;
-mkdir) exit 1 ;; # as on a disk that is mounted read-only
+mkdir) stop "mkdir: cannot create directory: Read-only file system" ;;
 *) stop "stub: not expected: $name" ;;
 esac

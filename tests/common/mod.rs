@@ -1,0 +1,44 @@
+//! Running the program in a folder of its own.
+
+#![allow(dead_code, reason = "each test file uses a part of it")]
+
+use std::fs;
+use std::path::Path;
+
+use assert_cmd::Command;
+use tempfile::TempDir;
+
+/// The program, in `folder`, with the words of `line` as its arguments.
+pub fn mnist_tch(folder: &Path, line: &str) -> Command {
+    let mut command = Command::cargo_bin("mnist-tch").unwrap();
+    command.current_dir(folder).args(line.split_whitespace());
+    command
+}
+
+/// Options of a run that takes a second: 3 steps an epoch, two epochs.
+pub const SMALL: &str = "--device cpu --epochs 2 --train-size 300 --test-size 200";
+
+/// Runs the small job with more options, into `folder`/run.
+pub fn small_run(folder: &TempDir, more: &str) {
+    let line = format!("{SMALL} --out run {more}");
+    mnist_tch(folder.path(), &line).assert().success();
+}
+
+/// The bytes of a file of the run.
+pub fn run_file(folder: &TempDir, name: &str) -> Vec<u8> {
+    fs::read(folder.path().join("run").join(name)).unwrap()
+}
+
+/// The text of what was printed to stderr, which must be one line about an error and no panic.
+pub fn error_line(command: &mut Command, status: i32) -> String {
+    let output = command.output().unwrap();
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(status), "{text}");
+    assert!(text.starts_with("error: "), "{text}");
+    assert_eq!(text.lines().count(), 1, "{text}");
+    assert!(
+        !text.contains("panicked") && !text.contains("frame #"),
+        "{text}"
+    );
+    text
+}

@@ -1,0 +1,206 @@
+//! Bad input and bad surroundings: one line that says what and where, status 1, nothing lost, never a panic.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod common;
+
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::Path;
+
+use common::{SMALL, error_line, mnist_tch};
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use tempfile::{TempDir, tempdir};
+
+/// IDX bytes: a header with these sizes, then `data`.
+fn idx(dims: &[u32], data: &[u8]) -> Vec<u8> {
+    let mut bytes = vec![0, 0, 8, u8::try_from(dims.len()).unwrap()];
+    bytes.extend(dims.iter().flat_map(|dim| dim.to_be_bytes()));
+    bytes.extend(data);
+    bytes
+}
+
+fn gzip(path: &Path, bytes: &[u8]) {
+    let mut encoder = GzEncoder::new(File::create(path).unwrap(), Compression::fast());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap();
+}
+
+const IMAGES: &str = "train-images-idx3-ubyte";
+const LABELS: &str = "train-labels-idx1-ubyte";
+
+/// A folder with a good data set: 20 training and 10 test images.
+fn good_folder() -> TempDir {
+    let folder = tempdir().unwrap();
+    for (prefix, count) in [("train", 20), ("t10k", 10)] {
+        let labels: Vec<u8> = (0..count).map(|image| image % 10).collect();
+        let images = vec![7; 784 * usize::from(count)];
+        let path = |name: &str| folder.path().join(format!("{prefix}-{name}-ubyte"));
+        fs::write(path("images-idx3"), idx(&[count.into(), 28, 28], &images)).unwrap();
+        fs::write(path("labels-idx1"), idx(&[count.into()], &labels)).unwrap();
+    }
+    folder
+}
+
+/// What the program says to a good folder in which `name` was replaced.
+fn error_with(name: &str, bytes: &[u8]) -> String {
+    let folder = good_folder();
+    fs::write(folder.path().join(name), bytes).unwrap();
+    let error = error_line(
+        &mut mnist_tch(folder.path(), "--device cpu --data-dir . --batch-size 5"),
+        1,
+    );
+    assert!(error.contains(name), "{name} is not named: {error}");
+    assert!(!folder.path().join("runs").exists(), "nothing was run");
+    error
+}
+
+#[test]
+fn the_good_folder_is_good() {
+    let folder = good_folder();
+    let line = "--device cpu --data-dir . --batch-size 5 --quiet";
+    mnist_tch(folder.path(), line).assert().success();
+}
+
+#[test]
+fn each_malformed_idx_file_gives_one_line_with_its_name() {
+    let labels: Vec<u8> = (0..20).map(|image| image % 10).collect();
+    let pixels = vec![7; 784 * 20];
+    let good = idx(&[20, 28, 28], &pixels);
+    let (mut magic, mut floats) = (good.clone(), good.clone());
+    magic[0] = 1;
+    floats[2] = 0x0d;
+    let trailing = [&good[..], &[0]].concat();
+    for (bytes, part) in [
+        (magic, "not an IDX file"),
+        (floats, "element type 0x0d"),
+        (good[..good.len() - 1].to_vec(), "truncated"),
+        (good[..10].to_vec(), "ends within its header"),
+        (trailing, "trailing bytes"),
+        (Vec::new(), "empty"),
+        (idx(&[u32::MAX, 28, 28], &pixels), "4294967295 x 28 x 28"),
+        (idx(&[1_000_000, 28, 28], &pixels), "truncated"),
+        (idx(&[20], &labels), "swapped"),
+        (idx(&[5, 56, 56], &pixels), "56x56"),
+        (
+            b"<!DOCTYPE html><title>404</title>".to_vec(),
+            "not an IDX file",
+        ),
+    ] {
+        let error = error_with(IMAGES, &bytes);
+        assert!(error.contains(part), "{part}: {error}");
+    }
+}
+
+#[test]
+fn labels_are_checked_against_their_range_and_the_images() {
+    let mut labels: Vec<u8> = (0..20).map(|image| image % 10).collect();
+    labels[13] = 10;
+    let error = error_with(LABELS, &idx(&[20], &labels));
+    assert!(error.contains("label 10 at position 13"), "{error}");
+    let error = error_with(LABELS, &idx(&[19], &labels[..19]));
+    assert!(error.contains("20 images but 19 labels"), "{error}");
+}
+
+#[test]
+fn broken_gzip_files_give_one_line_with_their_name() {
+    let folder = good_folder();
+    let whole = fs::read(folder.path().join(IMAGES)).unwrap();
+    let packed = folder.path().join(format!("{IMAGES}.gz"));
+    gzip(&packed, &whole);
+    fs::remove_file(folder.path().join(IMAGES)).unwrap();
+    let line = "--device cpu --data-dir . --batch-size 5 --quiet";
+    mnist_tch(folder.path(), line).assert().success();
+
+    let packed_bytes = fs::read(&packed).unwrap();
+    let half = packed_bytes[..packed_bytes.len() / 2].to_vec();
+    let mut flipped = packed_bytes.clone();
+    *flipped.last_mut().unwrap() ^= 1;
+    for (bytes, part) in [
+        (half, "within the gzip file"),
+        (flipped, "within the gzip file"),
+        (whole, "not a gzip file"),
+        (b"<!DOCTYPE html>".to_vec(), "not a gzip file"),
+        (Vec::new(), "empty"),
+    ] {
+        fs::write(&packed, bytes).unwrap();
+        let error = error_line(&mut mnist_tch(folder.path(), line), 1);
+        assert!(
+            error.contains(part) && error.contains("images-idx3-ubyte.gz"),
+            "{part}: {error}"
+        );
+    }
+}
+
+#[test]
+fn a_missing_file_and_a_missing_folder_are_named() {
+    let folder = good_folder();
+    fs::remove_file(folder.path().join("t10k-labels-idx1-ubyte")).unwrap();
+    let error = error_line(
+        &mut mnist_tch(folder.path(), "--device cpu --data-dir ."),
+        1,
+    );
+    assert!(
+        error.contains("neither t10k-labels-idx1-ubyte nor"),
+        "{error}"
+    );
+    let error = error_line(
+        &mut mnist_tch(folder.path(), "--device cpu --data-dir nowhere"),
+        1,
+    );
+    assert!(error.contains("nowhere: no such folder"), "{error}");
+}
+
+#[test]
+fn more_images_than_there_are_is_an_error_that_names_the_option() {
+    let folder = tempdir().unwrap();
+    for (line, part) in [
+        (
+            "--train-size 5001",
+            "--train-size 5001 is more than the 5000",
+        ),
+        ("--test-size 5001", "--test-size 5001 is more than the 5000"),
+        ("--train-size 50", "--batch-size 100 is more than the 50"),
+    ] {
+        let error = error_line(
+            &mut mnist_tch(folder.path(), &format!("--device cpu {line}")),
+            1,
+        );
+        assert!(error.contains(part), "{error}");
+    }
+}
+
+#[test]
+fn a_run_directory_that_cannot_be_is_an_error_before_training() {
+    let folder = tempdir().unwrap();
+    fs::write(folder.path().join("file"), "mine").unwrap();
+    for (out, part) in [
+        ("file", "is a file"),
+        ("file/run", "cannot make the folder"),
+    ] {
+        let error = error_line(
+            &mut mnist_tch(folder.path(), &format!("{SMALL} --out {out}")),
+            1,
+        );
+        assert!(error.contains(part) && error.contains(out), "{error}");
+    }
+    assert_eq!(
+        fs::read_to_string(folder.path().join("file")).unwrap(),
+        "mine"
+    );
+}
+
+#[test]
+fn a_loss_that_is_no_number_stops_the_run_and_keeps_its_rows() {
+    let folder = tempdir().unwrap();
+    let line = format!("{SMALL} --quiet --out run --lr 1e38");
+    let error = error_line(&mut mnist_tch(folder.path(), &line), 1);
+    assert!(
+        error.contains("the loss is") && error.contains("step "),
+        "{error}"
+    );
+    let rows = fs::read_to_string(folder.path().join("run/accuracy.csv")).unwrap();
+    assert!(rows.lines().count() >= 2, "{rows}");
+    assert!(!folder.path().join("run/summary.json").exists());
+}

@@ -1,0 +1,206 @@
+//! The main job from end to end: the article's protocol, every file it leaves, and how they fit together.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod common;
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+use common::{mnist_tch, run_file, small_run};
+use mnist_tch::data::embedded;
+use mnist_tch::learn::device::Device;
+use mnist_tch::learn::prediction;
+use mnist_tch::learn::weights::Weights;
+use serde_json::Value;
+use tempfile::{TempDir, tempdir};
+
+/// Rows of a CSV file below its header, which must be `header`.
+fn rows(folder: &TempDir, name: &str, header: &str) -> Vec<Vec<f64>> {
+    let text = String::from_utf8(run_file(folder, name)).unwrap();
+    assert!(text.ends_with('\n') && !text.contains('\r'));
+    let mut lines = text.lines();
+    assert_eq!(lines.next(), Some(header));
+    let number = |cell: &str| cell.parse().unwrap();
+    lines
+        .map(|line| line.split(',').map(number).collect())
+        .collect()
+}
+
+const ACCURACY: &str = "epoch,batch,step,train_loss,test_accuracy";
+const CONFUSION: &str = "true_label,predicted_0,predicted_1,predicted_2,predicted_3,predicted_4,predicted_5,\
+                         predicted_6,predicted_7,predicted_8,predicted_9";
+
+fn summary(folder: &TempDir) -> Value {
+    serde_json::from_slice(&run_file(folder, "summary.json")).unwrap()
+}
+
+/// Width and height, from a PNG's header.
+fn png_size(bytes: &[u8]) -> (u32, u32) {
+    assert_eq!(&bytes[..8], b"\x89PNG\r\n\x1a\n");
+    let number = |at: usize| u32::from_be_bytes(bytes[at..at + 4].try_into().unwrap());
+    (number(16), number(20))
+}
+
+#[test]
+fn the_articles_job_gives_its_250_rows_and_its_test_images() {
+    let folder = tempdir().unwrap();
+    let output = mnist_tch(folder.path(), "--device cpu --out run --min-accuracy 0.9")
+        .assert()
+        .success();
+
+    let steps = rows(&folder, "accuracy.csv", ACCURACY);
+    assert_eq!(steps.len(), 250);
+    for (index, row) in (0_u32..).zip(&steps) {
+        assert_eq!(
+            row[..3],
+            [index / 50 + 1, index % 50 + 1, index + 1].map(f64::from)
+        );
+        assert!(row[3] > 0.0 && (0.0..=1.0).contains(&row[4]));
+    }
+    let confusion = rows(&folder, "confusion.csv", CONFUSION);
+    let sums: Vec<f64> = confusion.iter().map(|row| row[1..].iter().sum()).collect();
+    assert_eq!(
+        sums,
+        [522., 564., 503., 539., 445., 429., 513., 520., 482., 483.]
+    );
+
+    // One scoring loop: the matrix, the last row, the summary and the printed table are one number.
+    let correct: f64 = (0..10).map(|class| confusion[class][class + 1]).sum();
+    let last = steps[249][4];
+    assert!((correct / 5_000.0 - last).abs() < 1e-9);
+    assert_eq!(summary(&folder)["final_accuracy"], last);
+    let printed = String::from_utf8(output.get_output().stdout.clone()).unwrap();
+    assert!(printed.contains(&format!("{last:.4}")), "{printed}");
+}
+
+#[test]
+fn a_run_leaves_these_files_and_no_others() {
+    let folder = tempdir().unwrap();
+    small_run(&folder, "");
+    let entries = fs::read_dir(folder.path().join("run")).unwrap();
+    let names: BTreeSet<String> = entries
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    let expected = [
+        "accuracy.csv",
+        "accuracy.png",
+        "confusion.csv",
+        "confusion.png",
+        "model.safetensors",
+        "summary.json",
+    ];
+    assert_eq!(names, expected.map(str::to_owned).into());
+    assert_eq!(png_size(&run_file(&folder, "confusion.png")), (1000, 900));
+    assert_eq!(png_size(&run_file(&folder, "accuracy.png")), (1200, 700));
+}
+
+#[test]
+fn the_summary_is_enough_to_run_it_again() {
+    let folder = tempdir().unwrap();
+    small_run(&folder, "--seed 5 --threads 2 --init kaiming");
+    let summary = summary(&folder);
+    let configuration = &summary["configuration"];
+    assert_eq!(
+        (&configuration["seed"], &configuration["init"]),
+        (&5.into(), &"kaiming".into())
+    );
+    assert_eq!(
+        (&configuration["epochs"], &configuration["eval_every"]),
+        (&2.into(), &1.into())
+    );
+    assert_eq!(
+        (&summary["device"], &summary["threads"]),
+        (&"cpu".into(), &2.into())
+    );
+    assert_eq!(summary["data"]["train_images"], 300);
+    assert_eq!(summary["data"]["sha256"].as_str().map(str::len), Some(64));
+    assert!(summary["libtorch"].as_str().unwrap().starts_with("2."));
+    // The start and two epochs.
+    assert_eq!(summary["epochs"].as_array().map(Vec::len), Some(3));
+    assert!(summary["timings"]["training_seconds"].as_f64().unwrap() > 0.0);
+}
+
+#[test]
+fn the_saved_weights_are_those_of_the_last_row() {
+    let folder = tempdir().unwrap();
+    small_run(&folder, "");
+    let weights = Weights::from_safetensors(&run_file(&folder, "model.safetensors")).unwrap();
+    let test = embedded::mnist_10k()
+        .unwrap()
+        .resized(None, Some(200))
+        .unwrap()
+        .test;
+    let logits = prediction::logits(&weights, &test, Device::CPU).unwrap();
+    let best = |row: &[f32; 10]| {
+        (0_u8..10).max_by(|&a, &b| row[usize::from(a)].total_cmp(&row[usize::from(b)]))
+    };
+    let correct = logits
+        .iter()
+        .zip(test.labels())
+        .filter(|(row, label)| best(row) == Some(**label));
+    let accuracy = f64::from(u32::try_from(correct.count()).unwrap()) / 200.0;
+    let last = rows(&folder, "accuracy.csv", ACCURACY)[5][4];
+    assert!((accuracy - last).abs() < 1e-9, "{accuracy} {last}");
+}
+
+#[test]
+fn scores_come_as_often_as_asked_for() {
+    let folder = tempdir().unwrap();
+    small_run(&folder, "--eval-every 2");
+    let steps = |folder| -> Vec<f64> {
+        rows(folder, "accuracy.csv", ACCURACY)
+            .iter()
+            .map(|row| row[2])
+            .collect()
+    };
+    assert_eq!(steps(&folder), [2., 3., 4., 6.]);
+    let folder = tempdir().unwrap();
+    small_run(&folder, "--eval-every 0");
+    assert_eq!(steps(&folder), [6.]);
+}
+
+#[test]
+fn scoring_changes_nothing_in_training() {
+    let model = |options: &str| {
+        let folder = tempdir().unwrap();
+        small_run(&folder, options);
+        run_file(&folder, "model.safetensors")
+    };
+    assert_eq!(model("--eval-every 1"), model("--eval-every 0"));
+}
+
+/// Writes an IDX file of unsigned bytes.
+fn idx(path: &Path, dims: &[u32], data: &[u8]) {
+    let mut bytes = vec![0, 0, 8, u8::try_from(dims.len()).unwrap()];
+    bytes.extend(dims.iter().flat_map(|dim| dim.to_be_bytes()));
+    bytes.extend(data);
+    fs::write(path, bytes).unwrap();
+}
+
+#[test]
+fn a_folder_of_ones_own_images_trains() {
+    // Three classes that differ in where a bar stands: 4 x 28 pixels of 255.
+    let folder = tempdir().unwrap();
+    let images = |count: u8| -> Vec<u8> {
+        let bar =
+            |class: usize| (0..784).map(move |pixel| if pixel / 28 / 8 == class { 255 } else { 0 });
+        (0..count)
+            .flat_map(|image| bar(usize::from(image % 3)))
+            .collect()
+    };
+    for (prefix, count) in [("train", 150), ("t10k", 30)] {
+        let labels: Vec<u8> = (0..count).map(|image| image % 3).collect();
+        let path = |name: &str| folder.path().join(format!("{prefix}-{name}-ubyte"));
+        idx(
+            &path("images-idx3"),
+            &[count.into(), 28, 28],
+            &images(count),
+        );
+        idx(&path("labels-idx1"), &[count.into()], &labels);
+    }
+    let line = "--device cpu --data-dir . --batch-size 10 --epochs 4 --out run --min-accuracy 1";
+    mnist_tch(folder.path(), line).assert().success();
+    assert_eq!(summary(&folder)["data"]["test_images"], 30);
+}
