@@ -56,7 +56,7 @@ struct Arguments {
     #[command(flatten, next_help_heading = "Training")]
     training: Training,
     #[command(flatten, next_help_heading = "Data")]
-    data: Data,
+    images: Images,
     #[command(flatten, next_help_heading = "Output")]
     output: Output,
 }
@@ -114,7 +114,7 @@ struct Training {
 }
 
 #[derive(Debug, Args)]
-struct Data {
+struct Images {
     /// Folder with the four IDX files of an MNIST-like set, raw or gzip [default: 10,000 MNIST
     /// images that are part of the program]
     #[arg(long, value_name = "DIR")]
@@ -178,7 +178,7 @@ impl From<Arguments> for train::Options {
         let Arguments {
             machine,
             training,
-            data,
+            images,
             output,
             ..
         } = arguments;
@@ -195,9 +195,9 @@ impl From<Arguments> for train::Options {
             },
             device: machine.device,
             threads: machine.threads.unwrap_or_else(cores),
-            data_dir: data.data_dir,
-            train_size: data.train_size.map(NonZeroUsize::get),
-            test_size: data.test_size.map(NonZeroUsize::get),
+            data_dir: images.data_dir,
+            train_size: images.train_size.map(NonZeroUsize::get),
+            test_size: images.test_size.map(NonZeroUsize::get),
             out: output.out,
             force: output.force,
             quiet: output.quiet,
