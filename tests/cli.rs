@@ -196,6 +196,38 @@ fn cuda_is_used_or_refused_at_once_but_never_replaced() {
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
 }
 
+/// A folder with an `nvidia-smi` that answers with this driver version.
+#[cfg(target_os = "linux")]
+fn driver_of(version: &str) -> tempfile::TempDir {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempdir().unwrap();
+    let path = folder.path().join("nvidia-smi");
+    fs::write(&path, format!("#!/bin/sh\necho {version}\n")).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    folder
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn with_a_driver_but_no_gpu_the_cause_is_named_without_a_panic() {
+    if std::path::Path::new("/proc/driver/nvidia/version").exists() {
+        return;
+    }
+    // A driver's word without a GPU: the CPU set lacks libraries, the CUDA set loads and finds nothing.
+    for (version, causes) in [
+        ("580.95.05", ["CUDA libraries are missing", "shows no GPU"]),
+        ("470.1", ["driver 470.1 is too old: install driver 580"; 2]),
+    ] {
+        let driver = driver_of(version);
+        let folder = tempdir().unwrap();
+        let mut command = mnist_tch(folder.path(), "--device cuda");
+        command.env("PATH", driver.path());
+        let error = error_line(&mut command, 1);
+        assert!(causes.iter().any(|cause| error.contains(cause)), "{error}");
+        assert!(error.contains("Devices here: cpu"), "{error}");
+    }
+}
+
 #[test]
 fn a_gpu_that_is_not_there_is_refused() {
     let folder = tempdir().unwrap();

@@ -87,11 +87,11 @@ impl Facts {
         if !self.built {
             return Err(Problem::NotBuilt);
         }
-        if let Some(reason) = &self.load_error {
-            return Err(Problem::LibrariesMissing(reason.clone()));
-        }
         if self.gpus == 0 && is_older(driver, MINIMUM_DRIVER) {
             return Err(Problem::DriverTooOld(driver.clone()));
+        }
+        if let Some(reason) = &self.load_error {
+            return Err(Problem::LibrariesMissing(reason.clone()));
         }
         if self.gpus == 0 {
             return Err(Problem::NoGpu(self.visible.clone()));
