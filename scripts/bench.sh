@@ -20,7 +20,8 @@ scenarios (default: all; epoch only with --data-dir)
 options
   --data-dir DIR  folder with MNIST's four IDX files, raw or .gz, for epoch
   -n N            runs of each command (default 5)
-  --slow-runs N   runs of PyTorch's direct form in loaded and copies, where it takes minutes (default 1; 0: none)
+  --slow-runs N   runs of PyTorch's direct and tuned forms in loaded and copies, where they take minutes
+                  (default 1; 0: none)
   --timeout S     end a run after S seconds and leave its command out from then on (default 1800)
   --python FILE   a Python that has torch $LIBTORCH_VERSION, such as the CPU build; else PyTorch is
                   installed as pip does by default into target/bench/venv: on Linux 2.5 GB to

@@ -17,6 +17,8 @@ from processes import Failed, TimedOut, busy_cores, run_all, usable_cores
 from report import Measurements, machine, table
 
 ARTICLE = ["--epochs", "5"]
+# PyTorch's forms, see pytorch.py. "ported" differs from "tuned" only in how it scores while it trains.
+TUNED, PORTED, DIRECT = "PyTorch tuned", "PyTorch ported", "PyTorch direct"
 ONE_STEP = ["--train-size", "100", "--test-size", "100", "--epochs", "1"]
 SCENARIOS = {
     "article": "The article job: 5 epochs of 5,000 images, accuracy on 5,000 images after each of 250 steps",
@@ -48,7 +50,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--data-dir", type=Path, help="folder with MNIST's four IDX files, for the scenario epoch")
     parser.add_argument("-n", type=int, default=5, dest="runs", help="runs of each command (default 5)")
     parser.add_argument("--slow-runs", type=int, default=1, metavar="N",
-                        help="runs of the direct form in loaded and copies, where it takes minutes (default 1; 0: none)")
+                        help="runs of the direct and tuned forms in loaded and copies, where they take minutes (default 1; 0: none)")
     parser.add_argument("--timeout", type=float, default=1800, metavar="S",
                         help="end a run after S seconds; its command is then left out (default 1800)")
     parser.add_argument("scenario", nargs="*", help=f"of {', '.join(SCENARIOS)} (default: all; epoch with --data-dir)")
@@ -65,17 +67,17 @@ def parse() -> argparse.Namespace:
     return options
 
 
-def plain_cases(job: list[str], rows: int, name: str = "", images: int = 0) -> list[Case]:
+def plain_cases(job: list[str], rows: int, name: str = "", images: int = 0, forms=(TUNED, DIRECT)) -> list[Case]:
     ours = f"mnist-tch{', ' + name if name else ''}"
     return [Case(who, job, rows, name=name, images=images, versus=[] if who == "mnist-tch" else [(ours, "mnist-tch")])
-            for who in ("mnist-tch", "PyTorch tuned", "PyTorch direct")]
+            for who in ("mnist-tch", *forms)]
 
 
 def pressed_cases(name: str, slow_runs: int, **condition) -> list[Case]:
     """Each job alone and next to it under the condition."""
     cases = []
-    for who in ("mnist-tch", "PyTorch tuned", "PyTorch direct"):
-        runs = slow_runs if who == "PyTorch direct" else None
+    for who in ("mnist-tch", PORTED, TUNED, DIRECT):
+        runs = slow_runs if who in (TUNED, DIRECT) else None
         versus = [(who, "alone")] + ([(f"mnist-tch, {name}", "mnist-tch")] if who != "mnist-tch" else [])
         cases += [Case(who, ARTICLE, 250, runs=runs),
                   Case(who, ARTICLE, 250, runs=runs, name=name, versus=versus, **condition)]
@@ -84,7 +86,7 @@ def pressed_cases(name: str, slow_runs: int, **condition) -> list[Case]:
 
 def cases_of(scenario: str, options: argparse.Namespace) -> list[Case]:
     if scenario == "article":
-        return plain_cases(ARTICLE, 250)
+        return plain_cases(ARTICLE, 250, forms=(PORTED, TUNED, DIRECT))
     if scenario == "train-only":
         return plain_cases([*ARTICLE, "--eval-every", "0"], 1)
     if scenario == "start":
@@ -106,8 +108,7 @@ def command(case: Case, options: argparse.Namespace, out: Path) -> list[str]:
     twin = str(Path(__file__).resolve().with_name("pytorch.py"))
     start = {
         "mnist-tch": [str(options.program), "--device", "cpu", "--quiet", "--force"],
-        "PyTorch tuned": [options.python, twin, "--form", "tuned"],
-        "PyTorch direct": [options.python, twin, "--form", "direct"],
+        **{form: [options.python, twin, "--form", form.split()[-1]] for form in (PORTED, TUNED, DIRECT)},
         "import torch": [options.python, "-c", "import torch"],
     }[case.who]
     return start if case.job is None else [*start, *case.job, "--out", str(out)]

@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
-"""The PyTorch twin of mnist-tch, for scripts/bench.sh: the same job, written in two forms.
+"""The PyTorch twin of mnist-tch, for scripts/bench.sh: the same job, written in three forms.
 
 direct  what people write: nn.Sequential, the whole test set in one forward pass, Adam as it comes
 tuned   the fastest found in eager PyTorch on a CPU: oneDNN's own memory layout for training and for scoring, the
         images converted and cut into chunks once, max-pool before ReLU (the same values, a quarter of the work),
-        inference mode, fused Adam. Where every step is scored, one Python thread per core scores snapshots of the
-        weights while training runs ahead, each operation on one thread.
+        inference mode, fused Adam; PyTorch's own threads
+ported  mnist-tch's way of using the cores on top of that: operations on one thread each, one Python thread per core
+        scores snapshots of the weights while training runs ahead
 
 Writes accuracy.csv as mnist-tch does: epoch,batch,step,train_loss,test_accuracy, flushed row by row.
 torch.compile is no form: it compiles for longer than the whole job takes.
@@ -31,7 +32,7 @@ def usable_cores() -> int:
 
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--form", choices=("direct", "tuned"), required=True)
+    parser.add_argument("--form", choices=("direct", "tuned", "ported"), required=True)
     parser.add_argument("--out", type=Path, required=True, help="folder for accuracy.csv")
     parser.add_argument("--data-dir", type=Path, help="folder with MNIST's four IDX files, raw or .gz")
     parser.add_argument("--epochs", type=int, default=5)
@@ -42,11 +43,10 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--train-size", type=int)
     parser.add_argument("--test-size", type=int)
     parser.add_argument("--threads", type=int, default=usable_cores())
-    parser.add_argument("--chunk", type=int, default=250, help="tuned: test images in one forward pass")
-    parser.add_argument("--workers", type=int, help="tuned: threads that score snapshots; 0: score in the training loop")
+    parser.add_argument("--chunk", type=int, default=250, help="tuned, ported: test images in one forward pass")
     options = parser.parse_args()
-    if options.workers is None:
-        options.workers = options.threads if options.form == "tuned" and options.eval_every else 0
+    # Threads that score snapshots; without any, and where nothing is scored meanwhile, the training loop scores itself.
+    options.workers = options.threads if options.form == "ported" and options.eval_every else 0
     return options
 
 
