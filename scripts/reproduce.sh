@@ -25,11 +25,11 @@ for ((seed = 0; seed < seeds; seed++)); do
     awk -F, -v seed="$seed" 'NR > 1 && $3 % 50 == 0 { line = line " " $5 } END { print seed line }' "$folder/$seed/accuracy.csv"
 done >"$folder/table"
 
-printf 'seed    epoch 1  epoch 2  epoch 3  epoch 4  epoch 5\n'
-awk '{ printf "%-6s", $1; for (i = 2; i <= 6; i++) printf "  %7.4f", $i; print "" }' "$folder/table"
+printf 'seed     epoch 1  epoch 2  epoch 3  epoch 4  epoch 5\n'
+awk '{ printf "%-7s", $1; for (i = 2; i <= 6; i++) printf "  %7.4f", $i; print "" }' "$folder/table"
 
 status=0
-line() { printf '%-6s  %7.4f  %7.4f  %7.4f  %7.4f  %7.4f\n' "$@"; }
+line() { printf '%-7s  %7.4f  %7.4f  %7.4f  %7.4f  %7.4f\n' "$@"; }
 medians=() lowest=() highest=()
 for epoch in 1 2 3 4 5; do
     column=$(awk -v column=$((epoch + 1)) '{ print $column }' "$folder/table" | sort -n)
