@@ -4,13 +4,12 @@
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
-use std::thread;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::commands::train;
+use crate::learn::config::Config;
 use crate::learn::device::Choice;
-use crate::learn::training::Config;
 use crate::learn::weights::Init;
 
 /// What to do.
@@ -75,7 +74,7 @@ struct Machine {
     #[arg(long, value_name = "DEVICE", default_value = "auto")]
     device: Choice,
     /// Threads on the CPU; the numbers do not depend on it [default: the cores this process may use]
-    #[arg(long, value_name = "N", value_parser = count, allow_negative_numbers = true)]
+    #[arg(long, value_name = "N", value_parser = threads, allow_negative_numbers = true)]
     threads: Option<NonZeroUsize>,
 }
 
@@ -182,7 +181,7 @@ impl From<Arguments> for train::Options {
             output,
             ..
         } = arguments;
-        let cores = || thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+        let cores = || std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
         Self {
             config: Config {
                 epochs: training.epochs,
@@ -215,6 +214,14 @@ fn count(text: &str) -> Result<NonZeroUsize, String> {
     number
         .and_then(NonZeroUsize::new)
         .ok_or_else(|| "a whole number from 1 to 1000000 is expected".to_owned())
+}
+
+/// More threads than any machine has would only cost memory.
+fn threads(text: &str) -> Result<NonZeroUsize, String> {
+    count(text)
+        .ok()
+        .filter(|number| number.get() <= 1_024)
+        .ok_or_else(|| "a whole number from 1 to 1024 is expected".to_owned())
 }
 
 /// A learning rate.
@@ -271,6 +278,7 @@ mod tests {
             ("--lr much", "--lr"),
             ("--threads 0", "--threads"),
             ("--threads 1.5", "--threads"),
+            ("--threads 1025", "--threads"),
             ("--train-size 0", "--train-size"),
             ("--test-size x", "--test-size"),
             ("--min-accuracy 90", "--min-accuracy"),

@@ -6,7 +6,7 @@
 //!
 //! ```no_run
 //! use mnist_tch::data::embedded;
-//! use mnist_tch::learn::{device::Device, training::{Config, Training}, weights::Weights};
+//! use mnist_tch::learn::{config::Config, device::Device, training::Training, weights::Weights};
 //! use std::num::NonZeroUsize;
 //!
 //! # fn main() -> anyhow::Result<()> {

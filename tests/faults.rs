@@ -8,18 +8,10 @@ use std::fs::{self, File};
 use std::io::Write;
 use std::path::Path;
 
-use common::{SMALL, error_line, mnist_tch};
+use common::{SMALL, error_line, idx, mnist_tch, write_set};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use tempfile::{TempDir, tempdir};
-
-/// IDX bytes: a header with these sizes, then `data`.
-fn idx(dims: &[u32], data: &[u8]) -> Vec<u8> {
-    let mut bytes = vec![0, 0, 8, u8::try_from(dims.len()).unwrap()];
-    bytes.extend(dims.iter().flat_map(|dim| dim.to_be_bytes()));
-    bytes.extend(data);
-    bytes
-}
 
 fn gzip(path: &Path, bytes: &[u8]) {
     let mut encoder = GzEncoder::new(File::create(path).unwrap(), Compression::fast());
@@ -36,9 +28,7 @@ fn good_folder() -> TempDir {
     for (prefix, count) in [("train", 20), ("t10k", 10)] {
         let labels: Vec<u8> = (0..count).map(|image| image % 10).collect();
         let images = vec![7; 784 * usize::from(count)];
-        let path = |name: &str| folder.path().join(format!("{prefix}-{name}-ubyte"));
-        fs::write(path("images-idx3"), idx(&[count.into(), 28, 28], &images)).unwrap();
-        fs::write(path("labels-idx1"), idx(&[count.into()], &labels)).unwrap();
+        write_set(folder.path(), prefix, &images, &labels);
     }
     folder
 }

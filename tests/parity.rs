@@ -7,9 +7,10 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use mnist_tch::data::embedded;
+use mnist_tch::learn::config::Config;
 use mnist_tch::learn::device::Device;
 use mnist_tch::learn::record::Step;
-use mnist_tch::learn::training::{Config, Training};
+use mnist_tch::learn::training::Training;
 use mnist_tch::learn::weights::Weights;
 use serde::de::DeserializeOwned;
 use serde_json::Value;

@@ -6,9 +6,8 @@ mod common;
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::Path;
 
-use common::{mnist_tch, run_file, small_run};
+use common::{mnist_tch, run_file, small_run, write_set};
 use mnist_tch::data::embedded;
 use mnist_tch::learn::device::Device;
 use mnist_tch::learn::prediction;
@@ -171,14 +170,6 @@ fn scoring_changes_nothing_in_training() {
     assert_eq!(model("--eval-every 1"), model("--eval-every 0"));
 }
 
-/// Writes an IDX file of unsigned bytes.
-fn idx(path: &Path, dims: &[u32], data: &[u8]) {
-    let mut bytes = vec![0, 0, 8, u8::try_from(dims.len()).unwrap()];
-    bytes.extend(dims.iter().flat_map(|dim| dim.to_be_bytes()));
-    bytes.extend(data);
-    fs::write(path, bytes).unwrap();
-}
-
 #[test]
 fn a_folder_of_ones_own_images_trains() {
     // Three classes that differ in where a bar stands: 4 x 28 pixels of 255.
@@ -192,13 +183,7 @@ fn a_folder_of_ones_own_images_trains() {
     };
     for (prefix, count) in [("train", 150), ("t10k", 30)] {
         let labels: Vec<u8> = (0..count).map(|image| image % 3).collect();
-        let path = |name: &str| folder.path().join(format!("{prefix}-{name}-ubyte"));
-        idx(
-            &path("images-idx3"),
-            &[count.into(), 28, 28],
-            &images(count),
-        );
-        idx(&path("labels-idx1"), &[count.into()], &labels);
+        write_set(folder.path(), prefix, &images(count), &labels);
     }
     let line = "--device cpu --data-dir . --batch-size 10 --epochs 4 --out run --min-accuracy 1";
     mnist_tch(folder.path(), line).assert().success();

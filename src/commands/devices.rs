@@ -6,8 +6,8 @@ use std::thread;
 
 use anyhow::Result;
 
-use crate::learn::cuda::{self, Facts};
-use crate::learn::{device, libtorch};
+use crate::learn::cuda::Facts;
+use crate::learn::{device, libtorch, nvidia};
 
 /// Prints libtorch's version and path, its CUDA build, the driver, the GPUs and the threads.
 ///
@@ -28,7 +28,7 @@ pub fn run() -> Result<()> {
         "driver",
         facts.driver.as_deref().unwrap_or("no NVIDIA driver"),
     );
-    let names = cuda::gpu_names();
+    let names = nvidia::gpu_names();
     for gpu in 0..facts.gpus {
         let name = names.get(gpu).map_or("", String::as_str);
         line("GPU", &format!("cuda:{gpu}  {name}"));

@@ -58,10 +58,28 @@ impl Adam {
         Ok(())
     }
 
-    /// The first and the second moment (flat, f32) and the number of steps made.
-    pub fn state(&self) -> (&Tensor, &Tensor, i32) {
-        (&self.first_moment, &self.second_moment, self.steps)
+    /// A copy of the state on the host.
+    ///
+    /// # Errors
+    /// When the device fails.
+    pub fn state(&self) -> Result<AdamState, TchError> {
+        Ok(AdamState {
+            first_moment: Vec::try_from(&self.first_moment)?,
+            second_moment: Vec::try_from(&self.second_moment)?,
+            steps: self.steps.unsigned_abs().into(),
+        })
     }
+}
+
+/// What the optimiser has gathered, in the order of the weights.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AdamState {
+    /// Running mean of the gradient.
+    pub first_moment: Vec<f32>,
+    /// Running mean of the squared gradient.
+    pub second_moment: Vec<f32>,
+    /// Steps made.
+    pub steps: u64,
 }
 
 #[cfg(test)]
@@ -94,11 +112,9 @@ mod tests {
                 distance(&weights)
             );
         }
-        let (first, second, steps) = adam.state();
-        assert_eq!(
-            (first.size(), second.size(), steps),
-            (vec![50], vec![50], 50)
-        );
+        let state = adam.state().unwrap();
+        let sizes = (state.first_moment.len(), state.second_moment.len());
+        assert_eq!((sizes, state.steps), ((50, 50), 50));
     }
 
     #[test]

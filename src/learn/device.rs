@@ -7,7 +7,7 @@ use std::str::FromStr;
 
 use anyhow::{Result, bail};
 
-use super::cuda;
+use super::{cuda, nvidia};
 
 /// What `--device` asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -124,7 +124,7 @@ pub fn select(choice: Choice) -> Result<Selection> {
             let here = names(&available(&cuda::Facts::gather()));
             bail!("--device mps: this needs macOS on Apple silicon. Devices here: {here}")
         }
-        Choice::Auto if !cuda::sees_driver() => chosen(Device::CPU),
+        Choice::Auto if !nvidia::sees_driver() => chosen(Device::CPU),
         Choice::Auto => match cuda::Facts::gather().check(0) {
             Ok(()) => chosen(Device(tch::Device::Cuda(0))),
             Err(problem) => Ok(Selection {

@@ -1,16 +1,20 @@
 //! Learning: from checked images to records. The only part of the program that knows tch.
 //!
-//! In the order of dependence: what comes out ([`record`]); what libtorch does when it fails
-//! ([`libtorch`]); where the work is done ([`device`], [`cuda`]); what is learnt ([`weights`],
-//! [`network`], [`adam`]); on what ([`images`], [`schedule`]); by whom ([`pool`], [`replica`]); and the
-//! loop that puts them together ([`training`]). [`prediction`] asks a network without training it.
+//! In the order of dependence: what comes out (`record`); what libtorch does when it fails (`libtorch`);
+//! where the work is done (`nvidia`, `cuda`, `device`); what is learnt (`weights`, `network`, `adam`); by
+//! which rules and on what (`config`, `schedule`, `images`); by whom (`pool`, `replica`); what is not read
+//! yet (`pending`); and the loop that puts them together (`training`). `prediction` asks a network without
+//! training it.
 
-mod adam;
+pub mod adam;
+pub mod config;
 pub mod cuda;
 pub mod device;
 mod images;
 pub mod libtorch;
 mod network;
+pub mod nvidia;
+mod pending;
 mod pool;
 pub mod prediction;
 pub mod record;

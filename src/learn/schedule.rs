@@ -9,7 +9,7 @@ use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
-use super::training::Config;
+use super::config::Config;
 
 /// The plan of a whole run.
 #[derive(Debug, Clone)]

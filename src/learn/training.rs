@@ -15,66 +15,22 @@
 use std::collections::VecDeque;
 use std::num::NonZeroUsize;
 
-use anyhow::{Context, Result, anyhow};
-use serde::Serialize;
-use tch::Tensor;
+use anyhow::{Context, Result, ensure};
+use tch::{TchError, Tensor};
 
-use super::adam::Adam;
+use super::adam::{Adam, AdamState};
+use super::config::Config;
 use super::device::Device;
-use super::images::{self, Placement, Rows, TrainingImages};
+use super::images::{self, Chunk, Placement, Rows, TrainingImages};
 use super::libtorch;
 use super::network::Network;
+use super::pending::{self, Pending};
 use super::pool::Pool;
-use super::record::{ConfusionMatrix, Step};
+use super::record::Step;
 use super::replica::{Outcome, Replica, Task};
 use super::schedule::{Position, Schedule};
-use super::weights::{Init, Weights};
-use crate::data::{CLASSES, Split};
-
-/// What is trained and how; the default is the article's protocol.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Config {
-    /// Times the training set is gone through.
-    pub epochs: NonZeroUsize,
-    /// Images of one step.
-    pub batch_size: NonZeroUsize,
-    /// Adam's learning rate, above 0.
-    pub learning_rate: f64,
-    /// Of the initial weights and of shuffling.
-    pub seed: u64,
-    /// How the initial weights are drawn.
-    pub init: Init,
-    /// The test set is scored after every so many steps and at each epoch's end; 0: after the last step only;
-    /// `None`: 50 times an epoch, or after every step where there are fewer.
-    pub eval_every: Option<usize>,
-    /// Whether each epoch goes through the images in another order.
-    pub shuffle: bool,
-}
-
-impl Default for Config {
-    fn default() -> Self {
-        Self {
-            epochs: const { NonZeroUsize::new(5).unwrap() },
-            batch_size: const { NonZeroUsize::new(100).unwrap() },
-            learning_rate: 0.005,
-            seed: 0,
-            init: Init::Flux,
-            eval_every: None,
-            shuffle: false,
-        }
-    }
-}
-
-/// Adam's state, in the order of the weights.
-#[derive(Debug, Clone, PartialEq)]
-pub struct OptimizerState {
-    /// Running mean of the gradient.
-    pub first_moment: Vec<f32>,
-    /// Running mean of the squared gradient.
-    pub second_moment: Vec<f32>,
-    /// Steps made.
-    pub steps: u64,
-}
+use super::weights::Weights;
+use crate::data::Split;
 
 type Work = Box<dyn FnMut(Task) -> Result<Outcome> + Send>;
 
@@ -94,17 +50,9 @@ pub struct Training {
     shards: Vec<Option<(Tensor, Tensor)>>,
     /// Steps that are made but not read yet, without gaps.
     pending: VecDeque<Pending>,
+    /// Steps that are read but not yielded yet.
     read: VecDeque<Result<Step>>,
-}
-
-/// A step whose numbers are still on the device.
-struct Pending {
-    position: Position,
-    loss: Tensor,
-    /// The confusion counts so far, where the step is scored.
-    counts: Option<Tensor>,
-    /// Chunks that are not scored yet.
-    missing: usize,
+    failed: bool,
 }
 
 impl Training {
@@ -120,38 +68,23 @@ impl Training {
         device: Device,
         threads: NonZeroUsize,
     ) -> Result<Self> {
-        anyhow::ensure!(
+        ensure!(
             !split.train.is_empty() && !split.test.is_empty(),
             "there is no image to use"
         );
         libtorch::one_thread_per_operation();
         device.prepare();
+        // Elsewhere a single thread is enough to keep the device busy.
+        let threads = if device.is_cpu() { threads.get() } else { 1 };
         let placement = Placement::on(device.tch());
-        let others = if device.is_cpu() {
-            threads.get() - 1
-        } else {
-            0
-        };
-        let (chunks, replicas, weights, adam) = libtorch::call(|| {
-            let training = TrainingImages::new(&split.train, placement)?;
-            let chunks = images::chunks(&split.test, placement)?;
-            let replica = || {
-                let test = chunks.iter().map(images::Chunk::share).collect();
-                Ok(Replica::new(
-                    Network::new(placement.device)?,
-                    training.share(),
-                    test,
-                ))
-            };
-            let replicas = (0..=others)
-                .map(|_| replica())
-                .collect::<Result<Vec<_>, tch::TchError>>()?;
-            let weights = Tensor::f_from_slice(weights.values())?.f_to_device(placement.device)?;
-            let adam = Adam::new(&weights, config.learning_rate)?;
-            Ok((chunks.len(), replicas, weights, adam))
-        })?;
+        let (replicas, chunks) = libtorch::call(|| replicas(threads, split, placement))?;
         let mut work = replicas.into_iter().map(work);
         let own = work.next().context("a pool has a first thread")?;
+        let (weights, adam) = libtorch::call(|| {
+            let weights = Tensor::f_from_slice(weights.values())?.f_to_device(placement.device)?;
+            let adam = Adam::new(&weights, config.learning_rate)?;
+            Ok((weights, adam))
+        })?;
         Ok(Self {
             schedule: Schedule::new(config, split.train.len()),
             device,
@@ -164,6 +97,7 @@ impl Training {
             shards: Vec::new(),
             pending: VecDeque::new(),
             read: VecDeque::new(),
+            failed: false,
         })
     }
 
@@ -185,15 +119,8 @@ impl Training {
     ///
     /// # Errors
     /// When the device fails.
-    pub fn optimizer_state(&self) -> Result<OptimizerState> {
-        let (first, second, steps) = self.adam.state();
-        libtorch::call(|| {
-            Ok(OptimizerState {
-                first_moment: Vec::try_from(first)?,
-                second_moment: Vec::try_from(second)?,
-                steps: steps.unsigned_abs().into(),
-            })
-        })
+    pub fn optimizer_state(&self) -> Result<AdamState> {
+        libtorch::call(|| self.adam.state())
     }
 
     /// Makes one step: gradient, Adam, and the scoring of the new weights put into the queue.
@@ -211,12 +138,9 @@ impl Training {
             Ok(self.weights.copy())
         })?;
         self.made = position.step;
-        let missing = if self.schedule.is_scored(position.step) {
-            self.chunks
-        } else {
-            0
-        };
-        for chunk in 0..missing {
+        let is_scored = self.schedule.is_scored(position.step);
+        let chunks = if is_scored { self.chunks } else { 0 };
+        for chunk in 0..chunks {
             let weights = snapshot.shallow_clone();
             self.pool.push(Task::Score {
                 step: position.step,
@@ -224,12 +148,7 @@ impl Training {
                 chunk,
             });
         }
-        self.pending.push_back(Pending {
-            position,
-            loss,
-            counts: None,
-            missing,
-        });
+        self.pending.push_back(Pending::new(position, loss, chunks));
         Ok(())
     }
 
@@ -280,77 +199,32 @@ impl Training {
 
     /// Takes one more result from the pool and puts it where it belongs.
     fn absorb(&mut self) -> Result<()> {
-        match self
-            .pool
-            .next()
-            .context("a thread ended before its work was done")??
-        {
+        let outcome = self.pool.next();
+        match outcome.context("a thread ended before its work was done")?? {
             Outcome::Gradient {
                 shard,
                 gradient,
                 loss,
-            } => self.shards[shard] = Some((gradient, loss)),
+            } => {
+                self.shards[shard] = Some((gradient, loss));
+                Ok(())
+            }
             Outcome::Score { step, counts } => {
-                let scored = self
-                    .pending
-                    .iter_mut()
-                    .find(|pending| pending.position.step == step);
-                let pending = scored.context("a score without its step")?;
-                pending.missing -= 1;
-                pending.counts = Some(match pending.counts.take() {
-                    None => counts,
-                    Some(mut sum) => libtorch::call(|| sum.f_add_(&counts))?,
-                });
+                let mut pending = self.pending.iter_mut();
+                let scored = pending.find(|pending| pending.step() == step);
+                scored.context("a score without its step")?.add(counts)
             }
         }
-        Ok(())
-    }
-
-    /// Reads losses and counts of the first `number` pending steps from the device, in two transfers.
-    fn read(&mut self, number: usize) -> Result<()> {
-        let steps: Vec<Pending> = self.pending.drain(..number).collect();
-        let (losses, counts) = libtorch::call(|| {
-            let losses: Vec<&Tensor> = steps.iter().map(|pending| &pending.loss).collect();
-            let counts: Vec<&Tensor> = steps
-                .iter()
-                .filter_map(|pending| pending.counts.as_ref())
-                .collect();
-            let losses = Vec::<f32>::try_from(Tensor::f_stack(&losses, 0)?)?;
-            let counts = if counts.is_empty() {
-                vec![]
-            } else {
-                Vec::<i64>::try_from(Tensor::f_cat(&counts, 0)?)?
-            };
-            Ok((losses, counts))
-        })?;
-        let mut matrices = counts.chunks_exact(CLASSES * CLASSES).map(confusion);
-        for (
-            Pending {
-                position, counts, ..
-            },
-            train_loss,
-        ) in steps.into_iter().zip(losses)
-        {
-            let confusion = if counts.is_some() {
-                matrices.next()
-            } else {
-                None
-            };
-            self.read.push_back(step(&position, train_loss, confusion));
-        }
-        Ok(())
     }
 
     /// Does one thing that brings the next step nearer; `false` when the run is over.
     fn advance(&mut self) -> Result<bool> {
-        let whole = self
-            .pending
-            .iter()
-            .take_while(|pending| pending.missing == 0)
-            .count();
+        let whole = self.pending.iter().take_while(|pending| pending.is_whole());
+        let whole = whole.count();
         let ended = self.made == self.schedule.steps();
         if whole > 0 && (whole >= self.device.steps_per_read() || ended) {
-            self.read(whole)?;
+            let steps = self.pending.drain(..whole).collect();
+            self.read.extend(pending::read(steps)?);
         } else if self.pool.is_alone() && self.pool.outstanding() > 0 {
             // Nobody else would do it meanwhile.
             self.absorb()?;
@@ -375,7 +249,7 @@ impl Iterator for Training {
 
     /// The next step. After an error there is no other.
     fn next(&mut self) -> Option<Self::Item> {
-        loop {
+        while !self.failed {
             let outcome = match self.read.pop_front() {
                 Some(step) => step,
                 None => match self.advance() {
@@ -385,14 +259,30 @@ impl Iterator for Training {
                 },
             };
             if outcome.is_err() {
-                self.read.clear();
-                self.pending.clear();
+                self.failed = true;
                 self.pool.clear();
-                self.made = self.schedule.steps();
             }
             return Some(outcome);
         }
+        None
     }
+}
+
+/// A copy of the network for each thread, with views of the same data, and the number of chunks of the test set.
+fn replicas(
+    threads: usize,
+    split: &Split,
+    placement: Placement,
+) -> Result<(Vec<Replica>, usize), TchError> {
+    let training = TrainingImages::new(&split.train, placement)?;
+    let chunks = images::chunks(&split.test, placement)?;
+    let replica = |_| {
+        let test = chunks.iter().map(Chunk::share).collect();
+        let network = Network::new(placement.device)?;
+        Ok(Replica::new(network, training.share(), test))
+    };
+    let replicas: Result<Vec<Replica>, TchError> = (0..threads).map(replica).collect();
+    Ok((replicas?, chunks.len()))
 }
 
 fn work(mut replica: Replica) -> Work {
@@ -412,39 +302,49 @@ fn shard_length(batch_size: usize) -> usize {
     batch_size.div_ceil(shards)
 }
 
-fn step(position: &Position, train_loss: f32, confusion: Option<ConfusionMatrix>) -> Result<Step> {
-    let &Position {
-        epoch,
-        batch,
-        step,
-        ref places,
-    } = position;
-    if !train_loss.is_finite() {
-        return Err(anyhow!(
-            "step {step} (epoch {epoch}, batch {batch}): the loss is {train_loss}, training has failed; try a smaller --lr"
-        ));
-    }
-    Ok(Step {
-        epoch,
-        batch,
-        step,
-        images: places.len(),
-        train_loss,
-        confusion,
-    })
-}
-
-fn confusion(counts: &[i64]) -> ConfusionMatrix {
-    let mut matrix = ConfusionMatrix::new(CLASSES);
-    for (cell, &count) in counts.iter().enumerate() {
-        matrix.add(cell / CLASSES, cell % CLASSES, count.unsigned_abs());
-    }
-    matrix
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::embedded;
+
+    #[test]
+    fn after_an_error_there_is_no_other_step() {
+        let split = embedded::mnist_10k().unwrap();
+        let split = split.resized(Some(300), Some(300)).unwrap();
+        let config = Config {
+            learning_rate: 1e38,
+            ..Config::default()
+        };
+        let weights = Weights::initial(config.init, 0);
+        for threads in [1, 3] {
+            let threads = NonZeroUsize::new(threads).unwrap();
+            let run = Training::new(&config, &weights, &split, Device::CPU, threads).unwrap();
+            let steps: Vec<Result<Step>> = run.collect();
+            assert!(
+                steps.len() >= 2 && steps.len() < 15,
+                "{} steps",
+                steps.len()
+            );
+            let errors = steps.iter().filter(|step| step.is_err()).count();
+            assert!(errors == 1 && steps.last().unwrap().is_err());
+        }
+    }
+
+    #[test]
+    fn the_optimisers_state_can_be_read() {
+        let split = embedded::mnist_10k().unwrap();
+        let split = split.resized(Some(300), Some(50)).unwrap();
+        let config = Config::default();
+        let weights = Weights::initial(config.init, 0);
+        let threads = NonZeroUsize::MIN;
+        let mut run = Training::new(&config, &weights, &split, Device::CPU, threads).unwrap();
+        assert_eq!(run.by_ref().count(), 15);
+        let state = run.optimizer_state().unwrap();
+        assert_eq!(state.steps, 15);
+        assert_eq!(state.first_moment.len(), Weights::count());
+        assert!(state.second_moment.iter().any(|&moment| moment > 0.0));
+        assert_ne!(run.weights().unwrap(), weights);
+    }
 
     #[test]
     fn shards_follow_from_the_batch_alone() {

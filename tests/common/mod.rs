@@ -42,3 +42,19 @@ pub fn error_line(command: &mut Command, status: i32) -> String {
     );
     text
 }
+
+/// IDX bytes: a header with these sizes, then `data`.
+pub fn idx(dims: &[u32], data: &[u8]) -> Vec<u8> {
+    let mut bytes = vec![0, 0, 8, u8::try_from(dims.len()).unwrap()];
+    bytes.extend(dims.iter().flat_map(|dim| dim.to_be_bytes()));
+    bytes.extend(data);
+    bytes
+}
+
+/// Writes images of 28x28 and their labels under the names that MNIST's files have.
+pub fn write_set(folder: &Path, prefix: &str, images: &[u8], labels: &[u8]) {
+    let count = u32::try_from(labels.len()).unwrap();
+    let path = |name: &str| folder.join(format!("{prefix}-{name}-ubyte"));
+    fs::write(path("images-idx3"), idx(&[count, 28, 28], images)).unwrap();
+    fs::write(path("labels-idx1"), idx(&[count], labels)).unwrap();
+}
