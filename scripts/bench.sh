@@ -55,9 +55,9 @@ parse_options() {
 
 # The driver's own word on its options, before anything is downloaded or built.
 check_options() {
-    has python3 || fail "python3 is missing: install Python 3.10 or newer, for example  sudo apt install python3-venv"
-    python3 -c 'import sys; sys.exit(sys.version_info < (3, 10))' ||
-        fail "$(python3 --version) is too old for torch $LIBTORCH_VERSION: put a Python 3.10 or newer first on the PATH as python3"
+    has python3 || fail "python3 is missing: install Python 3.11 or newer, for example  sudo apt install python3-venv"
+    python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
+        fail "$(python3 --version) is too old for scripts/bench: put a Python 3.11 or newer first on the PATH as python3"
     compare python3 --check
 }
 
@@ -92,21 +92,12 @@ install_pytorch() {
     printf 'torch %s\n' "$LIBTORCH_VERSION" >"$marker"
 }
 
-build() {
-    forget_own_libtorch
-    say "building mnist-tch ..."
-    program=$(
-        cd "$root"
-        cargo build --release --locked --bin mnist-tch --message-format=json-render-diagnostics |
-            sed -n 's/.*"executable":"\([^"]*\/mnist-tch\)".*/\1/p'
-    )
-    [[ -x $program ]] || fail "cargo built mnist-tch, but did not say where it is: look in target/release"
-}
-
 parse_options "$@"
 check_options
 "$root/scripts/setup.sh"
-build
+forget_own_libtorch
+say "building mnist-tch ..."
+program=$(build_program)
 if [[ -n $python ]]; then
     check_python
 else

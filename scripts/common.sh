@@ -129,3 +129,16 @@ check_users_version() {
             "or unset it and run scripts/setup.sh, or set LIBTORCH_BYPASS_VERSION_CHECK=1 to try it all the same"
     fi
 }
+
+# Builds the program and prints where it is. cargo reads .cargo/config.toml from where it runs, so it runs in the
+# project; it tells itself where the program is, which CARGO_TARGET_DIR or a configuration may have moved.
+build_program() {
+    local program
+    program=$(
+        cd "$root" || exit
+        cargo build --release --locked --bin mnist-tch --message-format=json-render-diagnostics |
+            sed -n 's/.*"executable":"\([^"]*\/mnist-tch\)".*/\1/p'
+    ) || return 1
+    [[ -x $program ]] || fail "cargo built mnist-tch, but did not say where it is: look in target/release"
+    printf '%s\n' "$program"
+}

@@ -25,13 +25,6 @@ else
 fi
 forget_own_libtorch
 
-# cargo reads .cargo/config.toml from where it runs, so it runs in the project; it tells itself where the program
-# is, which CARGO_TARGET_DIR or a configuration may have moved. Its progress goes to stderr.
 say "building (two to three minutes the first time) ..."
-program=$(
-    cd "$root"
-    cargo build --release --locked --bin mnist-tch --message-format=json-render-diagnostics |
-        sed -n 's/.*"executable":"\([^"]*\/mnist-tch\)".*/\1/p'
-)
-[[ -x $program ]] || fail "cargo built mnist-tch, but did not say where it is: look in target/release"
+program=$(build_program)
 exec "$program" "$@"

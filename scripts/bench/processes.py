@@ -43,8 +43,10 @@ def busy_cores(cores: list[int]):
     try:
         for core in cores:
             command = [sys.executable, "-c", BUSY, str(core), str(os.getpid())]
-            # A session of its own keeps Ctrl-C for the driver, which then ends the loop without a traceback.
-            loops.append(subprocess.Popen(command, stdout=subprocess.PIPE, start_new_session=True))
+            # A process group of its own keeps Ctrl-C for the driver, which then ends the loop without a traceback.
+            # Not a session: Linux shares the cores among sessions first (autogroup), so that each thread of a job
+            # of two threads would get a third of a core next to a loop in a session of its own, whatever it does.
+            loops.append(subprocess.Popen(command, stdout=subprocess.PIPE, process_group=0))
         for core, loop in zip(cores, loops):
             if not loop.stdout.readline():
                 raise Failed(f"no busy process could be pinned to core {core}: check the affinity of this shell")
@@ -83,10 +85,10 @@ def run_all(commands: list[list[str]], timeout: float) -> dict:
 
 
 def start(command: list[str]) -> subprocess.Popen:
-    """In a session of its own, so that it can be ended with all that it started."""
+    """In a process group of its own, so that it can be ended with all that it started."""
     errors = tempfile.TemporaryFile()
     try:
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=errors, start_new_session=True)
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=errors, process_group=0)
     except OSError as error:
         errors.close()
         raise Failed(f"{command[0]} does not start: {error.strerror}") from None

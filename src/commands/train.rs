@@ -221,7 +221,7 @@ fn result_text(history: &History, folder: &Path, timings: Timings) -> String {
     let (seconds, rate) = (timings.training_seconds, timings.images_per_second);
     let _ = writeln!(
         text,
-        "{seconds:.1} s of training and scoring, {rate:.0} images/s"
+        "{seconds:.1} s, {rate:.0} images/s trained on or scored"
     );
     let _ = writeln!(text, "files in {}:", folder.display());
     for name in run_dir::FILES {

@@ -112,25 +112,14 @@ mod tests {
     use tch::Tensor;
 
     #[test]
-    fn a_panic_within_a_call_is_one_line() {
-        let error = call(|| Ok(Tensor::from_slice(&[1.0, 2.0]).reshape([3])))
-            .unwrap_err()
-            .to_string();
-        assert_eq!(
-            error,
-            "libtorch: shape '[3]' is invalid for input of size 2"
-        );
-    }
-
-    #[test]
-    fn an_error_within_a_call_is_one_line() {
-        let error = call(|| Tensor::from_slice(&[1.0, 2.0]).f_reshape([3]))
-            .unwrap_err()
-            .to_string();
-        assert_eq!(
-            error,
-            "libtorch: shape '[3]' is invalid for input of size 2"
-        );
+    fn panics_and_errors_within_a_call_are_one_line() {
+        let tensor = || Tensor::from_slice(&[1.0, 2.0]);
+        let panic = call(|| Ok(tensor().reshape([3])));
+        let error = call(|| tensor().f_reshape([3]));
+        for outcome in [panic, error] {
+            let text = outcome.unwrap_err().to_string();
+            assert_eq!(text, "libtorch: shape '[3]' is invalid for input of size 2");
+        }
     }
 
     #[test]
