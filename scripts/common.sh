@@ -138,7 +138,7 @@ build_program() {
         cd "$root" || exit
         cargo build --release --locked --bin mnist-tch --message-format=json-render-diagnostics |
             sed -n 's/.*"executable":"\([^"]*\/mnist-tch\)".*/\1/p'
-    ) || return 1
+    ) || return
     [[ -x $program ]] || fail "cargo built mnist-tch, but did not say where it is: look in target/release"
     printf '%s\n' "$program"
 }
