@@ -4,11 +4,14 @@
 
 pub mod devices;
 mod progress;
+pub mod source;
 pub mod train;
 
 use std::io::{self, ErrorKind, Write};
 
 use anyhow::{Context, Result};
+
+use crate::learn::device::{self, Choice, Device};
 
 /// Prints results. A reader that has seen enough (`| head`) is not an error.
 fn print(text: &str) -> Result<()> {
@@ -25,4 +28,15 @@ fn print(text: &str) -> Result<()> {
 /// Tells the user something that is not a result. Where stderr is closed there is nobody to tell.
 fn note(text: &str) {
     let _ = writeln!(io::stderr().lock(), "{text}");
+}
+
+/// The device that is asked for; with a note why `auto` took the CPU although there is an NVIDIA driver.
+fn select_device(choice: Choice, quiet: bool) -> Result<Device> {
+    let selection = device::select(choice)?;
+    if let Some(text) = selection.note
+        && !quiet
+    {
+        note(&format!("note: {text}"));
+    }
+    Ok(selection.device)
 }

@@ -10,9 +10,10 @@ use jiff::Timestamp;
 
 use super::devices::libtorch_version;
 use super::progress::Progress;
-use crate::data::{Split, embedded, folder};
+use super::source::Source;
+use crate::data::Split;
 use crate::learn::config::Config;
-use crate::learn::device::{self, Choice, Device};
+use crate::learn::device::Choice;
 use crate::learn::record::{ConfusionMatrix, StepRecord};
 use crate::learn::training::Training;
 use crate::learn::weights::Weights;
@@ -31,12 +32,8 @@ pub struct Options {
     pub config: Config,
     /// Where to train.
     pub device: Choice,
-    /// The folder of the four IDX files; `None` means the embedded images.
-    pub data_dir: Option<PathBuf>,
-    /// Use only the first training images.
-    pub train_size: Option<usize>,
-    /// Use only the first test images.
-    pub test_size: Option<usize>,
+    /// The images.
+    pub source: Source,
     /// Threads on the CPU.
     pub threads: NonZeroUsize,
     /// The run directory; `None` means a new one in `runs`.
@@ -55,8 +52,8 @@ pub struct Options {
 /// When the device, the data or the run directory cannot be used, training fails, or the accuracy is too low.
 pub fn run(options: &Options, program_start: Instant) -> Result<()> {
     let started = Timestamp::now();
-    let device = select_device(options)?;
-    let split = load(options)?;
+    let device = super::select_device(options.device, options.quiet)?;
+    let split = options.source.load()?;
     let config = &options.config;
     let batch_size = config.batch_size;
     ensure!(
@@ -122,24 +119,6 @@ impl History {
     fn images(&self, split: &Split) -> f64 {
         (self.images_trained + self.records.len() * split.test.len()) as f64
     }
-}
-
-fn select_device(options: &Options) -> Result<Device> {
-    let selection = device::select(options.device)?;
-    if let Some(text) = selection.note
-        && !options.quiet
-    {
-        super::note(&format!("note: {text}"));
-    }
-    Ok(selection.device)
-}
-
-fn load(options: &Options) -> Result<Split> {
-    let split = match &options.data_dir {
-        Some(path) => folder::open(path)?,
-        None => embedded::mnist_10k()?,
-    };
-    split.resized(options.train_size, options.test_size)
 }
 
 fn open_run_dir(options: &Options, started: Timestamp) -> Result<RunDir> {

@@ -1,0 +1,78 @@
+//! Options that several commands share.
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+use super::values::{count, threads};
+use crate::commands::source::Source;
+use crate::learn::device::Choice;
+use crate::learn::weights::Init;
+
+// Wherever a number is expected, clap takes a negative one too, so that the error names the option.
+
+/// The device and the threads.
+#[derive(Debug, Args)]
+pub struct Machine {
+    /// Where to train: auto (a GPU if CUDA is usable, else the CPU), cpu, cuda, cuda:N or mps
+    #[arg(long, value_name = "DEVICE", default_value = "auto")]
+    pub device: Choice,
+    /// Threads on the CPU; the numbers do not depend on it [default: the cores this process may use]
+    #[arg(long, value_name = "N", value_parser = threads, allow_negative_numbers = true)]
+    pub threads: Option<NonZeroUsize>,
+}
+
+impl Machine {
+    /// The threads asked for, else one for each core that this process may use.
+    pub fn threads(&self) -> NonZeroUsize {
+        let cores = || std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+        self.threads.unwrap_or_else(cores)
+    }
+}
+
+/// The images to train on and to score.
+#[derive(Debug, Args)]
+pub struct Images {
+    /// Folder with the four IDX files of an MNIST-like set, raw or gzip [default: 10,000 MNIST
+    /// images that are part of the program]
+    #[arg(long, value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+    /// Train on the first N training images only
+    #[arg(long, value_name = "N", value_parser = count, allow_negative_numbers = true)]
+    pub train_size: Option<NonZeroUsize>,
+    /// Score the first N test images only
+    #[arg(long, value_name = "N", value_parser = count, allow_negative_numbers = true)]
+    pub test_size: Option<NonZeroUsize>,
+}
+
+impl From<Images> for Source {
+    fn from(images: Images) -> Self {
+        Self {
+            data_dir: images.data_dir,
+            train_size: images.train_size.map(NonZeroUsize::get),
+            test_size: images.test_size.map(NonZeroUsize::get),
+        }
+    }
+}
+
+/// How the initial weights are drawn, by name.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum InitName {
+    /// The article's: ±0.5·√(24 / sum of all sizes of the weight tensor)
+    Flux,
+    /// ±√(6 / (fan in + fan out))
+    Glorot,
+    /// ±√(6 / fan in)
+    Kaiming,
+}
+
+impl From<InitName> for Init {
+    fn from(name: InitName) -> Self {
+        match name {
+            InitName::Flux => Self::Flux,
+            InitName::Glorot => Self::Glorot,
+            InitName::Kaiming => Self::Kaiming,
+        }
+    }
+}
