@@ -5,8 +5,9 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use super::values::{count, threads};
+use super::values::{count, rate, threads};
 use crate::commands::source::Source;
+use crate::learn::config::Config;
 use crate::learn::device::Choice;
 use crate::learn::weights::Init;
 
@@ -28,6 +29,48 @@ impl Machine {
     pub fn threads(&self) -> NonZeroUsize {
         let cores = || std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
         self.threads.unwrap_or_else(cores)
+    }
+}
+
+/// What is trained and how, but for the seed.
+#[derive(Debug, Args)]
+pub struct Protocol {
+    /// Times to go through the training images
+    #[arg(long, value_name = "N", value_parser = count, allow_negative_numbers = true)]
+    #[arg(default_value = "5")]
+    epochs: NonZeroUsize,
+    /// Images per step
+    #[arg(long, value_name = "N", value_parser = count, allow_negative_numbers = true)]
+    #[arg(default_value = "100")]
+    batch_size: NonZeroUsize,
+    /// Adam's learning rate
+    #[arg(long, value_name = "X", value_parser = rate, allow_negative_numbers = true)]
+    #[arg(default_value = "0.005")]
+    lr: f64,
+    /// How the initial weights are drawn
+    #[arg(long, value_enum, default_value = "flux")]
+    init: InitName,
+    /// Go through the images in another order in each epoch
+    #[arg(long)]
+    shuffle: bool,
+    /// Score the test images after every N steps and at each epoch's end; 0: at the very end only
+    /// [default: 50 times an epoch, or after every step where there are fewer]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    eval_every: Option<usize>,
+}
+
+impl Protocol {
+    /// The same as a configuration.
+    pub fn config(self, seed: u64) -> Config {
+        Config {
+            epochs: self.epochs,
+            batch_size: self.batch_size,
+            learning_rate: self.lr,
+            seed,
+            init: self.init.into(),
+            eval_every: self.eval_every,
+            shuffle: self.shuffle,
+        }
     }
 }
 

@@ -4,6 +4,7 @@
 //! command, beside what they share: `groups` of options and the `values` that may be typed.
 
 mod groups;
+mod reproduce;
 mod train;
 mod values;
 
@@ -16,6 +17,8 @@ use crate::commands;
 pub enum Command {
     /// Train.
     Train(commands::train::Options),
+    /// Run many seeds and compare.
+    Reproduce(commands::reproduce::Options),
     /// Show what this machine has.
     Devices,
 }
@@ -32,6 +35,7 @@ Examples:
   mnist-tch --device cuda                        on the GPU or not at all
   mnist-tch --device cpu --min-accuracy 0.9      in CI: exit status 1 below 90 %
   mnist-tch --data-dir mnist --epochs 1          your own IDX files, train-images-idx3-ubyte(.gz) and so on
+  mnist-tch reproduce                            the article's run for 40 seeds, and the article among them
   mnist-tch devices                              which devices there are, which libtorch, and why not CUDA
 
 Exit status: 0 done, 1 failed, 2 wrong usage. Results go to stdout, progress to stderr.";
@@ -55,6 +59,8 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
+    /// Run the same job for many seeds: is the article's curve one of them?
+    Reproduce(reproduce::Arguments),
     /// Show libtorch, the CUDA driver, the GPUs and the threads of this machine
     Devices,
 }
@@ -64,6 +70,7 @@ enum Verb {
 pub fn parse() -> Command {
     let arguments = Arguments::parse();
     match arguments.command {
+        Some(Verb::Reproduce(arguments)) => Command::Reproduce(arguments.into()),
         Some(Verb::Devices) => Command::Devices,
         None => Command::Train(arguments.train.into()),
     }

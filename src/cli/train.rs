@@ -1,14 +1,12 @@
 //! The options of a training run, which need no subcommand.
 
-use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::Args;
 
-use super::groups::{Images, InitName, Machine};
-use super::values::{count, fraction, rate};
+use super::groups::{Images, Machine, Protocol};
+use super::values::fraction;
 use crate::commands::train::Options;
-use crate::learn::config::Config;
 
 /// All of them.
 #[derive(Debug, Args)]
@@ -25,18 +23,8 @@ pub struct Arguments {
 
 #[derive(Debug, Args)]
 struct Training {
-    /// Times to go through the training images
-    #[arg(long, value_name = "N", value_parser = count, allow_negative_numbers = true)]
-    #[arg(default_value = "5")]
-    epochs: NonZeroUsize,
-    /// Images per step
-    #[arg(long, value_name = "N", value_parser = count, allow_negative_numbers = true)]
-    #[arg(default_value = "100")]
-    batch_size: NonZeroUsize,
-    /// Adam's learning rate
-    #[arg(long, value_name = "X", value_parser = rate, allow_negative_numbers = true)]
-    #[arg(default_value = "0.005")]
-    lr: f64,
+    #[command(flatten)]
+    protocol: Protocol,
     /// Seed of the initial weights and of shuffling
     #[arg(
         long,
@@ -45,16 +33,6 @@ struct Training {
         allow_negative_numbers = true
     )]
     seed: u64,
-    /// How the initial weights are drawn
-    #[arg(long, value_enum, default_value = "flux")]
-    init: InitName,
-    /// Go through the images in another order in each epoch
-    #[arg(long)]
-    shuffle: bool,
-    /// Score the test images after every N steps and at each epoch's end; 0: at the very end only
-    /// [default: 50 times an epoch, or after every step where there are fewer]
-    #[arg(long, value_name = "N", allow_negative_numbers = true)]
-    eval_every: Option<usize>,
 }
 
 #[derive(Debug, Args)]
@@ -82,15 +60,7 @@ impl From<Arguments> for Options {
             output,
         } = arguments;
         Self {
-            config: Config {
-                epochs: training.epochs,
-                batch_size: training.batch_size,
-                learning_rate: training.lr,
-                seed: training.seed,
-                init: training.init.into(),
-                eval_every: training.eval_every,
-                shuffle: training.shuffle,
-            },
+            config: training.protocol.config(training.seed),
             device: machine.device,
             threads: machine.threads(),
             source: images.into(),
@@ -105,6 +75,7 @@ impl From<Arguments> for Options {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::learn::config::Config;
     use crate::learn::device::Choice;
     use crate::learn::weights::Init;
     use clap::Parser;

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::learn::record::{ConfusionMatrix, Step};
+use crate::learn::record::{ConfusionMatrix, SeedRun, Step};
 use crate::learn::schedule::Schedule;
 
 /// Shows how a run gets on.
@@ -29,16 +29,8 @@ enum Display {
 impl Progress {
     /// A display for a run with this schedule.
     pub fn new(schedule: &Schedule, quiet: bool) -> Self {
-        let dumb = env::var_os("TERM").is_none_or(|term| term == "dumb");
-        let display = if quiet {
-            Display::Quiet
-        } else if io::stderr().is_terminal() && !dumb {
-            Display::Bar(bar(schedule.steps()))
-        } else {
-            Display::Lines
-        };
         Self {
-            display,
+            display: Display::new(schedule.steps(), quiet),
             epochs: schedule.epochs(),
             batches: schedule.batches_per_epoch(),
             begun: Instant::now(),
@@ -64,9 +56,7 @@ impl Progress {
 
     /// Takes the bar away, so that what follows stands on a line of its own.
     pub fn finish(&self) {
-        if let Display::Bar(bar) = &self.display {
-            bar.finish_and_clear();
-        }
+        self.display.finish();
     }
 
     #[expect(
@@ -82,6 +72,81 @@ impl Progress {
             "epoch {}/{}  step {}  loss {:.4}  accuracy {accuracy}  {rate:.0} images/s",
             step.epoch, self.epochs, step.step, step.train_loss
         )
+    }
+}
+
+/// Shows how a sweep over seeds gets on: one bar for all runs, elsewhere a line for each.
+pub struct SweepProgress {
+    display: Display,
+    seeds: usize,
+    complete: usize,
+}
+
+impl SweepProgress {
+    /// A display for `seeds` runs of so many steps, of which only the `missing` ones have to be made.
+    pub fn new(seeds: usize, missing: &[u64], steps: usize, quiet: bool) -> Self {
+        let complete = seeds - missing.len();
+        let progress = Self {
+            display: Display::new(missing.len() * steps, quiet),
+            seeds,
+            complete,
+        };
+        match &progress.display {
+            Display::Bar(bar) => bar.set_message(format!("{complete} of {seeds} seeds")),
+            Display::Lines if complete > 0 => {
+                super::note(&format!("{complete} of {seeds} seeds are there already"));
+            }
+            Display::Lines | Display::Quiet => {}
+        }
+        progress
+    }
+
+    /// One of the runs made a step.
+    pub fn step(&self) {
+        if let Display::Bar(bar) = &self.display {
+            bar.inc(1);
+        }
+    }
+
+    /// A run is complete.
+    pub fn run(&mut self, run: &SeedRun) {
+        self.complete += 1;
+        let (seed, complete, seeds) = (run.seed, self.complete, self.seeds);
+        let accuracy = run.confusion.accuracy();
+        match &self.display {
+            Display::Bar(bar) => bar.set_message(format!(
+                "{complete} of {seeds} seeds  the last one: {accuracy:.4}"
+            )),
+            Display::Lines => super::note(&format!(
+                "seed {seed}  accuracy {accuracy:.4}  {:.1} s  ({complete} of {seeds})",
+                run.seconds
+            )),
+            Display::Quiet => {}
+        }
+    }
+
+    /// Takes the bar away, so that what follows stands on a line of its own.
+    pub fn finish(&self) {
+        self.display.finish();
+    }
+}
+
+impl Display {
+    fn new(steps: usize, quiet: bool) -> Self {
+        let dumb = env::var_os("TERM").is_none_or(|term| term == "dumb");
+        if quiet {
+            Self::Quiet
+        } else if io::stderr().is_terminal() && !dumb {
+            Self::Bar(bar(steps))
+        } else {
+            Self::Lines
+        }
+    }
+
+    fn finish(&self) {
+        if let Self::Bar(bar) = self {
+            bar.finish_and_clear();
+        }
     }
 }
 

@@ -82,7 +82,7 @@ pub fn run(options: &Options, program_start: Instant) -> Result<()> {
         version: env!("CARGO_PKG_VERSION"),
         libtorch: libtorch_version(),
         configuration: config,
-        data: describe(&split),
+        data: Data::of(&split),
         device: device.to_string(),
         threads: if device.is_cpu() {
             options.threads.get()
@@ -162,15 +162,6 @@ fn train(training: &mut Training, run_dir: &RunDir, quiet: bool) -> Result<Histo
         confusion,
         images_trained,
     })
-}
-
-fn describe(split: &Split) -> Data {
-    Data {
-        name: split.name.clone(),
-        train_images: split.train.len(),
-        test_images: split.test.len(),
-        sha256: split.sha256(),
-    }
 }
 
 fn write_files(

@@ -3,8 +3,8 @@
 //! In the order of dependence: what comes out (`record`); what libtorch does when it fails (`libtorch`);
 //! where the work is done (`nvidia`, `cuda`, `device`); what is learnt (`weights`, `network`, `adam`); by
 //! which rules and on what (`config`, `schedule`, `images`); by whom (`pool`, `replica`); what is not read
-//! yet (`pending`); and the loop that puts them together (`training`). `prediction` asks a network without
-//! training it.
+//! yet (`pending`); and the loop that puts them together (`training`). `sweep` goes through that loop for many
+//! seeds; `prediction` asks a network without training it.
 
 pub mod adam;
 pub mod config;
@@ -20,5 +20,6 @@ pub mod prediction;
 pub mod record;
 mod replica;
 pub mod schedule;
+pub mod sweep;
 pub mod training;
 pub mod weights;

@@ -2,10 +2,11 @@
 //!
 //! The rest of the program (files, pictures, terminal) knows training only through these types.
 
-use serde::Serialize;
+use anyhow::{Result, ensure};
+use serde::{Deserialize, Serialize};
 
 /// One row of `accuracy.csv`: a training step after which the test set was scored.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct StepRecord {
     /// Epoch, from 1.
     pub epoch: usize,
@@ -50,8 +51,31 @@ impl Step {
     }
 }
 
-/// How often each true class was taken for each class.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A whole run of one seed, as a sweep over seeds yields it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct SeedRun {
+    /// Of the initial weights and of shuffling.
+    pub seed: u64,
+    /// The scored steps, in order; at least one.
+    pub records: Vec<StepRecord>,
+    /// The test set's confusion matrix after the last step.
+    pub confusion: ConfusionMatrix,
+    /// How long the run took on its thread.
+    pub seconds: f64,
+}
+
+impl SeedRun {
+    /// Whether both runs gave the same numbers, however long they took.
+    #[must_use]
+    pub fn agrees_with(&self, other: &Self) -> bool {
+        (self.seed, &self.records, &self.confusion)
+            == (other.seed, &other.records, &other.confusion)
+    }
+}
+
+/// How often each true class was taken for each class. Serialised as its rows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(into = "Vec<Vec<u64>>", try_from = "Vec<Vec<u64>>")]
 pub struct ConfusionMatrix {
     classes: usize,
     /// Row by row: true class, then predicted class.
@@ -71,6 +95,22 @@ impl ConfusionMatrix {
     /// Counts `n` more images of class `truth` that were predicted as `predicted`; both must be below `classes()`.
     pub fn add(&mut self, truth: usize, predicted: usize, n: u64) {
         self.counts[truth * self.classes + predicted] += n;
+    }
+
+    /// Adds the counts of `other`.
+    ///
+    /// # Errors
+    /// When it has another number of classes.
+    pub fn add_all(&mut self, other: &Self) -> Result<()> {
+        let (own, others) = (self.classes, other.classes);
+        ensure!(
+            own == others,
+            "a confusion matrix of {others} classes among those of {own}"
+        );
+        for (count, more) in self.counts.iter_mut().zip(&other.counts) {
+            *count += more;
+        }
+        Ok(())
     }
 
     /// Number of classes.
@@ -107,6 +147,29 @@ impl ConfusionMatrix {
     }
 }
 
+impl From<ConfusionMatrix> for Vec<Vec<u64>> {
+    fn from(matrix: ConfusionMatrix) -> Self {
+        matrix.rows().map(<[u64]>::to_vec).collect()
+    }
+}
+
+impl TryFrom<Vec<Vec<u64>>> for ConfusionMatrix {
+    type Error = anyhow::Error;
+
+    fn try_from(rows: Vec<Vec<u64>>) -> Result<Self> {
+        let classes = rows.len();
+        let is_square = rows.iter().all(|row| row.len() == classes);
+        ensure!(
+            classes > 0 && is_square,
+            "a confusion matrix that is not square"
+        );
+        Ok(Self {
+            classes,
+            counts: rows.concat(),
+        })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -122,6 +185,23 @@ mod tests {
         assert!((matrix.accuracy() - 0.7).abs() < 1e-12);
         let rows: Vec<_> = matrix.rows().collect();
         assert_eq!(rows, [[5, 0, 0], [0, 0, 3], [0, 0, 2]]);
+    }
+
+    #[test]
+    fn matrices_add_up_and_come_back_from_their_rows() {
+        let mut matrix = ConfusionMatrix::new(2);
+        matrix.add(0, 1, 4);
+        let mut sum = matrix.clone();
+        sum.add_all(&matrix).unwrap();
+        assert_eq!((sum.count(0, 1), sum.total()), (8, 8));
+        assert!(sum.add_all(&ConfusionMatrix::new(3)).is_err());
+        let text = serde_json::to_string(&sum).unwrap();
+        assert_eq!(text, "[[0,8],[0,0]]");
+        assert_eq!(serde_json::from_str::<ConfusionMatrix>(&text).unwrap(), sum);
+        for damaged in ["[]", "[[1,2],[3]]", "[[1]", "[[-1]]"] {
+            let outcome = serde_json::from_str::<ConfusionMatrix>(damaged);
+            assert!(outcome.is_err(), "{damaged}");
+        }
     }
 
     #[test]

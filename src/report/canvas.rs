@@ -78,6 +78,16 @@ impl Canvas {
         Ok(())
     }
 
+    /// Fills a polygon.
+    ///
+    /// # Errors
+    /// If plotters refuses to draw.
+    pub fn polygon(&mut self, corners: &[(f64, f64)], color: Rgb) -> Result<()> {
+        let corners: Vec<_> = corners.iter().map(|&corner| self.sample(corner)).collect();
+        self.backend()?.fill_polygon(corners, &fill(color))?;
+        Ok(())
+    }
+
     /// Fills a disc around `center` with a radius in pixels.
     ///
     /// # Errors

@@ -3,37 +3,20 @@
 //! It owns what the figure shows. It knows the records of a run only: nothing of tch, of files,
 //! of terminals or of how pixels are drawn.
 
-mod series;
-
-use self::series::{Epoch, Steps};
-use super::canvas::{BLACK, Canvas, GREY, Rgb};
-use super::numbers::{real, tick_step};
+use super::axes::{self, BOTTOM, LEFT, RIGHT, TOP};
+use super::canvas::{Canvas, GREY, Rgb};
+use super::steps::Steps;
 use super::text::{Anchor, TextStyle};
 use crate::learn::record::StepRecord;
 use anyhow::Result;
 
-/// Width of the picture in pixels.
-pub const WIDTH: usize = 1200;
-/// Height of the picture in pixels.
-pub const HEIGHT: usize = 700;
-
-// The frame around the curve, in whole pixels.
-const LEFT: f64 = 92.0;
-const RIGHT: f64 = 1078.0;
-const TOP: f64 = 98.0;
-const BOTTOM: f64 = 620.0;
-
-const GRID: Rgb = [230, 230, 230];
-const BOUNDARY: Rgb = [150, 150, 150];
 const CURVE: Rgb = [31, 119, 180];
 
-/// Draws the test accuracy of `records` as a PNG of [`WIDTH`] x [`HEIGHT`] pixels, 8-bit RGB.
+/// Draws the test accuracy of `records` as a PNG of 1200 x 700 pixels, 8-bit RGB.
 ///
-/// x is the step, y the accuracy from 0 to 1. A thin vertical line marks each step that ended an
-/// epoch, as far as lines have 6 pixels between them, with the epochs' numbers above. The last
-/// accuracy is written beside the curve. The title says "after every step" if no step is missing,
-/// else "after every N steps" with the widest gap as N. Where there are more records than pixels,
-/// each pixel column shows its first, lowest, highest and last accuracy, so no peak is lost.
+/// The last accuracy is written beside the curve. The title says "after every step" if no step is
+/// missing, else "after every N steps" with the widest gap as N. Where there are more records than
+/// pixels, each pixel column shows its first, lowest, highest and last accuracy, so no peak is lost.
 /// The same records give the same bytes.
 ///
 /// # Errors
@@ -41,107 +24,12 @@ const CURVE: Rgb = [31, 119, 180];
 /// accuracy is not in 0..=1.
 pub fn curve(records: &[StepRecord]) -> Result<Vec<u8>> {
     let steps = Steps::of(records)?;
-    let mut canvas = Canvas::new(WIDTH, HEIGHT, 3)?;
-    draw_titles(&mut canvas, &steps.title())?;
-    draw_grid(&mut canvas, &steps)?;
-    draw_epochs(&mut canvas, &steps)?;
-    canvas.frame((LEFT, TOP), (RIGHT + 1.0, BOTTOM + 1.0), BLACK)?;
-    let columns = RIGHT - LEFT;
-    let shown = steps.thinned(columns);
-    let points: Vec<_> = shown.map(|record| point(&steps, record)).collect();
+    let mut canvas = axes::canvas(&steps, &steps.title())?;
+    let place = |record: &StepRecord| axes::point(&steps, record.step, record.test_accuracy);
+    let points: Vec<_> = steps.thinned(RIGHT - LEFT).map(place).collect();
     canvas.stroke(&points, 2.0, CURVE)?;
-    draw_last(&mut canvas, point(&steps, steps.last()), steps.last())?;
+    draw_last(&mut canvas, place(steps.last()), steps.last())?;
     canvas.to_png()
-}
-
-/// Pixels from the picture's left edge to a step within the run.
-fn x(steps: &Steps, step: usize) -> f64 {
-    LEFT + steps.share(step) * (RIGHT - LEFT)
-}
-
-/// Pixels from the picture's upper edge to an accuracy in 0..=1.
-fn y(accuracy: f64) -> f64 {
-    BOTTOM - accuracy * (BOTTOM - TOP)
-}
-
-/// Where a record lies: in the middle of the pixel that its grid lines would fill.
-fn point(steps: &Steps, record: &StepRecord) -> (f64, f64) {
-    (x(steps, record.step) + 0.5, y(record.test_accuracy) + 0.5)
-}
-
-fn draw_titles(canvas: &mut Canvas, title: &str) -> Result<()> {
-    let (center, middle) = (f64::midpoint(LEFT, RIGHT), f64::midpoint(TOP, BOTTOM));
-    let axis = TextStyle::new(18.0);
-    canvas.text(title, (center, 36.0), &TextStyle::new(24.0).bold())?;
-    canvas.text("Step", (center, 672.0), &axis)?;
-    canvas.text("Test accuracy", (32.0, middle), &axis.upward())
-}
-
-fn draw_grid(canvas: &mut Canvas, steps: &Steps) -> Result<()> {
-    let below = TextStyle::new(15.0);
-    let beside = below.anchor(Anchor::End);
-    for tenth in 0..=10_u8 {
-        let accuracy = f64::from(tenth) / 10.0;
-        let y = y(accuracy).round();
-        canvas.rectangle((LEFT, y), (RIGHT, y + 1.0), GRID)?;
-        if tenth % 2 == 0 {
-            canvas.rectangle((LEFT - 6.0, y), (LEFT, y + 1.0), BLACK)?;
-            canvas.text(&format!("{accuracy:.1}"), (LEFT - 13.0, y + 0.5), &beside)?;
-        }
-    }
-    for step in steps.ticks() {
-        let x = x(steps, step).round();
-        canvas.rectangle((x, TOP), (x + 1.0, BOTTOM), GRID)?;
-        canvas.rectangle((x, BOTTOM), (x + 1.0, BOTTOM + 6.0), BLACK)?;
-        canvas.text(&step.to_string(), (x + 0.5, BOTTOM + 21.0), &below)?;
-    }
-    Ok(())
-}
-
-/// Lines between epochs, and their numbers above as far as there is room.
-fn draw_epochs(canvas: &mut Canvas, steps: &Steps) -> Result<()> {
-    let style = TextStyle::new(14.0).color(GREY);
-    let epochs = steps.epochs();
-    let highest = epochs.last().map_or(0, |epoch| epoch.number);
-    let pitch = (RIGHT - LEFT) / real(epochs.len().max(1));
-    let spelt_out = style.length(&format!("epoch {highest}"))? + 14.0 <= pitch;
-    let label = |number: usize| {
-        let word = if spelt_out { "epoch " } else { "" };
-        format!("{word}{number}")
-    };
-    if !spelt_out {
-        canvas.text(
-            "epoch",
-            (LEFT - 13.0, TOP - 15.0),
-            &style.anchor(Anchor::End),
-        )?;
-    }
-    let room = style.length(&label(highest))? + 14.0;
-    let fitting = (1..=100_u64).take_while(|&n| real(n) * room <= RIGHT - LEFT);
-    let stride = tick_step(
-        u64::try_from(epochs.len())?,
-        u64::try_from(fitting.count())?,
-    );
-    let stride = usize::try_from(stride)?;
-    let mut free_from = LEFT - 6.0;
-    for Epoch {
-        number,
-        before,
-        last,
-    } in epochs
-    {
-        let (from, to) = (x(steps, before), x(steps, last));
-        if from > LEFT && pitch >= 6.0 {
-            canvas.rectangle((from.round(), TOP), (from.round() + 1.0, BOTTOM), BOUNDARY)?;
-        }
-        let (text, middle) = (label(number), f64::midpoint(from, to));
-        let half = style.length(&text)? / 2.0;
-        if number.is_multiple_of(stride) && middle - half >= free_from {
-            canvas.text(&text, (middle, TOP - 15.0), &style)?;
-            free_from = middle + half + 6.0;
-        }
-    }
-    Ok(())
 }
 
 /// Marks the last point and writes its accuracy to the right of the frame.
@@ -157,8 +45,10 @@ fn draw_last(canvas: &mut Canvas, point: (f64, f64), last: &StepRecord) -> Resul
 
 #[cfg(test)]
 mod tests {
+    use super::super::axes::{BOUNDARY, x, y};
     use super::super::canvas::tests::decode;
-    use super::series::tests::run;
+    use super::super::numbers::real;
+    use super::super::steps::tests::run;
     use super::*;
 
     /// Share of the frame's height in which column `x` is `color`.

@@ -37,6 +37,15 @@ const BAR_TEXT: f64 = 14.0;
 /// # Errors
 /// If there are fewer than 2 or more than 256 classes, or not one label per class.
 pub fn heatmap(matrix: &ConfusionMatrix, labels: &[String]) -> Result<Vec<u8>> {
+    mean_heatmap(matrix, 1, labels)
+}
+
+/// The same for the mean of several runs, of which `matrix` is the sum. Means below 10 are shown with one decimal.
+///
+/// # Errors
+/// As [`heatmap`], or if there are no runs.
+pub fn mean_heatmap(matrix: &ConfusionMatrix, runs: usize, labels: &[String]) -> Result<Vec<u8>> {
+    ensure!(runs > 0, "a mean of no runs");
     let classes = matrix.classes();
     ensure!(
         (2..=256).contains(&classes),
@@ -45,11 +54,11 @@ pub fn heatmap(matrix: &ConfusionMatrix, labels: &[String]) -> Result<Vec<u8>> {
     let given = labels.len();
     ensure!(given == classes, "{given} labels for {classes} classes");
 
-    let scale = Scale::of(matrix);
-    let bar_labels = TextStyle::new(BAR_TEXT).length(&scale.largest.to_string())?;
+    let scale = Scale::of(matrix, runs);
+    let bar_labels = TextStyle::new(BAR_TEXT).length(&scale.text(scale.largest))?;
     let layout = Layout::new(labels, bar_labels)?;
     let mut canvas = Canvas::new(WIDTH, HEIGHT, 1)?;
-    draw_titles(&mut canvas, &layout, matrix)?;
+    draw_titles(&mut canvas, &layout, matrix, runs)?;
     draw_cells(&mut canvas, &layout, matrix, &scale)?;
     draw_labels(&mut canvas, &layout)?;
     draw_color_bar(&mut canvas, &layout, &scale, bar_labels)?;
@@ -60,13 +69,16 @@ pub fn heatmap(matrix: &ConfusionMatrix, labels: &[String]) -> Result<Vec<u8>> {
 struct Scale {
     /// The largest count, at least 1.
     largest: u64,
+    /// Runs whose counts are summed up.
+    runs: usize,
 }
 
 impl Scale {
-    fn of(matrix: &ConfusionMatrix) -> Self {
+    fn of(matrix: &ConfusionMatrix, runs: usize) -> Self {
         let counts = cells(matrix.classes()).map(|(row, column)| matrix.count(row, column));
         Self {
             largest: counts.max().unwrap_or(0).max(1),
+            runs,
         }
     }
 
@@ -75,10 +87,19 @@ impl Scale {
         real(count) / real(self.largest)
     }
 
-    /// Round counts for the colour bar, at most nine.
-    fn ticks(&self) -> impl Iterator<Item = u64> {
-        let step = tick_step(self.largest, 8);
-        (0..=self.largest / step).map(move |i| i * step)
+    /// A count, or the mean of several runs' counts.
+    fn text(&self, count: u64) -> String {
+        let mean = real(count) / real(self.runs);
+        let decimals = usize::from(self.runs > 1 && count > 0 && mean < 9.95);
+        format!("{mean:.decimals$}")
+    }
+
+    /// Round counts of a run for the colour bar, at most nine, and where they lie: 0..=1.
+    fn ticks(&self) -> impl Iterator<Item = (u64, f64)> {
+        let largest = real(self.largest) / real(self.runs);
+        let whole = self.largest / u64::try_from(self.runs).unwrap_or(u64::MAX);
+        let step = tick_step(whole, 8);
+        (0..=whole / step).map(move |i| (i * step, real(i * step) / largest))
     }
 }
 
@@ -87,13 +108,24 @@ fn cells(classes: usize) -> impl Iterator<Item = (usize, usize)> {
     (0..classes).flat_map(move |row| (0..classes).map(move |column| (row, column)))
 }
 
-fn draw_titles(canvas: &mut Canvas, layout: &Layout, matrix: &ConfusionMatrix) -> Result<()> {
+fn draw_titles(
+    canvas: &mut Canvas,
+    layout: &Layout,
+    matrix: &ConfusionMatrix,
+    runs: usize,
+) -> Result<()> {
     let center = layout.left + layout.side / 2.0;
     let summary = match matrix.total() {
         0 => "no images".to_owned(),
         total => {
             let percent = 100.0 * matrix.accuracy();
-            format!("accuracy {percent:.2} % on {total} images")
+            let images = total / u64::try_from(runs).unwrap_or(u64::MAX);
+            let of = if runs == 1 {
+                String::new()
+            } else {
+                format!(", mean of {runs} runs")
+            };
+            format!("accuracy {percent:.2} % on {images} images{of}")
         }
     };
     let (title, axis) = (TextStyle::new(25.0).bold(), TextStyle::new(19.0));
@@ -119,7 +151,7 @@ fn draw_cells(
         canvas.rectangle(from, to, color)?;
         if let Some(style) = number {
             let middle = (left + layout.middle(column), top + layout.middle(row));
-            canvas.text(&count.to_string(), middle, &style.color(ink_on(color)))?;
+            canvas.text(&scale.text(count), middle, &style.color(ink_on(color)))?;
         }
     }
     if layout.cell() >= SMALLEST_BORDERED {
@@ -135,7 +167,7 @@ fn draw_cells(
 /// The look of the counts, or none if they could not be read.
 fn count_style(layout: &Layout, scale: &Scale) -> Result<Option<TextStyle>> {
     let style = TextStyle::new((layout.cell() * 0.27).min(22.0));
-    let length = style.length(&scale.largest.to_string())?;
+    let length = style.length(&scale.text(scale.largest))?;
     let fitting = style.size() * (0.8 * layout.cell() / length).min(1.0);
     let readable = layout.classes() <= MOST_CLASSES_WITH_COUNTS && fitting >= 7.0;
     Ok(readable.then(|| TextStyle::new(fitting)))
@@ -177,8 +209,8 @@ fn draw_color_bar(
     }
     canvas.frame((left, top), (right, bottom), BLACK)?;
     let style = TextStyle::new(BAR_TEXT).anchor(Anchor::Start);
-    for tick in scale.ticks() {
-        let y = (bottom - 1.0 - scale.share(tick) * highest).round();
+    for (tick, share) in scale.ticks() {
+        let y = (bottom - 1.0 - share * highest).round();
         canvas.rectangle((right, y), (right + 5.0, y + 1.0), BLACK)?;
         canvas.text(&tick.to_string(), (right + 10.0, y + 0.5), &style)?;
     }
@@ -220,7 +252,7 @@ mod tests {
             let (width, height, pixel) = decode(&heatmap(&matrix, &digits(classes)).unwrap());
             assert_eq!((width, height), (1000, 900));
             let largest = uneven(classes - 1, classes - 1);
-            let layout = layout(&digits(classes), &Scale { largest });
+            let layout = layout(&digits(classes), &Scale { largest, runs: 1 });
             for (row, column) in cells(classes) {
                 // Off the count, off the border and off the frame.
                 if classes == 256 && [0, 255].iter().any(|end| [row, column].contains(end)) {
@@ -241,7 +273,13 @@ mod tests {
         for (classes, written) in [(20, true), (21, false)] {
             let matrix = matrix(classes, |_, _| 88);
             let (.., pixel) = decode(&heatmap(&matrix, &digits(classes)).unwrap());
-            let layout = layout(&digits(classes), &Scale { largest: 88 });
+            let layout = layout(
+                &digits(classes),
+                &Scale {
+                    largest: 88,
+                    runs: 1,
+                },
+            );
             let y = layout.top + layout.middle(3);
             let start = layout.left + layout.edge(4) + 3.0;
             let across = (0..200_u8)
@@ -256,7 +294,7 @@ mod tests {
     fn the_bar_runs_from_the_largest_count_down_to_zero() {
         let matrix = matrix(10, uneven);
         let (.., pixel) = decode(&heatmap(&matrix, &digits(10)).unwrap());
-        let layout = layout(&digits(10), &Scale::of(&matrix));
+        let layout = layout(&digits(10), &Scale::of(&matrix, 1));
         let (left, right) = layout.bar();
         let x = f64::midpoint(left, right);
         assert_eq!(

@@ -2,12 +2,19 @@
 //!
 //! It knows records and numbers only: no tensors, no training, no terminal. The only user of plotters and csv.
 
+mod axes;
+pub mod band;
 mod canvas;
 pub mod curve;
+pub mod ensemble;
 pub mod heatmap;
 mod numbers;
 mod palette;
+pub mod reference;
 pub mod run_dir;
+pub mod seed_store;
+mod steps;
 pub mod summary;
 pub mod tables;
 mod text;
+pub mod verdict;

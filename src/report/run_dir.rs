@@ -29,10 +29,14 @@ pub const FILES: [&str; 6] = [
     SUMMARY,
 ];
 
+const PARTIAL: &str = "partial";
+
 /// A folder for one run's results.
 #[derive(Debug)]
 pub struct RunDir {
     path: PathBuf,
+    /// What follows a file's name until it is complete.
+    partial: String,
 }
 
 impl RunDir {
@@ -59,7 +63,27 @@ impl RunDir {
             );
             fs::remove_file(&file).with_context(|| format!("cannot remove {}", file.display()))?;
         }
-        Ok(Self { path: path.into() })
+        Ok(Self {
+            path: path.into(),
+            partial: PARTIAL.to_owned(),
+        })
+    }
+
+    /// A folder that several processes may write to, whatever it holds; made where it is not there.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn shared(path: &Path) -> Result<Self> {
+        let shown = path.display();
+        ensure!(
+            !path.exists() || path.is_dir(),
+            "{shown} is a file: --out takes a folder"
+        );
+        fs::create_dir_all(path).with_context(|| format!("cannot make the folder {shown}"))?;
+        Ok(Self {
+            path: path.into(),
+            partial: format!("{}.{PARTIAL}", std::process::id()),
+        })
     }
 
     /// Makes a new folder `parent`/`stamp`, or `stamp`-2, `stamp`-3, ... where that is taken.
@@ -78,7 +102,10 @@ impl RunDir {
             let path = parent.join(name);
             // Makes it or fails, so two runs of the same second cannot share one.
             match fs::create_dir(&path) {
-                Ok(()) => return Ok(Self { path }),
+                Ok(()) => {
+                    let partial = PARTIAL.to_owned();
+                    return Ok(Self { path, partial });
+                }
                 Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
                 Err(error) => {
                     return Err(error)
@@ -110,7 +137,7 @@ impl RunDir {
     /// When it cannot be written, for example because the disk is full.
     pub fn write(&self, name: &str, bytes: &[u8]) -> Result<()> {
         let path = self.path.join(name);
-        let partial = self.path.join(format!(".{name}.partial"));
+        let partial = self.path.join(format!(".{name}.{}", self.partial));
         let write = || {
             let mut file = File::create(&partial)?;
             file.write_all(bytes)?;

@@ -4,6 +4,7 @@ use anyhow::Result;
 use serde::Serialize;
 
 use super::tables::milestones;
+use crate::data::Split;
 use crate::learn::record::StepRecord;
 
 /// Everything needed to run it again and to compare the result.
@@ -42,6 +43,19 @@ pub struct Data {
     pub test_images: usize,
     /// SHA-256 of training pixels, training labels, test pixels and test labels.
     pub sha256: String,
+}
+
+impl Data {
+    /// Describes `split`.
+    #[must_use]
+    pub fn of(split: &Split) -> Self {
+        Self {
+            name: split.name.clone(),
+            train_images: split.train.len(),
+            test_images: split.test.len(),
+            sha256: split.sha256(),
+        }
+    }
 }
 
 /// Seconds.

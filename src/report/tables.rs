@@ -5,6 +5,7 @@ use std::io::Write;
 
 use anyhow::{Context, Result};
 
+use super::ensemble::Ensemble;
 use crate::learn::record::{ConfusionMatrix, StepRecord};
 
 /// Writes the rows of `accuracy.csv` as they are made.
@@ -44,6 +45,53 @@ pub fn confusion_csv(matrix: &ConfusionMatrix) -> Result<Vec<u8>> {
     rows.write_record(std::iter::once("true_label".to_owned()).chain(columns))?;
     for (class, counts) in matrix.rows().enumerate() {
         rows.serialize((class, counts))?;
+    }
+    Ok(rows.into_inner()?)
+}
+
+/// `curves.csv`: the accuracy of every seed after every scored step.
+///
+/// # Errors
+/// Only when the csv library refuses.
+pub fn curves_csv(ensemble: &Ensemble) -> Result<Vec<u8>> {
+    let mut rows = csv::Writer::from_writer(Vec::new());
+    rows.write_record(["seed", "step", "test_accuracy"])?;
+    for curve in ensemble.curves() {
+        for (record, accuracy) in ensemble.steps().iter().zip(&curve.accuracies) {
+            rows.serialize((curve.seed, record.step, accuracy))?;
+        }
+    }
+    Ok(rows.into_inner()?)
+}
+
+/// `seeds.csv`: the accuracy of every seed at each epoch's end.
+///
+/// # Errors
+/// Only when the csv library refuses.
+pub fn seeds_csv(ensemble: &Ensemble) -> Result<Vec<u8>> {
+    let mut rows = csv::Writer::from_writer(Vec::new());
+    let ends: Vec<usize> = ensemble.epoch_ends().collect();
+    let epochs = ends
+        .iter()
+        .map(|&end| format!("epoch_{}", ensemble.steps()[end].epoch));
+    rows.write_record(std::iter::once("seed".to_owned()).chain(epochs))?;
+    for curve in ensemble.curves() {
+        let accuracies: Vec<f64> = ends.iter().map(|&end| curve.accuracies[end]).collect();
+        rows.serialize((curve.seed, accuracies))?;
+    }
+    Ok(rows.into_inner()?)
+}
+
+/// `timings.csv`: how long every seed took on its thread. A file of its own, because all others are the same bytes
+/// whenever the same seeds are run.
+///
+/// # Errors
+/// Only when the csv library refuses.
+pub fn timings_csv(ensemble: &Ensemble) -> Result<Vec<u8>> {
+    let mut rows = csv::Writer::from_writer(Vec::new());
+    rows.write_record(["seed", "seconds"])?;
+    for curve in ensemble.curves() {
+        rows.write_record([curve.seed.to_string(), format!("{:.3}", curve.seconds)])?;
     }
     Ok(rows.into_inner()?)
 }
@@ -98,6 +146,7 @@ pub fn confusion_text(matrix: &ConfusionMatrix) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::ensemble::tests::ensemble;
     use super::*;
 
     fn record(epoch: usize, step: usize) -> StepRecord {
@@ -121,6 +170,20 @@ mod tests {
         let expected =
             "epoch,batch,step,train_loss,test_accuracy\n1,1,1,0.5,0.938\n2,1,4,0.5,0.938\n";
         assert_eq!(text, expected);
+    }
+
+    #[test]
+    fn the_tables_of_a_sweep_have_a_row_per_seed_and_step() {
+        let ensemble = ensemble(&[&[0.25, 0.5], &[0.125, 1.0]]);
+        let text = |bytes: Result<Vec<u8>>| String::from_utf8(bytes.unwrap()).unwrap();
+        let curves = "seed,step,test_accuracy\n0,1,0.25\n0,2,0.5\n1,1,0.125\n1,2,1.0\n";
+        assert_eq!(text(curves_csv(&ensemble)), curves);
+        let seeds = "seed,epoch_1,epoch_2\n0,0.25,0.5\n1,0.125,1.0\n";
+        assert_eq!(text(seeds_csv(&ensemble)), seeds);
+        assert_eq!(
+            text(timings_csv(&ensemble)),
+            "seed,seconds\n0,1.000\n1,1.000\n"
+        );
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The run behind the curve: checked records, the span of steps, the epochs' ends.
+//! The run behind a curve: checked records, the span of steps, the epochs' ends.
 //!
 //! It owns what the records say. It knows no pixels, no tch, no files and no terminals.
 
