@@ -3,7 +3,7 @@
 //! It owns what the figure shows. It knows curves and a verdict only: nothing of tch, of files, of
 //! terminals or of how pixels are drawn.
 
-use super::axes::{self, BOTTOM, LEFT, RIGHT};
+use super::axes::{self, BOTTOM, LEFT, RIGHT, TOP};
 use super::canvas::{BLACK, Canvas, GREY, Rgb, WHITE};
 use super::ensemble::{Band, Ensemble};
 use super::reference::Reference;
@@ -58,7 +58,10 @@ pub fn band(ensemble: &Ensemble, reference: &Reference, verdict: &Verdict) -> Re
     } else {
         format!("{shown} of the {runs} runs")
     };
-    draw_legend(&mut canvas, &name, &thin)?;
+    // Where accuracies rise, as they should, there is room below them.
+    let last_third = low.iter().skip(low.len() - low.len().div_ceil(3));
+    let is_low = last_third.copied().fold(1.0, f64::min) < 0.3;
+    draw_legend(&mut canvas, &name, &thin, is_low)?;
     canvas.to_png()
 }
 
@@ -100,8 +103,8 @@ fn draw_point(canvas: &mut Canvas, point: (f64, f64)) -> Result<()> {
     canvas.dot(point, 2.6, COMPARED)
 }
 
-/// The legend, in the lower right corner, where accuracies that rise leave room.
-fn draw_legend(canvas: &mut Canvas, name: &str, thin: &str) -> Result<()> {
+/// The legend, in the lower or the upper right corner.
+fn draw_legend(canvas: &mut Canvas, name: &str, thin: &str, above: bool) -> Result<()> {
     let style = TextStyle::new(15.0).anchor(Anchor::Start);
     let entries = [name, "median of the runs", "5-95 % of the runs", thin];
     let mut longest = 0.0_f64;
@@ -109,11 +112,14 @@ fn draw_legend(canvas: &mut Canvas, name: &str, thin: &str) -> Result<()> {
         longest = longest.max(style.length(entry)?);
     }
     let (height, sample, gap) = (26.0, 34.0, 12.0);
-    let (right, bottom) = (RIGHT - 18.0, BOTTOM - 18.0);
-    let (left, top) = (
-        (right - longest - sample - 3.0 * gap).floor(),
-        bottom - 4.0 * height - gap,
-    );
+    let whole = 4.0 * height + gap;
+    let top = if above {
+        TOP + 18.0
+    } else {
+        BOTTOM - 18.0 - whole
+    };
+    let (right, bottom) = (RIGHT - 18.0, top + whole);
+    let left = (right - longest - sample - 3.0 * gap).floor();
     canvas.rectangle((left, top), (right, bottom), WHITE)?;
     canvas.frame((left, top), (right, bottom), GREY)?;
     let (from, to) = (left + gap, left + gap + sample);

@@ -1,0 +1,32 @@
+#!/usr/bin/env bash
+# A sweep over seeds on a Slurm cluster: a job array with a part of the seeds each, and a merge when all are done.
+#   scripts/slurm/submit.sh PARTS A..B OUT [options of mnist-tch reproduce]
+# OUT, and this project, must be in a folder that all nodes see. SBATCH_* variables (partition, account, time limit,
+# cores) count as always; each part runs as many seeds at once as it is given cores. Prints the two job numbers.
+set -euo pipefail
+# shellcheck source=scripts/common.sh
+. "$(dirname -- "${BASH_SOURCE[0]}")/../common.sh"
+
+usage="usage: scripts/slurm/submit.sh PARTS A..B OUT [options of mnist-tch reproduce]"
+(($# >= 3)) || fail "$usage"
+parts=$1 seeds=$2
+[[ $parts =~ ^[1-9][0-9]*$ && $seeds =~ ^[0-9]+\.\.[0-9]+$ ]] || fail "$usage"
+has sbatch || fail "sbatch is missing: this script is for a machine that hands in jobs to Slurm"
+mkdir -p "$3"
+out=$(cd -- "$3" && pwd)
+shift 3
+# A merge needs to know the curve to compare with, but nothing about training.
+compare=()
+for ((i = 1; i < $#; i++)); do
+    if [[ ${!i} == --compare ]]; then next=$((i + 1)) && compare=(--compare "${!next}"); fi
+done
+
+"$root/scripts/setup.sh"
+forget_own_libtorch
+program=$(build_program)
+here=$root/scripts/slurm
+array=$(sbatch --parsable --array="1-$parts" "$here/reproduce.sbatch" "$program" "$parts" "$out" --seeds "$seeds" "$@")
+merge=$(printf '%q ' "$program" reproduce --merge "$out" --out "$out" --seeds "$seeds" ${compare[@]+"${compare[@]}"})
+last=$(sbatch --parsable --dependency="afterok:$array" --job-name=mnist-tch-merge --output=%x-%j.log --wrap "$merge")
+say "array $array, then merge $last; the result will be in $out"
+printf '%s\n' "$array" "$last"
