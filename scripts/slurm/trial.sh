@@ -5,7 +5,7 @@
 # After start, point the client tools at it:  export SLURM_CONF=FOLDER/slurm.conf
 set -euo pipefail
 
-((($# == 2))) || { echo "usage: scripts/slurm/trial.sh FOLDER start|stop|kill-node2|start-node2" >&2; exit 2; }
+(($# == 2)) || { echo "usage: scripts/slurm/trial.sh FOLDER start|stop|kill-node2|start-node2" >&2; exit 2; }
 mkdir -p "$1"
 folder=$(cd -- "$1" && pwd)
 export SLURM_CONF=$folder/slurm.conf
@@ -48,14 +48,16 @@ start_munge() {
     runuser -u munge -- munged
 }
 
-# A node's daemon, what it has started for its jobs, and those.
-kill_node() {
-    local pid
-    pid=$(<"$folder/$1.pid")
-    kill -9 "$pid"
-    pkill -9 -f "^slurmstepd: \[" || true
-    pkill -9 -f "reproduce --shard.*$folder" || true
-    rm -f "$folder/$1.pid"
+# As if the node's plug were pulled: its daemon, and all that it runs, are gone without a word.
+kill_node2() {
+    local job step
+    kill -9 "$(<"$folder/node2.pid")"
+    for job in $(squeue --noheader --nodelist=node2 --format=%A); do
+        for step in $(pgrep -f "^slurmstepd: \[$job\.batch\]"); do
+            pkill -9 -P "$step" || true
+            kill -9 "$step" || true
+        done
+    done
 }
 
 case $2 in
@@ -66,11 +68,7 @@ start)
     slurmd -N node1
     slurmd -N node2
     ;;
-kill-node2)
-    pid=$(<"$folder/node2.pid")
-    # Its jobs are those whose slurmstepd was started by it.
-    kill -9 "$pid"
-    ;;
+kill-node2) kill_node2 ;;
 start-node2) slurmd -N node2 ;;
 stop)
     for daemon in node1 node2 slurmctld; do
