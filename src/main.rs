@@ -5,13 +5,14 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use mnist_tch::cli::{self, Command};
-use mnist_tch::commands::{devices, train};
+use mnist_tch::commands::{devices, fetch, train};
 
 fn main() -> ExitCode {
     let start = Instant::now();
     let outcome = match cli::parse() {
         Command::Train(options) => train::run(&options, start),
         Command::Devices => devices::run(),
+        Command::Fetch(options) => fetch::run(&options),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -2,6 +2,8 @@
 
 use std::num::NonZeroUsize;
 
+use crate::data::fetch::Mirror;
+
 /// A number of things: 1 to a million, so that no product of two of them leaves its range.
 pub fn count(text: &str) -> Result<NonZeroUsize, String> {
     let number = text
@@ -35,4 +37,9 @@ pub fn fraction(text: &str) -> Result<f64, String> {
     number
         .filter(|number| (0.0..=1.0).contains(number))
         .ok_or_else(|| "a number from 0 to 1 is expected, such as 0.9 for 90 %".to_owned())
+}
+
+/// Addresses with spaces between them. None at all is what a variable that is set to nothing says.
+pub fn mirrors(text: &str) -> Result<Vec<Mirror>, String> {
+    text.split_whitespace().map(str::parse).collect()
 }

@@ -26,16 +26,38 @@ enum Display {
     Bar(ProgressBar),
 }
 
+/// What progress is shown on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Medium {
+    /// Nothing: the user wants silence.
+    Nowhere,
+    /// Something that keeps what is written: a pipe, a file.
+    Lines,
+    /// A terminal that a bar can be drawn on.
+    Terminal,
+}
+
+impl Medium {
+    /// What stderr is.
+    pub fn of_stderr(quiet: bool) -> Self {
+        let dumb = env::var_os("TERM").is_none_or(|term| term == "dumb");
+        if quiet {
+            Self::Nowhere
+        } else if io::stderr().is_terminal() && !dumb {
+            Self::Terminal
+        } else {
+            Self::Lines
+        }
+    }
+}
+
 impl Progress {
     /// A display for a run with this schedule.
     pub fn new(schedule: &Schedule, quiet: bool) -> Self {
-        let dumb = env::var_os("TERM").is_none_or(|term| term == "dumb");
-        let display = if quiet {
-            Display::Quiet
-        } else if io::stderr().is_terminal() && !dumb {
-            Display::Bar(bar(schedule.steps()))
-        } else {
-            Display::Lines
+        let display = match Medium::of_stderr(quiet) {
+            Medium::Nowhere => Display::Quiet,
+            Medium::Lines => Display::Lines,
+            Medium::Terminal => Display::Bar(bar(schedule.steps())),
         };
         Self {
             display,
