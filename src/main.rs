@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use mnist_tch::cli::{self, Command};
-use mnist_tch::commands::{devices, reproduce, train};
+use mnist_tch::commands::{devices, fetch, reproduce, train};
 
 fn main() -> ExitCode {
     let start = Instant::now();
@@ -13,6 +13,7 @@ fn main() -> ExitCode {
         Command::Train(options) => train::run(&options, start),
         Command::Reproduce(options) => reproduce::run(&options),
         Command::Devices => devices::run(),
+        Command::Fetch(options) => fetch::run(&options),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -9,7 +9,10 @@ use std::path::{Path, PathBuf};
 const ORDER: [&str; 5] = ["data", "learn", "report", "commands", "cli"];
 
 /// Packages that only one module may use.
-const HOMES: [(&str, &str); 6] = [
+const HOMES: [(&str, &str); 9] = [
+    ("ureq", "data"),
+    ("etcetera", "data"),
+    ("fs4", "data"),
     ("tch", "learn"),
     ("libloading", "learn"),
     ("plotters", "report"),

@@ -5,8 +5,10 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use super::values::{count, rate, threads};
-use crate::commands::source::Source;
+use super::values::{count, mirrors, rate, threads};
+use crate::commands::source::{Named, Source};
+use crate::data::catalog::Published;
+use crate::data::fetch::Mirror;
 use crate::learn::config::Config;
 use crate::learn::device::Choice;
 use crate::learn::weights::Init;
@@ -77,10 +79,15 @@ impl Protocol {
 /// The images to train on and to score.
 #[derive(Debug, Args)]
 pub struct Images {
-    /// Folder with the four IDX files of an MNIST-like set, raw or gzip [default: 10,000 MNIST
-    /// images that are part of the program]
+    /// The data set [default: mnist-10k, or what is in --data-dir]
+    #[arg(long, value_name = "NAME")]
+    pub dataset: Option<DatasetName>,
+    /// Folder with the four IDX files of an MNIST-like set, raw or gzip; with --dataset, where the
+    /// files of that set are or go to [default: the user's cache folder]
     #[arg(long, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
+    #[command(flatten)]
+    pub mirrors: Mirrors,
     /// Train on the first N training images only
     #[arg(long, value_name = "N", value_parser = count, allow_negative_numbers = true)]
     pub train_size: Option<NonZeroUsize>,
@@ -92,10 +99,52 @@ pub struct Images {
 impl From<Images> for Source {
     fn from(images: Images) -> Self {
         Self {
+            dataset: images.dataset.map(Named::from),
             data_dir: images.data_dir,
+            mirrors: images.mirrors.into(),
             train_size: images.train_size.map(NonZeroUsize::get),
             test_size: images.test_size.map(NonZeroUsize::get),
         }
+    }
+}
+
+/// A data set, by name.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum DatasetName {
+    /// The first 10,000 images of MNIST's training file, part of the program
+    #[value(name = "mnist-10k")]
+    Mnist10k,
+    /// Handwritten digits: 60,000 to train on, 10,000 to test on
+    Mnist,
+    /// Articles of clothing, as many
+    FashionMnist,
+    /// Cursive hiragana, as many
+    Kmnist,
+}
+
+impl From<DatasetName> for Named {
+    fn from(name: DatasetName) -> Self {
+        match name {
+            DatasetName::Mnist10k => Self::Embedded,
+            DatasetName::Mnist => Self::Published(Published::Mnist),
+            DatasetName::FashionMnist => Self::Published(Published::FashionMnist),
+            DatasetName::Kmnist => Self::Published(Published::Kmnist),
+        }
+    }
+}
+
+/// Where data sets are fetched from.
+#[derive(Debug, Args)]
+pub struct Mirrors {
+    /// Fetch from this folder on the web in place of the public mirrors; again, or several with
+    /// spaces between them, to try one after the other
+    #[arg(long, value_name = "URL", env = "MNIST_TCH_MIRROR", value_parser = mirrors)]
+    mirror: Vec<Vec<Mirror>>,
+}
+
+impl From<Mirrors> for Vec<Mirror> {
+    fn from(mirrors: Mirrors) -> Self {
+        mirrors.mirror.into_iter().flatten().collect()
     }
 }
 

@@ -3,6 +3,7 @@
 //! Everything that leaves this module is valid by its type; nothing behind it compares strings. A file per
 //! command, beside what they share: `groups` of options and the `values` that may be typed.
 
+mod fetch;
 mod groups;
 mod reproduce;
 mod train;
@@ -21,6 +22,8 @@ pub enum Command {
     Reproduce(commands::reproduce::Options),
     /// Show what this machine has.
     Devices,
+    /// Get a data set.
+    Fetch(commands::fetch::Options),
 }
 
 const LONG_ABOUT: &str = "\
@@ -34,6 +37,7 @@ Examples:
   mnist-tch --device cpu --out first             on the CPU, files in first/
   mnist-tch --device cuda                        on the GPU or not at all
   mnist-tch --device cpu --min-accuracy 0.9      in CI: exit status 1 below 90 %
+  mnist-tch --dataset fashion-mnist              another data set, fetched once and kept
   mnist-tch --data-dir mnist --epochs 1          your own IDX files, train-images-idx3-ubyte(.gz) and so on
   mnist-tch reproduce                            the article's run for 40 seeds, and the article among them
   mnist-tch devices                              which devices there are, which libtorch, and why not CUDA
@@ -63,6 +67,8 @@ enum Verb {
     Reproduce(reproduce::Arguments),
     /// Show libtorch, the CUDA driver, the GPUs and the threads of this machine
     Devices,
+    /// Fetch MNIST, Fashion-MNIST or KMNIST, or see that it is there; --dataset does so by itself
+    Fetch(fetch::Arguments),
 }
 
 /// Reads the command line of this process. Help, version and usage errors end it.
@@ -72,6 +78,7 @@ pub fn parse() -> Command {
     match arguments.command {
         Some(Verb::Reproduce(arguments)) => Command::Reproduce(arguments.into()),
         Some(Verb::Devices) => Command::Devices,
+        Some(Verb::Fetch(arguments)) => Command::Fetch(arguments.into()),
         None => Command::Train(arguments.train.into()),
     }
 }

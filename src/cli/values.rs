@@ -5,6 +5,8 @@ use std::ops::Range;
 
 use crate::commands::reproduce::Shard;
 
+use crate::data::fetch::Mirror;
+
 /// A number of things: 1 to a million, so that no product of two of them leaves its range.
 pub fn count(text: &str) -> Result<NonZeroUsize, String> {
     let number = text
@@ -62,4 +64,9 @@ pub fn shard(text: &str) -> Result<Shard, String> {
     shard
         .filter(|shard| (1..=shard.of).contains(&shard.part))
         .ok_or_else(|| "I/N with I from 1 to N is expected".to_owned())
+}
+
+/// Addresses with spaces between them. None at all is what a variable that is set to nothing says.
+pub fn mirrors(text: &str) -> Result<Vec<Mirror>, String> {
+    text.split_whitespace().map(str::parse).collect()
 }

@@ -3,6 +3,8 @@
 //! Results go to stdout, everything else to stderr. Nothing outside this folder and `main` prints.
 
 pub mod devices;
+mod download;
+pub mod fetch;
 mod progress;
 pub mod reproduce;
 pub mod source;

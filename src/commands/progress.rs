@@ -26,6 +26,31 @@ enum Display {
     Bar(ProgressBar),
 }
 
+/// What progress is shown on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Medium {
+    /// Nothing: the user wants silence.
+    Nowhere,
+    /// Something that keeps what is written: a pipe, a file.
+    Lines,
+    /// A terminal that a bar can be drawn on.
+    Terminal,
+}
+
+impl Medium {
+    /// What stderr is.
+    pub fn of_stderr(quiet: bool) -> Self {
+        let dumb = env::var_os("TERM").is_none_or(|term| term == "dumb");
+        if quiet {
+            Self::Nowhere
+        } else if io::stderr().is_terminal() && !dumb {
+            Self::Terminal
+        } else {
+            Self::Lines
+        }
+    }
+}
+
 impl Progress {
     /// A display for a run with this schedule.
     pub fn new(schedule: &Schedule, quiet: bool) -> Self {
@@ -133,13 +158,10 @@ impl SweepProgress {
 
 impl Display {
     fn new(steps: usize, quiet: bool) -> Self {
-        let dumb = env::var_os("TERM").is_none_or(|term| term == "dumb");
-        if quiet {
-            Self::Quiet
-        } else if io::stderr().is_terminal() && !dumb {
-            Self::Bar(bar(steps))
-        } else {
-            Self::Lines
+        match Medium::of_stderr(quiet) {
+            Medium::Nowhere => Self::Quiet,
+            Medium::Lines => Self::Lines,
+            Medium::Terminal => Self::Bar(bar(steps)),
         }
     }
 

@@ -119,7 +119,7 @@ fn make(
     options: &Options,
 ) -> Result<Option<(SeedStore, BTreeSet<u64>)>> {
     let device = super::select_device(run.device, options.quiet)?;
-    let split = run.source.load()?;
+    let split = run.source.load(options.quiet)?;
     let (batch_size, images) = (run.config.batch_size.get(), split.train.len());
     ensure!(
         batch_size <= images,

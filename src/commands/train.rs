@@ -53,7 +53,7 @@ pub struct Options {
 pub fn run(options: &Options, program_start: Instant) -> Result<()> {
     let started = Timestamp::now();
     let device = super::select_device(options.device, options.quiet)?;
-    let split = options.source.load()?;
+    let split = options.source.load(options.quiet)?;
     let config = &options.config;
     let batch_size = config.batch_size;
     ensure!(

@@ -1,9 +1,11 @@
-//! From bytes to checked digits: the IDX reader, the embedded set, folders of files, train and test.
+//! From bytes to checked digits: the IDX reader, the embedded set, published sets, folders of files, train and test.
 //!
 //! It owns what a data set is (pixels as `u8`, labels below the number of classes, 28x28) and refuses
 //! everything else with an error that names the file. It knows nothing of tensors or of training.
 
+pub mod catalog;
 pub mod embedded;
+pub mod fetch;
 pub mod folder;
 pub mod idx;
 
