@@ -16,6 +16,8 @@ use crate::commands;
 pub enum Command {
     /// Train.
     Train(commands::train::Options),
+    /// Go on with a run that was stopped.
+    Resume(commands::resume::Options),
     /// Show what this machine has.
     Devices,
 }
@@ -32,9 +34,10 @@ Examples:
   mnist-tch --device cuda                        on the GPU or not at all
   mnist-tch --device cpu --min-accuracy 0.9      in CI: exit status 1 below 90 %
   mnist-tch --data-dir mnist --epochs 1          your own IDX files, train-images-idx3-ubyte(.gz) and so on
+  mnist-tch --resume first                       goes on after Ctrl-C, a kill or a crash, as if never stopped
   mnist-tch devices                              which devices there are, which libtorch, and why not CUDA
 
-Exit status: 0 done, 1 failed, 2 wrong usage. Results go to stdout, progress to stderr.";
+Exit status: 0 done, 1 failed, 2 wrong usage, 130 stopped by Ctrl-C, 143 by SIGTERM. Results go to stdout, progress to stderr.";
 
 #[derive(Debug, Parser)]
 #[command(
@@ -65,7 +68,7 @@ pub fn parse() -> Command {
     let arguments = Arguments::parse();
     match arguments.command {
         Some(Verb::Devices) => Command::Devices,
-        None => Command::Train(arguments.train.into()),
+        None => arguments.train.into(),
     }
 }
 

@@ -3,7 +3,11 @@
 //! Results go to stdout, everything else to stderr. Nothing outside this folder and `main` prints.
 
 pub mod devices;
+pub mod interrupt;
 mod progress;
+mod results;
+pub mod resume;
+mod session;
 pub mod source;
 pub mod train;
 
