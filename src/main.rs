@@ -5,19 +5,25 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use mnist_tch::cli::{self, Command};
-use mnist_tch::commands::{devices, fetch, reproduce, train};
+use mnist_tch::commands::interrupt::Stopped;
+use mnist_tch::commands::{devices, fetch, reproduce, resume, train};
 
 fn main() -> ExitCode {
     let start = Instant::now();
     let outcome = match cli::parse() {
         Command::Train(options) => train::run(&options, start),
         Command::Reproduce(options) => reproduce::run(&options),
+        Command::Resume(options) => resume::run(&options, start),
         Command::Devices => devices::run(),
         Command::Fetch(options) => fetch::run(&options),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
+            if let Some(stopped) = error.downcast_ref::<Stopped>() {
+                let _ = writeln!(std::io::stderr(), "{stopped}");
+                return ExitCode::from(stopped.status());
+            }
             // One line: each part says where, from the widest to the closest.
             let _ = writeln!(std::io::stderr(), "error: {error:#}");
             ExitCode::FAILURE

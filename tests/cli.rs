@@ -25,6 +25,8 @@ fn help_shows_examples_and_every_option() {
         "--seed",
         "--init",
         "--eval-every",
+        "--checkpoint-every",
+        "--resume",
         "--data-dir",
         "--train-size",
         "--test-size",

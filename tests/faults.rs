@@ -184,13 +184,23 @@ fn a_run_directory_that_cannot_be_is_an_error_before_training() {
 #[test]
 fn a_loss_that_is_no_number_stops_the_run_and_keeps_its_rows() {
     let folder = tempdir().unwrap();
-    let line = format!("{SMALL} --quiet --out run --lr 1e38");
-    let error = error_line(&mut mnist_tch(folder.path(), &line), 1);
-    assert!(
-        error.contains("the loss is") && error.contains("step "),
-        "{error}"
-    );
-    let rows = fs::read_to_string(folder.path().join("run/accuracy.csv")).unwrap();
-    assert!(rows.lines().count() >= 2, "{rows}");
-    assert!(!folder.path().join("run/summary.json").exists());
+    for rate in ["1e9", "1e38"] {
+        let line = format!("{SMALL} --quiet --out {rate} --lr {rate}");
+        let error = error_line(&mut mnist_tch(folder.path(), &line), 1);
+        assert!(
+            error.contains("the loss is") && error.contains("step "),
+            "{error}"
+        );
+        let run = folder.path().join(rate);
+        let rows = fs::read_to_string(run.join("accuracy.csv")).unwrap();
+        assert!(rows.lines().count() >= 2, "{rows}");
+        for name in ["accuracy.png", "confusion.csv", "confusion.png"] {
+            assert!(run.join(name).exists(), "{name}");
+        }
+        assert!(!run.join("summary.json").exists());
+        // The last state of which every number is one: it fails again at the same step, with the same words.
+        let line = format!("--resume {rate} --quiet");
+        let again = error_line(&mut mnist_tch(folder.path(), &line), 1);
+        assert_eq!(again, error);
+    }
 }

@@ -72,6 +72,7 @@ impl Protocol {
             init: self.init.into(),
             eval_every: self.eval_every,
             shuffle: self.shuffle,
+            checkpoint_every: 0,
         }
     }
 }

@@ -20,6 +20,8 @@ pub enum Command {
     Train(commands::train::Options),
     /// Run many seeds and compare.
     Reproduce(commands::reproduce::Options),
+    /// Go on with a run that was stopped.
+    Resume(commands::resume::Options),
     /// Show what this machine has.
     Devices,
     /// Get a data set.
@@ -40,9 +42,10 @@ Examples:
   mnist-tch --dataset fashion-mnist              another data set, fetched once and kept
   mnist-tch --data-dir mnist --epochs 1          your own IDX files, train-images-idx3-ubyte(.gz) and so on
   mnist-tch reproduce                            the article's run for 40 seeds, and the article among them
+  mnist-tch --resume first                       goes on after Ctrl-C, a kill or a crash, as if never stopped
   mnist-tch devices                              which devices there are, which libtorch, and why not CUDA
 
-Exit status: 0 done, 1 failed, 2 wrong usage. Results go to stdout, progress to stderr.";
+Exit status: 0 done, 1 failed, 2 wrong usage, 130 stopped by Ctrl-C, 143 by SIGTERM. Results go to stdout, progress to stderr.";
 
 #[derive(Debug, Parser)]
 #[command(
@@ -64,7 +67,7 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Verb {
     /// Run the same job for many seeds: is the article's curve one of them?
-    Reproduce(reproduce::Arguments),
+    Reproduce(Box<reproduce::Arguments>),
     /// Show libtorch, the CUDA driver, the GPUs and the threads of this machine
     Devices,
     /// Fetch MNIST, Fashion-MNIST or KMNIST, or see that it is there; --dataset does so by itself
@@ -76,10 +79,10 @@ enum Verb {
 pub fn parse() -> Command {
     let arguments = Arguments::parse();
     match arguments.command {
-        Some(Verb::Reproduce(arguments)) => Command::Reproduce(arguments.into()),
+        Some(Verb::Reproduce(arguments)) => Command::Reproduce((*arguments).into()),
         Some(Verb::Devices) => Command::Devices,
         Some(Verb::Fetch(arguments)) => Command::Fetch(arguments.into()),
-        None => Command::Train(arguments.train.into()),
+        None => arguments.train.into(),
     }
 }
 

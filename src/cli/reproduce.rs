@@ -30,8 +30,8 @@ pub struct Arguments {
 #[derive(Debug, Args)]
 struct Seeds {
     /// Seeds from A up to, but not with, B [default: 0..40; with --merge those that are there]
-    #[arg(long, value_name = "A..B", value_parser = seed_range, allow_hyphen_values = true)]
-    seeds: Option<Range<u64>>,
+    #[arg(long = "seeds", value_name = "A..B", value_parser = seed_range, allow_hyphen_values = true)]
+    range: Option<Range<u64>>,
     /// Do only part I of N parts of the seeds, for example on one of N machines
     #[arg(long, value_name = "I/N", value_parser = shard, allow_hyphen_values = true)]
     shard: Option<Shard>,
@@ -81,13 +81,13 @@ impl From<Arguments> for Options {
         let task = match seeds.merge {
             Some(folders) => Task::Merge {
                 folders,
-                seeds: seeds.seeds,
+                seeds: seeds.range,
             },
             None => Task::Run(Box::new(Run {
                 config,
                 source: images.into(),
                 device: machine.device,
-                seeds: seeds.seeds.unwrap_or(0..40),
+                seeds: seeds.range.unwrap_or(0..40),
                 shard: seeds.shard,
                 jobs: machine.jobs,
             })),

@@ -4,9 +4,11 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::Command;
 use super::groups::{Images, Machine, Protocol};
 use super::values::fraction;
-use crate::commands::train::Options;
+use crate::commands::{resume, train};
+use crate::learn::config::Config;
 
 /// All of them.
 #[derive(Debug, Args)]
@@ -33,13 +35,42 @@ struct Training {
         allow_negative_numbers = true
     )]
     seed: u64,
+    /// Keep a checkpoint after every N steps and at each epoch's end; 0: at each epoch's end only
+    #[arg(
+        long,
+        value_name = "N",
+        default_value = "0",
+        allow_negative_numbers = true
+    )]
+    checkpoint_every: usize,
 }
+
+/// What a checkpoint says itself.
+const NOT_WITH_RESUME: [&str; 13] = [
+    "epochs",
+    "batch_size",
+    "lr",
+    "seed",
+    "init",
+    "shuffle",
+    "eval_every",
+    "checkpoint_every",
+    "dataset",
+    "train_size",
+    "test_size",
+    "out",
+    "force",
+];
 
 #[derive(Debug, Args)]
 struct Output {
     /// Folder for the files of this run [default: runs/<time stamp>]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
+    /// Go on with the run in DIR that was stopped; all that decides its numbers comes from its checkpoint
+    #[arg(long, value_name = "DIR")]
+    #[arg(conflicts_with_all = NOT_WITH_RESUME)]
+    resume: Option<PathBuf>,
     /// Replace the results that --out holds; nothing else in it is touched
     #[arg(long, requires = "out")]
     force: bool,
@@ -51,7 +82,23 @@ struct Output {
     min_accuracy: Option<f64>,
 }
 
-impl From<Arguments> for Options {
+impl From<Arguments> for Command {
+    fn from(arguments: Arguments) -> Self {
+        match &arguments.output.resume {
+            Some(folder) => Self::Resume(resume::Options {
+                folder: folder.clone(),
+                device: arguments.machine.device,
+                threads: arguments.machine.threads(),
+                data_dir: arguments.images.data_dir,
+                quiet: arguments.output.quiet,
+                min_accuracy: arguments.output.min_accuracy,
+            }),
+            None => Self::Train(arguments.into()),
+        }
+    }
+}
+
+impl From<Arguments> for train::Options {
     fn from(arguments: Arguments) -> Self {
         let Arguments {
             machine,
@@ -60,7 +107,10 @@ impl From<Arguments> for Options {
             output,
         } = arguments;
         Self {
-            config: training.protocol.config(training.seed),
+            config: Config {
+                checkpoint_every: training.checkpoint_every,
+                ..training.protocol.config(training.seed)
+            },
             device: machine.device,
             threads: machine.threads(),
             source: images.into(),
@@ -80,7 +130,7 @@ mod tests {
     use crate::learn::weights::Init;
     use clap::Parser;
 
-    fn options(line: &str) -> Result<Options, String> {
+    fn command(line: &str) -> Result<Command, String> {
         #[derive(Parser)]
         struct Whole {
             #[command(flatten)]
@@ -90,6 +140,42 @@ mod tests {
         Whole::try_parse_from(words)
             .map(|whole| whole.arguments.into())
             .map_err(|error| error.to_string())
+    }
+
+    fn options(line: &str) -> Result<train::Options, String> {
+        command(line).map(|command| match command {
+            Command::Train(options) => options,
+            other => panic!("{line}: {other:?}"),
+        })
+    }
+
+    #[test]
+    fn resume_takes_what_changes_no_number_and_refuses_the_rest() {
+        let line = "--resume d --device cpu --threads 2 --data-dir e --quiet --min-accuracy 0.5";
+        let Command::Resume(options) = command(line).unwrap() else {
+            panic!("{line}");
+        };
+        assert_eq!((options.folder, options.device), ("d".into(), Choice::Cpu));
+        assert_eq!(options.data_dir, Some("e".into()));
+        assert!(options.quiet && options.min_accuracy == Some(0.5));
+        for other in [
+            "--epochs 5",
+            "--batch-size 100",
+            "--lr 0.1",
+            "--seed 0",
+            "--init flux",
+            "--shuffle",
+            "--eval-every 1",
+            "--checkpoint-every 1",
+            "--train-size 9",
+            "--test-size 9",
+            "--out d",
+        ] {
+            let error = command(&format!("--resume d {other}")).unwrap_err();
+            let name = other.split(' ').next().unwrap();
+            let text = format!("'--resume <DIR>' cannot be used with '{name}");
+            assert!(error.contains(&text), "{error}");
+        }
     }
 
     #[test]
@@ -120,6 +206,7 @@ mod tests {
             ("--min-accuracy -0.5", "--min-accuracy"),
             ("--min-accuracy NaN", "--min-accuracy"),
             ("--eval-every -1", "--eval-every"),
+            ("--checkpoint-every x", "--checkpoint-every"),
             ("--seed -1", "--seed"),
             ("--init zeros", "--init"),
             ("--device gpu", "--device"),
@@ -133,12 +220,13 @@ mod tests {
     #[test]
     fn every_option_arrives() {
         let line = "--device cuda:1 --threads 3 --epochs 2 --batch-size 50 --lr 1e-3 --seed 7 --init glorot --shuffle \
-                    --eval-every 10 --data-dir d --train-size 200 --test-size 300 --out o --force --quiet --min-accuracy 0.9";
+                    --eval-every 10 --checkpoint-every 7 --data-dir d --train-size 200 --test-size 300 --out o --force --quiet --min-accuracy 0.9";
         let options = options(line).unwrap();
         let config = &options.config;
         assert_eq!((config.epochs.get(), config.batch_size.get()), (2, 50));
         assert_eq!((config.seed, config.init), (7, Init::Glorot));
         assert_eq!((config.eval_every, config.shuffle), (Some(10), true));
+        assert_eq!(config.checkpoint_every, 7);
         assert!((config.learning_rate - 0.001).abs() < 1e-12);
         assert_eq!(
             (options.device, options.threads.get()),

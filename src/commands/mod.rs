@@ -5,8 +5,12 @@
 pub mod devices;
 mod download;
 pub mod fetch;
+pub mod interrupt;
 mod progress;
 pub mod reproduce;
+mod results;
+pub mod resume;
+mod session;
 pub mod source;
 pub mod train;
 

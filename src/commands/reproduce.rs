@@ -187,7 +187,9 @@ fn protocol(config: &Config, schedule: &Schedule, split: &Split, device: Device)
     config.eval_every = Some(schedule.eval_every());
     let mut configuration = serde_json::to_value(config)?;
     if let Some(fields) = configuration.as_object_mut() {
+        // Neither is the same for all runs, or changes a number.
         fields.remove("seed");
+        fields.remove("checkpoint_every");
     }
     let mut data = serde_json::to_value(Data::of(split))?;
     // What the images are called and where they lie may differ among machines.

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::{Result, ensure};
+use serde::{Deserialize, Serialize, Serializer};
 
 use super::fetch;
 use crate::data::catalog::Published;
@@ -10,7 +11,8 @@ use crate::data::fetch::Mirror;
 use crate::data::{Split, embedded, folder};
 
 /// A data set that has a name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Named {
     /// The images that are part of the program.
     Embedded,
@@ -19,14 +21,16 @@ pub enum Named {
 }
 
 /// The images that the command line asks for.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Source {
     /// The data set; `None` means what is in `data_dir`, else the embedded images.
     pub dataset: Option<Named>,
     /// The folder of the four IDX files. With a published data set they are fetched into it where they are missing;
     /// without one they are there, whatever they are.
+    #[serde(serialize_with = "absolute")]
     pub data_dir: Option<PathBuf>,
     /// Where to fetch from, in place of the mirrors that are known.
+    #[serde(skip)]
     pub mirrors: Vec<Mirror>,
     /// Use only the first training images.
     pub train_size: Option<usize>,
@@ -61,4 +65,14 @@ impl Source {
         };
         split.resized(self.train_size, self.test_size)
     }
+}
+
+/// The folder for a checkpoint: seen from anywhere, and as text, which most paths are and JSON needs.
+#[expect(clippy::ref_option, reason = "serde's form")]
+fn absolute<S: Serializer>(path: &Option<PathBuf>, serializer: S) -> Result<S::Ok, S::Error> {
+    let text = path.as_ref().map(|path| {
+        let absolute = std::path::absolute(path).unwrap_or_else(|_| path.clone());
+        absolute.to_string_lossy().into_owned()
+    });
+    text.serialize(serializer)
 }

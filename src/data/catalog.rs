@@ -2,8 +2,11 @@
 //!
 //! Facts only. How files are fetched stands in [`super::fetch`], how they are read in [`super::folder`].
 
+use serde::{Deserialize, Serialize};
+
 /// A published set of 60,000 training and 10,000 test images in ten classes, 28x28, grey.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Published {
     /// Handwritten digits, by Y. LeCun, C. Cortes and C. Burges.
     Mnist,

@@ -143,14 +143,19 @@ impl Split {
             hasher.update(&set.pixels);
             hasher.update(&set.labels);
         }
-        let digits = hasher.finalize();
-        let mut text = String::with_capacity(2 * digits.len());
-        for byte in digits {
-            // Writing to a String cannot fail.
-            let _ = write!(text, "{byte:02x}");
-        }
-        text
+        hex(hasher.finalize())
     }
+}
+
+/// A digest in hex.
+pub(crate) fn hex(digest: impl AsRef<[u8]>) -> String {
+    let digest = digest.as_ref();
+    let mut text = String::with_capacity(2 * digest.len());
+    for byte in digest {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{byte:02x}");
+    }
+    text
 }
 
 #[cfg(test)]

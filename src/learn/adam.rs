@@ -3,7 +3,7 @@
 //! It owns the two moments and the number of steps, which together with the weights are all that a
 //! run needs to go on. It knows nothing of layers.
 
-use tch::{TchError, Tensor};
+use tch::{Device, TchError, Tensor};
 
 const BETA_1: f64 = 0.9;
 const BETA_2: f64 = 0.999;
@@ -58,6 +58,31 @@ impl Adam {
         Ok(())
     }
 
+    /// The optimiser that goes on from `state` on `device`.
+    ///
+    /// # Errors
+    /// When the device's memory is full.
+    pub fn resume(state: &AdamState, learning_rate: f64, device: Device) -> Result<Self, TchError> {
+        let moment = |values: &[f32]| Tensor::f_from_slice(values)?.f_to_device(device);
+        Ok(Self {
+            learning_rate,
+            first_moment: moment(&state.first_moment)?,
+            second_moment: moment(&state.second_moment)?,
+            steps: i32::try_from(state.steps).unwrap_or(i32::MAX),
+        })
+    }
+
+    /// A copy that later steps do not change, on the same device.
+    #[must_use]
+    pub fn snapshot(&self) -> Self {
+        Self {
+            learning_rate: self.learning_rate,
+            first_moment: self.first_moment.copy(),
+            second_moment: self.second_moment.copy(),
+            steps: self.steps,
+        }
+    }
+
     /// A copy of the state on the host.
     ///
     /// # Errors
@@ -85,8 +110,8 @@ pub struct AdamState {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use tch::Kind;
     use tch::nn::{self, OptimizerConfig};
-    use tch::{Device, Kind};
 
     #[test]
     fn it_is_tchs_own_adam() {
@@ -115,6 +140,25 @@ mod tests {
         let state = adam.state().unwrap();
         let sizes = (state.first_moment.len(), state.second_moment.len());
         assert_eq!((sizes, state.steps), ((50, 50), 50));
+    }
+
+    #[test]
+    fn a_resumed_optimiser_makes_the_same_steps() {
+        let gradient = Tensor::from_slice(&[0.3_f32, -7.0, 1e-5]);
+        let mut weights = Tensor::from_slice(&[1.0_f32, 1.0, 1.0]);
+        let mut adam = Adam::new(&weights, 0.005).unwrap();
+        for _ in 0..3 {
+            adam.step(&mut weights, &gradient).unwrap();
+        }
+        let snapshot = adam.snapshot();
+        let mut again = weights.copy();
+        let mut resumed = Adam::resume(&adam.state().unwrap(), 0.005, Device::Cpu).unwrap();
+        adam.step(&mut weights, &gradient).unwrap();
+        assert_eq!(snapshot.state().unwrap(), resumed.state().unwrap());
+        resumed.step(&mut again, &gradient).unwrap();
+        assert_eq!(adam.state().unwrap(), resumed.state().unwrap());
+        let numbers = |weights| Vec::<f32>::try_from(weights).unwrap();
+        assert_eq!(numbers(weights), numbers(again));
     }
 
     #[test]

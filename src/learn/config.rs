@@ -2,12 +2,12 @@
 
 use std::num::NonZeroUsize;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::weights::Init;
 
 /// The protocol of a run; the default is the article's.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Config {
     /// Times the training set is gone through.
     pub epochs: NonZeroUsize,
@@ -24,6 +24,9 @@ pub struct Config {
     pub eval_every: Option<usize>,
     /// Whether each epoch goes through the images in another order.
     pub shuffle: bool,
+    /// The state of training is kept after every so many steps, and at each epoch's end; 0: at each epoch's end only.
+    /// Changes no other number.
+    pub checkpoint_every: usize,
 }
 
 impl Default for Config {
@@ -36,6 +39,7 @@ impl Default for Config {
             init: Init::Flux,
             eval_every: None,
             shuffle: false,
+            checkpoint_every: 0,
         }
     }
 }

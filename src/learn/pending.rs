@@ -8,6 +8,7 @@ use tch::Tensor;
 use super::libtorch;
 use super::record::{ConfusionMatrix, Step};
 use super::schedule::Position;
+use super::state::Snapshot;
 use crate::data::CLASSES;
 
 /// A step that was made and not read yet.
@@ -19,17 +20,26 @@ pub struct Pending {
     counts: Option<Tensor>,
     /// Chunks of the test set that are not scored yet.
     missing: usize,
+    /// The state after the step, where it is to be kept.
+    snapshot: Option<Snapshot>,
 }
 
 impl Pending {
     /// The step at `position` with its `loss`, to be scored on `chunks` chunks; 0 means that it is not scored.
+    /// With the state after it where that is to be kept.
     #[must_use]
-    pub fn new(position: Position, loss: Tensor, chunks: usize) -> Self {
+    pub fn new(
+        position: Position,
+        loss: Tensor,
+        chunks: usize,
+        snapshot: Option<Snapshot>,
+    ) -> Self {
         Self {
             position,
             loss,
             counts: None,
             missing: chunks,
+            snapshot,
         }
     }
 
@@ -75,6 +85,7 @@ impl Pending {
             images: self.position.places.len(),
             train_loss,
             confusion,
+            state: self.snapshot.as_ref().map(Snapshot::read).transpose()?,
         })
     }
 }
@@ -123,7 +134,7 @@ mod tests {
             step,
             places: 0..7,
         };
-        Pending::new(position, Tensor::from(loss), chunks)
+        Pending::new(position, Tensor::from(loss), chunks, None)
     }
 
     #[test]

@@ -5,6 +5,8 @@
 use anyhow::{Result, ensure};
 use serde::{Deserialize, Serialize};
 
+use super::state::State;
+
 /// One row of `accuracy.csv`: a training step after which the test set was scored.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct StepRecord {
@@ -35,6 +37,8 @@ pub struct Step {
     pub train_loss: f32,
     /// The test set's confusion matrix after the step; `None` where the test set was not scored.
     pub confusion: Option<ConfusionMatrix>,
+    /// The state of training after the step; `None` where the schedule does not ask for it.
+    pub state: Option<State>,
 }
 
 impl Step {
@@ -213,6 +217,7 @@ mod tests {
             images: 100,
             train_loss: 0.5,
             confusion: None,
+            state: None,
         };
         assert_eq!(step.record(), None);
         let mut matrix = ConfusionMatrix::new(2);

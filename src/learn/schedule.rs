@@ -19,6 +19,7 @@ pub struct Schedule {
     epochs: usize,
     eval_every: usize,
     shuffle: Option<u64>,
+    checkpoint_every: usize,
 }
 
 /// Where a step stands in its run.
@@ -47,6 +48,7 @@ impl Schedule {
             // As often as the article does: 50 times an epoch, or after every step where there are fewer.
             eval_every: config.eval_every.unwrap_or((batches / 50).max(1)),
             shuffle: config.shuffle.then_some(config.seed),
+            checkpoint_every: config.checkpoint_every,
         }
     }
 
@@ -96,6 +98,20 @@ impl Schedule {
         step == self.steps()
             || due(self.eval_every)
             || (self.eval_every > 0 && due(self.batches_per_epoch()))
+    }
+
+    /// Whether the state of training is kept after `step`: at every `checkpoint_every`-th step and at each epoch's end.
+    #[must_use]
+    pub fn is_kept(&self, step: usize) -> bool {
+        let every = self.checkpoint_every;
+        step.is_multiple_of(self.batches_per_epoch()) || (every > 0 && step.is_multiple_of(every))
+    }
+
+    /// Number of images trained on in the steps from 1 to `step`.
+    #[must_use]
+    pub fn images_through(&self, step: usize) -> usize {
+        let batches = self.batches_per_epoch();
+        step / batches * self.images + step % batches * self.batch_size
     }
 
     /// The order in which `epoch` (from 1) goes through the images; `None` means as they are.
@@ -167,6 +183,24 @@ mod tests {
             scored(&schedule(5_000, |config| config.eval_every = Some(0))),
             [250]
         );
+    }
+
+    #[test]
+    fn the_state_is_kept_at_each_epochs_end_and_as_often_as_asked_for() {
+        let kept = |checkpoint_every| {
+            let schedule = schedule(500, |config| config.checkpoint_every = checkpoint_every);
+            let kept = (1..=schedule.steps()).filter(|&step| schedule.is_kept(step));
+            kept.collect::<Vec<_>>()
+        };
+        assert_eq!(kept(0), [5, 10, 15, 20, 25]);
+        assert_eq!(kept(4), [4, 5, 8, 10, 12, 15, 16, 20, 24, 25]);
+    }
+
+    #[test]
+    fn images_add_up_with_a_smaller_last_batch() {
+        let uneven = schedule(250, |_| {});
+        let images = [0, 1, 2, 3, 4, 6].map(|step| uneven.images_through(step));
+        assert_eq!(images, [0, 100, 200, 250, 350, 500]);
     }
 
     #[test]

@@ -18,7 +18,7 @@ use std::num::NonZeroUsize;
 use anyhow::{Context, Result, ensure};
 use tch::{TchError, Tensor};
 
-use super::adam::{Adam, AdamState};
+use super::adam::Adam;
 use super::config::Config;
 use super::device::Device;
 use super::images::{self, Chunk, Placement, Rows, TrainingImages};
@@ -29,6 +29,7 @@ use super::pool::Pool;
 use super::record::Step;
 use super::replica::{Outcome, Replica, Task};
 use super::schedule::{Position, Schedule};
+use super::state::{self, Snapshot, State};
 use super::weights::Weights;
 use crate::data::Split;
 
@@ -46,6 +47,8 @@ pub struct Training {
     order: Option<Tensor>,
     /// The last step made.
     made: usize,
+    /// The last step to make.
+    last: usize,
     /// Gradient and loss of each shard of the step being made.
     shards: Vec<Option<(Tensor, Tensor)>>,
     /// Steps that are made but not read yet, without gaps.
@@ -68,9 +71,31 @@ impl Training {
         device: Device,
         threads: NonZeroUsize,
     ) -> Result<Self> {
+        let state = State::initial(weights.clone());
+        Self::resume(config, &state, split, device, threads)
+    }
+
+    /// Prepares a run that goes on after `state`, which an earlier one of the same configuration and images left. On a
+    /// CPU of the same kind its numbers are those of a run that never stopped.
+    ///
+    /// # Errors
+    /// As those of [`Self::new`], and when the state is past the run's last step.
+    pub fn resume(
+        config: &Config,
+        state: &State,
+        split: &Split,
+        device: Device,
+        threads: NonZeroUsize,
+    ) -> Result<Self> {
         ensure!(
             !split.train.is_empty() && !split.test.is_empty(),
             "there is no image to use"
+        );
+        let schedule = Schedule::new(config, split.train.len());
+        let (made, last) = (state.step(), schedule.steps());
+        ensure!(
+            made <= last,
+            "the state is that after step {made}, the run has {last}"
         );
         libtorch::one_thread_per_operation();
         device.prepare();
@@ -81,19 +106,21 @@ impl Training {
         let mut work = replicas.into_iter().map(work);
         let own = work.next().context("a pool has a first thread")?;
         let (weights, adam) = libtorch::call(|| {
-            let weights = Tensor::f_from_slice(weights.values())?.f_to_device(placement.device)?;
-            let adam = Adam::new(&weights, config.learning_rate)?;
+            let weights = Tensor::f_from_slice(state.weights.values())?;
+            let weights = weights.f_to_device(placement.device)?;
+            let adam = Adam::resume(&state.optimizer, config.learning_rate, placement.device)?;
             Ok((weights, adam))
         })?;
         Ok(Self {
-            schedule: Schedule::new(config, split.train.len()),
+            schedule,
             device,
             pool: Pool::new(own, work.collect())?,
             weights,
             adam,
             chunks,
             order: None,
-            made: 0,
+            made,
+            last,
             shards: Vec::new(),
             pending: VecDeque::new(),
             read: VecDeque::new(),
@@ -107,6 +134,18 @@ impl Training {
         &self.schedule
     }
 
+    /// The last step made.
+    #[must_use]
+    pub fn made(&self) -> usize {
+        self.made
+    }
+
+    /// Whether training itself has failed, so that going on from an earlier state would fail in the same way.
+    #[must_use]
+    pub fn has_failed(&self) -> bool {
+        self.failed
+    }
+
     /// The weights after the last step made, which is the last step yielded once the iterator has ended.
     ///
     /// # Errors
@@ -115,18 +154,24 @@ impl Training {
         Weights::from_values(libtorch::call(|| Vec::<f32>::try_from(&self.weights))?)
     }
 
-    /// What Adam has gathered after the last step made: with the weights, all that going on later needs.
+    /// The state after the last step made, which is the last step yielded once the iterator has ended.
     ///
     /// # Errors
     /// When the device fails.
-    pub fn optimizer_state(&self) -> Result<AdamState> {
-        libtorch::call(|| self.adam.state())
+    pub fn state(&self) -> Result<State> {
+        state::read(&self.weights, &self.adam)
+    }
+
+    /// Makes no other step. Those that are made, a few that ran ahead, are still yielded; then the iterator ends.
+    pub fn stop(&mut self) {
+        self.last = self.made;
     }
 
     /// Makes one step: gradient, Adam, and the scoring of the new weights put into the queue.
     fn make_step(&mut self) -> Result<()> {
         let position = self.schedule.position(self.made + 1);
-        if position.batch == 1 {
+        // In the middle of an epoch only after a resume.
+        if position.batch == 1 || self.order.is_none() {
             let order = self.schedule.order(position.epoch);
             let to_device =
                 |order: Vec<i64>| Tensor::f_from_slice(&order)?.f_to_device(self.device.tch());
@@ -148,7 +193,11 @@ impl Training {
                 chunk,
             });
         }
-        self.pending.push_back(Pending::new(position, loss, chunks));
+        let is_kept = self.schedule.is_kept(position.step);
+        let kept = is_kept.then(|| libtorch::call(|| Ok(Snapshot::new(snapshot, &self.adam))));
+        let kept = kept.transpose()?;
+        self.pending
+            .push_back(Pending::new(position, loss, chunks, kept));
         Ok(())
     }
 
@@ -221,7 +270,7 @@ impl Training {
     fn advance(&mut self) -> Result<bool> {
         let whole = self.pending.iter().take_while(|pending| pending.is_whole());
         let whole = whole.count();
-        let ended = self.made == self.schedule.steps();
+        let ended = self.made >= self.last;
         if whole > 0 && (whole >= self.device.steps_per_read() || ended) {
             let steps = self.pending.drain(..whole).collect();
             self.read.extend(pending::read(steps)?);
@@ -331,7 +380,7 @@ mod tests {
     }
 
     #[test]
-    fn the_optimisers_state_can_be_read() {
+    fn the_state_can_be_read() {
         let split = embedded::mnist_10k().unwrap();
         let split = split.resized(Some(300), Some(50)).unwrap();
         let config = Config::default();
@@ -339,11 +388,12 @@ mod tests {
         let threads = NonZeroUsize::MIN;
         let mut run = Training::new(&config, &weights, &split, Device::CPU, threads).unwrap();
         assert_eq!(run.by_ref().count(), 15);
-        let state = run.optimizer_state().unwrap();
-        assert_eq!(state.steps, 15);
-        assert_eq!(state.first_moment.len(), Weights::count());
-        assert!(state.second_moment.iter().any(|&moment| moment > 0.0));
-        assert_ne!(run.weights().unwrap(), weights);
+        let state = run.state().unwrap();
+        assert_eq!(state.step(), 15);
+        assert_eq!(state.optimizer.first_moment.len(), Weights::count());
+        let mut moments = state.optimizer.second_moment.iter();
+        assert!(moments.any(|&moment| moment > 0.0));
+        assert_ne!(state.weights, weights);
     }
 
     #[test]

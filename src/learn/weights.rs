@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail, ensure};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Name and shape of every parameter, in order. PyTorch users know both: convolutions are (output channels,
 /// input channels, height, width), the dense layer is (outputs, inputs).
@@ -24,7 +24,7 @@ pub const PARAMETERS: [(&str, &[usize]); 8] = [
 ];
 
 /// How initial weights are drawn: uniform in ± a bound per layer. Biases start at 0.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Init {
     /// 0.5·√(24 / sum of all sizes of the weight tensor): what Flux 0.7-0.9 called `glorot_uniform`. The article's.
@@ -54,6 +54,12 @@ impl Init {
 /// All parameters of the network, one after the other in the order of [`PARAMETERS`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct Weights(Vec<f32>);
+
+impl From<Weights> for Vec<f32> {
+    fn from(weights: Weights) -> Self {
+        weights.0
+    }
+}
 
 impl Weights {
     /// Number of parameters: 3,138.

@@ -152,7 +152,8 @@ mod tests {
         let ensemble = ensemble(curves);
         let mut file = String::from("step,test_accuracy\n");
         for (step, accuracy) in (1..).zip(curves[0]) {
-            file.push_str(&format!("{step},{accuracy}\n"));
+            file += &[step.to_string(), accuracy.to_string()].join(",");
+            file.push('\n');
         }
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("accuracy.csv");

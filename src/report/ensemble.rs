@@ -51,9 +51,9 @@ impl Ensemble {
             curves: Vec::new(),
             confusion: ConfusionMatrix::new(first.confusion.classes()),
         };
-        ensemble.add(first)?;
+        ensemble.add(&first)?;
         for run in runs {
-            ensemble.add(run?)?;
+            ensemble.add(&run?)?;
         }
         ensemble.curves.sort_by_key(|curve| curve.seed);
         let twice = ensemble
@@ -66,7 +66,7 @@ impl Ensemble {
         Ok(ensemble)
     }
 
-    fn add(&mut self, run: SeedRun) -> Result<()> {
+    fn add(&mut self, run: &SeedRun) -> Result<()> {
         let place = |record: &StepRecord| (record.epoch, record.step);
         let same = run
             .records

@@ -1,7 +1,9 @@
 //! The folder that a run leaves behind, and how files get into it without ever being half there or lost.
+//!
+//! One process at a time works in it. What the files hold is not known here.
 
-use std::fs::{self, File};
-use std::io::{ErrorKind, Write};
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
@@ -19,7 +21,10 @@ pub const MODEL: &str = "model.safetensors";
 /// Configuration, data, versions, results and timings.
 pub const SUMMARY: &str = "summary.json";
 
-/// Everything a run writes, in the order in which people look for it.
+/// All that going on needs, as long as the run is not complete.
+pub const CHECKPOINT: &str = "checkpoint.safetensors";
+
+/// Everything a complete run leaves, in the order in which people look for it.
 pub const FILES: [&str; 6] = [
     ACCURACY_CSV,
     ACCURACY_PNG,
@@ -31,20 +36,22 @@ pub const FILES: [&str; 6] = [
 
 const PARTIAL: &str = "partial";
 
-/// A folder for one run's results.
+/// A folder for the files of a run.
 #[derive(Debug)]
 pub struct RunDir {
     path: PathBuf,
+    /// Keeps the lock; the system gives it back even when this process is killed.
+    folder: Option<File>,
     /// What follows a file's name until it is complete.
     partial: String,
 }
 
 impl RunDir {
-    /// Makes `path` ready for a run. A folder that holds results is refused; with `force` those results, and nothing
-    /// else in it, are removed.
+    /// Makes `path` ready for a run. A folder that holds results, or a run that can go on, is refused; with `force`
+    /// those, and nothing else in it, are removed.
     ///
     /// # Errors
-    /// When it holds results, is a file, or cannot be written to.
+    /// When it holds a run, is a file, cannot be written to, or another process is at work in it.
     pub fn create(path: &Path, force: bool) -> Result<Self> {
         let shown = path.display();
         ensure!(
@@ -52,24 +59,32 @@ impl RunDir {
             "{shown} is a file: --out takes a folder"
         );
         fs::create_dir_all(path).with_context(|| format!("cannot make the folder {shown}"))?;
-        for name in FILES {
-            let file = path.join(name);
-            if !file.exists() {
-                continue;
-            }
+        let run_dir = Self::lock(path.into())?;
+        let holds = |name: &&str| path.join(name).exists();
+        if !force && holds(&SUMMARY) {
+            bail!(
+                "{shown} holds the results of a run: choose another --out, or replace them with --force"
+            );
+        }
+        if !force && holds(&CHECKPOINT) {
+            bail!(
+                "{shown} holds a run that is not complete: go on with --resume {shown}, choose another --out, or \
+                 replace it with --force"
+            );
+        }
+        // The summary first, because it says that the rest is complete.
+        let files = FILES.into_iter().rev().chain([CHECKPOINT]).filter(holds);
+        for name in files {
             ensure!(
                 force,
-                "{shown} holds the results of a run ({name}): choose another --out, or replace them with --force"
+                "{shown} holds results ({name}): choose another --out, or replace them with --force"
             );
-            fs::remove_file(&file).with_context(|| format!("cannot remove {}", file.display()))?;
+            run_dir.remove(name)?;
         }
-        Ok(Self {
-            path: path.into(),
-            partial: PARTIAL.to_owned(),
-        })
+        Ok(run_dir)
     }
 
-    /// A folder that several processes may write to, whatever it holds; made where it is not there.
+    /// A folder that several processes may write to at once, whatever it holds; made where it is not there.
     ///
     /// # Errors
     /// When it cannot be made.
@@ -82,7 +97,46 @@ impl RunDir {
         fs::create_dir_all(path).with_context(|| format!("cannot make the folder {shown}"))?;
         Ok(Self {
             path: path.into(),
+            folder: None,
             partial: format!("{}.{PARTIAL}", std::process::id()),
+        })
+    }
+
+    /// Opens the folder of a run that is there, without changing anything in it.
+    ///
+    /// # Errors
+    /// When it is not there, is a file, or another process is at work in it.
+    pub fn open(path: &Path) -> Result<Self> {
+        let shown = path.display();
+        ensure!(path.exists(), "{shown}: no such folder");
+        ensure!(
+            path.is_dir(),
+            "{shown} is a file, the folder of a run is expected"
+        );
+        Self::lock(path.into())
+    }
+
+    /// Takes the folder for this process alone.
+    fn lock(path: PathBuf) -> Result<Self> {
+        let partial = PARTIAL.to_owned();
+        let shown = path.display();
+        // Elsewhere a folder cannot be opened like a file.
+        if !cfg!(unix) {
+            return Ok(Self {
+                path,
+                folder: None,
+                partial,
+            });
+        }
+        let folder = File::open(&path).with_context(|| format!("cannot open {shown}"))?;
+        if let Err(TryLockError::WouldBlock) = folder.try_lock() {
+            bail!("{shown}: another process is at work in this folder");
+        }
+        // Any other error: a file system without locks. They are a help, not a need.
+        Ok(Self {
+            path,
+            folder: Some(folder),
+            partial,
         })
     }
 
@@ -102,10 +156,7 @@ impl RunDir {
             let path = parent.join(name);
             // Makes it or fails, so two runs of the same second cannot share one.
             match fs::create_dir(&path) {
-                Ok(()) => {
-                    let partial = PARTIAL.to_owned();
-                    return Ok(Self { path, partial });
-                }
+                Ok(()) => return Self::lock(path),
                 Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
                 Err(error) => {
                     return Err(error)
@@ -122,13 +173,45 @@ impl RunDir {
         &self.path
     }
 
-    /// Opens a new file that grows while the run goes on.
+    /// Opens a file that is there and grows while the run goes on.
     ///
     /// # Errors
-    /// When it exists, for example because another run has just begun in the same folder, or cannot be made.
-    pub fn open_new(&self, name: &str) -> Result<File> {
+    /// When it cannot be opened.
+    pub fn append(&self, name: &str) -> Result<Growing> {
         let path = self.path.join(name);
-        File::create_new(&path).with_context(|| format!("cannot make {}", path.display()))
+        let open = || {
+            let file = OpenOptions::new().append(true).open(&path)?;
+            let length = file.metadata()?.len();
+            Ok::<_, io::Error>(Growing { file, length })
+        };
+        open().with_context(|| format!("cannot open {}", path.display()))
+    }
+
+    /// The bytes of a file; `None` when it is not there.
+    ///
+    /// # Errors
+    /// When it is there and cannot be read.
+    pub fn read(&self, name: &str) -> Result<Option<Vec<u8>>> {
+        let path = self.path.join(name);
+        match fs::read(&path) {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error).with_context(|| format!("cannot read {}", path.display())),
+        }
+    }
+
+    /// Removes a file, which need not be there.
+    ///
+    /// # Errors
+    /// When it is there and cannot be removed.
+    pub fn remove(&self, name: &str) -> Result<()> {
+        let path = self.path.join(name);
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                Err(error).with_context(|| format!("cannot remove {}", path.display()))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Writes a whole file. It appears under its name complete and on the disk, or not at all.
@@ -142,13 +225,39 @@ impl RunDir {
             let mut file = File::create(&partial)?;
             file.write_all(bytes)?;
             file.sync_all()?;
-            fs::rename(&partial, &path)
+            fs::rename(&partial, &path)?;
+            // The new name, too; not every file system takes that.
+            let _ = self.folder.as_ref().map(File::sync_all);
+            Ok::<_, io::Error>(())
         };
         write().with_context(|| {
             // What is left of it helps nobody; that this may fail too changes nothing.
             let _ = fs::remove_file(&partial);
             format!("cannot write {}", path.display())
         })
+    }
+}
+
+/// A file to whose end whole pieces are written: where the disk is full, a piece is there or not, but never half.
+#[derive(Debug)]
+pub struct Growing {
+    file: File,
+    /// In bytes, of whole pieces.
+    length: u64,
+}
+
+impl Write for Growing {
+    fn write(&mut self, piece: &[u8]) -> io::Result<usize> {
+        self.file.write_all(piece).inspect_err(|_| {
+            // The error is told in any case.
+            let _ = self.file.set_len(self.length);
+        })?;
+        self.length += piece.len() as u64;
+        Ok(piece.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
     }
 }
 
@@ -161,18 +270,27 @@ mod tests {
     fn results_are_refused_without_force_and_only_they_are_replaced() {
         let folder = tempdir().unwrap();
         let run = RunDir::create(folder.path(), false).unwrap();
-        run.write(SUMMARY, b"{}").unwrap();
         fs::write(folder.path().join("notes.txt"), "mine").unwrap();
-        let error = RunDir::create(folder.path(), false)
-            .unwrap_err()
-            .to_string();
-        assert!(
-            error.contains("summary.json") && error.contains("--force"),
-            "{error}"
-        );
-        assert!(folder.path().join(SUMMARY).exists());
+        drop(run);
+        for (name, hint) in [
+            (MODEL, "(model.safetensors)"),
+            (CHECKPOINT, "--resume"),
+            (SUMMARY, "holds the results of a run"),
+        ] {
+            RunDir::open(folder.path())
+                .unwrap()
+                .write(name, b"{}")
+                .unwrap();
+            let error = RunDir::create(folder.path(), false)
+                .unwrap_err()
+                .to_string();
+            assert!(error.contains(hint) && error.contains("--force"), "{error}");
+            assert!(folder.path().join(name).exists());
+        }
         RunDir::create(folder.path(), true).unwrap();
-        assert!(!folder.path().join(SUMMARY).exists());
+        for name in [MODEL, CHECKPOINT, SUMMARY] {
+            assert!(!folder.path().join(name).exists());
+        }
         assert_eq!(
             fs::read_to_string(folder.path().join("notes.txt")).unwrap(),
             "mine"
@@ -227,10 +345,32 @@ mod tests {
     }
 
     #[test]
-    fn a_growing_file_is_never_opened_twice() {
+    fn a_growing_file_goes_on_where_it_ended() {
         let folder = tempdir().unwrap();
         let run = RunDir::create(folder.path(), false).unwrap();
-        run.open_new(ACCURACY_CSV).unwrap();
-        assert!(run.open_new(ACCURACY_CSV).is_err());
+        assert!(run.append(ACCURACY_CSV).is_err(), "it is not there");
+        run.write(ACCURACY_CSV, b"one\n").unwrap();
+        run.append(ACCURACY_CSV)
+            .unwrap()
+            .write_all(b"two\n")
+            .unwrap();
+        let text = run.read(ACCURACY_CSV).unwrap().unwrap();
+        assert_eq!(text, b"one\ntwo\n");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn only_one_works_in_a_folder() {
+        let folder = tempdir().unwrap();
+        let run = RunDir::create(folder.path(), false).unwrap();
+        for other in [
+            RunDir::open(folder.path()),
+            RunDir::create(folder.path(), true),
+        ] {
+            let error = other.unwrap_err().to_string();
+            assert!(error.contains("another process"), "{error}");
+        }
+        drop(run);
+        RunDir::open(folder.path()).unwrap();
     }
 }

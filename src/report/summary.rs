@@ -1,7 +1,7 @@
 //! `summary.json`: what was run, on what, with which result, and how long it took.
 
 use anyhow::Result;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::tables::milestones;
 use crate::data::Split;
@@ -33,7 +33,7 @@ pub struct Summary<C> {
 }
 
 /// Which images.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Data {
     /// A data set's name, or a folder.
     pub name: String,

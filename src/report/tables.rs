@@ -14,10 +14,11 @@ pub struct AccuracyLog<W: Write> {
 }
 
 impl<W: Write> AccuracyLog<W> {
-    /// A log that goes to `file`; the header comes with the first row.
-    pub fn new(file: W) -> Self {
+    /// A log that goes to `file`, in which `rows` rows are already; without any, the header comes with the first.
+    pub fn after(rows: usize, file: W) -> Self {
+        let mut builder = csv::WriterBuilder::new();
         Self {
-            rows: csv::Writer::from_writer(file),
+            rows: builder.has_headers(rows == 0).from_writer(file),
         }
     }
 
@@ -33,6 +34,18 @@ impl<W: Write> AccuracyLog<W> {
         };
         write().context("cannot write accuracy.csv")
     }
+}
+
+/// `accuracy.csv` as it is after these records; empty before the first.
+///
+/// # Errors
+/// Only when the csv library refuses.
+pub fn accuracy_csv(records: &[StepRecord]) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let mut log = AccuracyLog::after(0, &mut bytes);
+    records.iter().try_for_each(|record| log.add(record))?;
+    drop(log);
+    Ok(bytes)
 }
 
 /// `confusion.csv`: a row per true class, a column per predicted class.
@@ -161,15 +174,18 @@ mod tests {
 
     #[test]
     fn accuracy_csv_has_a_header_and_a_row_per_record() {
-        let mut bytes = Vec::new();
-        let mut log = AccuracyLog::new(&mut bytes);
-        log.add(&record(1, 1)).unwrap();
-        log.add(&record(2, 4)).unwrap();
-        drop(log);
-        let text = String::from_utf8(bytes).unwrap();
+        let records = [record(1, 1), record(2, 4)];
+        let whole = accuracy_csv(&records).unwrap();
+        let text = String::from_utf8(whole.clone()).unwrap();
         let expected =
             "epoch,batch,step,train_loss,test_accuracy\n1,1,1,0.5,0.938\n2,1,4,0.5,0.938\n";
         assert_eq!(text, expected);
+        let mut bytes = accuracy_csv(&records[..1]).unwrap();
+        let mut log = AccuracyLog::after(1, &mut bytes);
+        log.add(&records[1]).unwrap();
+        drop(log);
+        assert_eq!(bytes, whole, "a log that goes on has no second header");
+        assert!(accuracy_csv(&[]).unwrap().is_empty());
     }
 
     #[test]
@@ -197,7 +213,7 @@ mod tests {
                 Ok(())
             }
         }
-        let error = AccuracyLog::new(Full).add(&record(1, 1)).unwrap_err();
+        let error = AccuracyLog::after(0, Full).add(&record(1, 1)).unwrap_err();
         assert!(format!("{error:#}").contains("accuracy.csv"), "{error:#}");
     }
 

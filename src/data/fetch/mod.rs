@@ -14,12 +14,11 @@ mod transfer;
 pub use cache::cache_folder;
 pub use mirror::Mirror;
 
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
 use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Error, Result};
-use fs4::{FileExt, TryLockError};
 
 use super::catalog::PublishedFile;
 use transfer::Transfer;
@@ -169,11 +168,11 @@ fn lock(folder: &Path, report: &mut dyn FnMut(Event)) -> Result<File> {
             .create(true)
             .truncate(false)
             .open(&path)?;
-        match FileExt::try_lock(&file) {
+        match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
                 report(Event::Waiting(folder));
-                FileExt::lock(&file)?;
+                file.lock()?;
             }
             Err(TryLockError::Error(error)) => return Err(error),
         }

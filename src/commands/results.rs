@@ -1,0 +1,70 @@
+//! The files of a run that are made from its records and weights, and the text that a finished run prints.
+
+use std::fmt::Write;
+use std::path::Path;
+
+use anyhow::{Context, Result, ensure};
+
+use crate::learn::checkpoint::Checkpoint;
+use crate::learn::weights::Weights;
+use crate::report::run_dir::{self, RunDir};
+use crate::report::summary::Timings;
+use crate::report::{curve, heatmap, tables};
+
+/// Writes `confusion.csv` and both pictures; nothing before the first score.
+///
+/// # Errors
+/// When a file cannot be written.
+pub fn write_scores<A>(run_dir: &RunDir, run: &Checkpoint<A>) -> Result<()> {
+    let Some(confusion) = &run.confusion else {
+        return Ok(());
+    };
+    let classes = 0..confusion.classes();
+    let labels: Vec<String> = classes.map(|class| class.to_string()).collect();
+    let heatmap = heatmap::heatmap(confusion, &labels)?;
+    run_dir.write(run_dir::CONFUSION_CSV, &tables::confusion_csv(confusion)?)?;
+    run_dir.write(run_dir::CONFUSION_PNG, &heatmap)?;
+    run_dir.write(run_dir::ACCURACY_PNG, &curve::curve(&run.records)?)
+}
+
+/// Writes `model.safetensors`.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn write_model(run_dir: &RunDir, weights: &Weights) -> Result<()> {
+    run_dir.write(run_dir::MODEL, &weights.to_safetensors()?)
+}
+
+/// What a finished run prints: the article's table, the confusion matrix, how long it took, the files.
+///
+/// # Errors
+/// When there was no score.
+pub fn text<A>(run: &Checkpoint<A>, folder: &Path, timings: Timings) -> Result<String> {
+    let confusion = run.confusion.as_ref().context("there was no score")?;
+    let mut text = tables::epochs_text(&run.records);
+    let _ = write!(text, "\n{}\n", tables::confusion_text(confusion));
+    let (seconds, rate) = (timings.training_seconds, timings.images_per_second);
+    let _ = writeln!(
+        text,
+        "{seconds:.1} s, {rate:.0} images/s trained on or scored"
+    );
+    let _ = writeln!(text, "files in {}:", folder.display());
+    for name in run_dir::FILES {
+        let _ = writeln!(text, "  {name}");
+    }
+    Ok(text)
+}
+
+/// Whether the accuracy that was `found` is enough.
+///
+/// # Errors
+/// When it is below `least`.
+pub fn check_accuracy(least: Option<f64>, found: f64) -> Result<()> {
+    if let Some(least) = least {
+        ensure!(
+            found >= least,
+            "the final accuracy {found:.4} is below --min-accuracy {least}"
+        );
+    }
+    Ok(())
+}
