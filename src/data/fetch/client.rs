@@ -1,10 +1,11 @@
 //! Asks a mirror for a file: HTTP through ureq, with limits on every wait, and answers in plain words.
 
 use std::io::Read;
+use std::net::IpAddr;
 
 use anyhow::{Context, Result, anyhow, ensure};
 use ureq::http::header::{self, HeaderMap};
-use ureq::http::{Response, StatusCode};
+use ureq::http::{Response, StatusCode, Uri};
 use ureq::{Agent, Body, BodyReader, Timeout};
 
 use super::Patience;
@@ -13,7 +14,8 @@ use super::transfer::Problem;
 
 const REDIRECTS: u32 = 5;
 
-/// An HTTP client. Proxies are those of the environment: `ALL_PROXY`, `HTTPS_PROXY`, `HTTP_PROXY`, `NO_PROXY`.
+/// An HTTP client. Proxies are those of the environment: `ALL_PROXY`, `HTTPS_PROXY`, `HTTP_PROXY`, `NO_PROXY`; this
+/// very machine is never asked through one.
 pub struct Client {
     agent: Agent,
     patience: Patience,
@@ -63,6 +65,9 @@ impl Client {
     /// Requests `url`, whole or from `start` on.
     pub fn get(&self, url: &str, start: Option<&Start>) -> Result<Reply, Problem> {
         let mut request = self.agent.get(url);
+        if is_loopback(url) {
+            request = request.config().proxy(None).build();
+        }
         if let Some(start) = start {
             request = request.header(header::RANGE, format!("bytes={}-", start.byte));
             if let Some(validator) = &start.validator {
@@ -100,6 +105,14 @@ impl Client {
             other => other.into(),
         }
     }
+}
+
+/// Whether the address is on this machine.
+fn is_loopback(url: &str) -> bool {
+    let uri: Uri = url.parse().unwrap_or_default();
+    let host = uri.host().unwrap_or_default();
+    let ip = host.trim_matches(['[', ']']).parse::<IpAddr>();
+    host == "localhost" || ip.is_ok_and(|ip| ip.is_loopback())
 }
 
 fn whole(response: Response<Body>) -> Incoming {
@@ -155,6 +168,16 @@ mod tests {
         assert_eq!(content_range("bytes 5-9/*"), Some((5, None)));
         for text in ["", "bytes", "bytes 5", "bytes */10", "bytes x-9/10"] {
             assert_eq!(content_range(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn this_machine_is_recognised() {
+        for host in ["localhost", "127.0.0.1", "127.1.2.3", "[::1]"] {
+            assert!(is_loopback(&format!("http://{host}:80/mnist")), "{host}");
+        }
+        for host in ["example.org", "localhost.example.org", "10.0.0.1", "[::2]"] {
+            assert!(!is_loopback(&format!("http://{host}/mnist")), "{host}");
         }
     }
 

@@ -46,24 +46,18 @@ impl<'a> Transfer<'a> {
         let name = file.gz_name();
         let mut partial = Partial::open(self.request.folder.join(&name))?;
         let mut reasons = Vec::new();
-        for mirror in self.request.mirrors {
+        let mut mirrors = self.request.mirrors.iter().peekable();
+        while let Some(mirror) = mirrors.next() {
             let url = mirror.url(&name);
-            match self.try_mirror(&url, file, &mut partial) {
-                Ok(()) => {
-                    let bytes = partial.length();
-                    partial.finish()?;
-                    (self.report)(Event::Finished { name: &name, bytes });
-                    return Ok(());
-                }
+            let reason = match self.try_mirror(&url, file, &mut partial) {
+                Ok(()) => return self.finish(&name, partial),
                 Err(Problem::Local(error)) => return Err(error),
-                Err(Problem::Cut(reason) | Problem::Mirror(reason)) => {
-                    let refused = Event::Refused {
-                        url: &url,
-                        reason: &reason,
-                    };
-                    (self.report)(refused);
-                    reasons.push(format!("{mirror}: {reason:#}"));
-                }
+                Err(Problem::Cut(reason) | Problem::Mirror(reason)) => reason,
+            };
+            reasons.push(format!("{mirror}: {reason:#}"));
+            if mirrors.peek().is_some() {
+                let (url, reason) = (&url, &reason);
+                (self.report)(Event::NextMirror { url, reason });
             }
         }
         partial.keep();
@@ -71,6 +65,13 @@ impl<'a> Transfer<'a> {
             "cannot fetch {name} ({}); try again, or another --mirror",
             reasons.join("; ")
         )
+    }
+
+    fn finish(&mut self, name: &str, partial: Partial) -> Result<()> {
+        let bytes = partial.length();
+        partial.finish()?;
+        (self.report)(Event::Finished { name, bytes });
+        Ok(())
     }
 
     /// One mirror, as often as it is worth it. In the end the bytes are the published file, or an error says why not.
