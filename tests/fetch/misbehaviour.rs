@@ -8,8 +8,8 @@ use mnist_tch::data::fetch::Patience;
 use tempfile::tempdir;
 
 use super::sample::{
-    FAST, FILES, IMPATIENT, PATIENT, SIZE, assert_complete, assert_no_wrong_file, content,
-    fetch_with, good, gzip, names, saying, wanted,
+    FAST, FILES, IMPATIENT, PATIENT, SIZE, assert_complete, content, fetch_with, good, gzip, names,
+    saying, wanted,
 };
 use super::server::{Server, head, serve};
 
@@ -85,7 +85,7 @@ fn wrong_content() {
     );
     let mut broken = gzip(&content("images"));
     broken[1_000] ^= 0xff;
-    check(&saying("200 OK", &broken), PATIENT, "");
+    check(&saying("200 OK", &broken), PATIENT, "broken after");
     let cut = &gzip(&content("images"))[..SIZE / 2];
     check(&saying("200 OK", cut), PATIENT, "broken after");
 }
@@ -94,7 +94,11 @@ fn wrong_content() {
 fn a_gzip_bomb_is_unpacked_no_further_than_the_size_that_is_expected() {
     let bomb = gzip(&vec![0; 100 << 20]);
     assert!(bomb.len() > SIZE && bomb.len() < 1 << 20, "{}", bomb.len());
-    check(&saying("200 OK", &bomb), PATIENT, "the file can have");
+    check(
+        &saying("200 OK", &bomb),
+        PATIENT,
+        "the file can have 201224 at most",
+    );
     let bomb = gzip(&vec![0; 30 << 20]);
     assert!(bomb.len() < SIZE, "{}", bomb.len());
     check(
@@ -113,7 +117,7 @@ fn endless_bodies_and_absurd_lengths() {
             stream.write_all(&[0; 4096])?;
         }
     });
-    check(&endless, PATIENT, "the file can have");
+    check(&endless, PATIENT, "the file can have 201224 at most");
     let absurd =
         Server::start(|_, _, stream| head(stream, "200 OK", "Content-Length: 1000000000000\r\n"));
     check(&absurd, PATIENT, "1000000000000 bytes");
@@ -121,13 +125,18 @@ fn endless_bodies_and_absurd_lengths() {
 
 #[test]
 fn connections_that_break_off() {
-    check(&Server::start(|_, _, _| Ok(())), PATIENT, "");
-    let half = |_, request: &_, stream: &mut _| {
-        let mut request: super::server::Request = Clone::clone(request);
-        request.range = None;
-        serve(&request, stream, &wanted(&request), SIZE / 2, FAST)
-    };
-    check(&Server::start(half), PATIENT, "disconnected");
+    let nothing = Server::start(|_, _, _| Ok(()));
+    check(&nothing, PATIENT, "closed before the end");
+    let half = Server::start(|_, request, stream| {
+        let file = wanted(request);
+        head(
+            stream,
+            "200 OK",
+            &format!("Content-Length: {}\r\n", file.len()),
+        )?;
+        stream.write_all(&file[..SIZE / 2])
+    });
+    check(&half, PATIENT, "closed before the end");
     let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let mut server = saying("200 OK", b"");
     server.address = nobody.local_addr().unwrap();
@@ -139,7 +148,7 @@ fn connections_that_break_off() {
 fn answers_that_are_not_http() {
     let server =
         Server::start(|_, _, stream| stream.write_all(b"220 ftp.example.org ready\r\n\r\n"));
-    check(&server, PATIENT, "");
+    check(&server, PATIENT, "invalid HTTP version");
     let server = Server::start(|_, _, stream| {
         stream.write_all(b"HTTP/1.1 200 OK\r\nX: ")?;
         loop {
@@ -218,5 +227,4 @@ fn an_md5_of_the_published_file_admits_no_other_compression() {
     });
     let (outcome, _) = fetch_with(&[&server], folder.path(), &FILES[..1], PATIENT, true);
     assert_eq!(outcome, Ok(1));
-    assert_no_wrong_file(&folder.path().join("nothing"));
 }

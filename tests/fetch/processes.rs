@@ -1,6 +1,7 @@
 //! Several processes at once, and processes that are killed.
 
 use std::env;
+use std::io::{self, Write};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::thread;
@@ -23,7 +24,7 @@ fn child() {
         let mut server = super::sample::saying("200 OK", b"");
         server.address = from.to_str().unwrap().parse().unwrap();
         let (outcome, events) = fetch_with(&[&server], Path::new(&to), &*FILES, PATIENT, true);
-        println!("{events:?}");
+        writeln!(io::stdout(), "{events:?}").unwrap();
         outcome.unwrap();
     }
 }

@@ -130,7 +130,7 @@ pub fn serve(
         head(stream, "206 Partial Content", &(headers + &range))?;
     }
     let (size, pause) = piece;
-    for piece in bytes[from..].iter().as_slice()[..count.min(total - from)].chunks(size) {
+    for piece in bytes[from..total.min(from.saturating_add(count))].chunks(size) {
         stream.write_all(piece)?;
         stream.flush()?;
         thread::sleep(pause);

@@ -1,9 +1,9 @@
 //! Asks a mirror for a file: HTTP through ureq, with limits on every wait, and answers in plain words.
 
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 use std::net::IpAddr;
 
-use anyhow::{Context, Result, anyhow, ensure};
+use anyhow::anyhow;
 use ureq::http::header::{self, HeaderMap};
 use ureq::http::{Response, StatusCode, Uri};
 use ureq::{Agent, Body, BodyReader, Timeout};
@@ -23,10 +23,10 @@ pub struct Client {
 
 /// What a mirror says to a request for a file from some byte on.
 pub enum Reply {
-    /// The bytes, which may begin earlier than asked for.
+    /// The bytes, from there on or from the beginning.
     Bytes(Incoming),
-    /// There is nothing after the byte that was asked for.
-    NothingLeft,
+    /// The bytes from there on cannot be had; perhaps because there are none.
+    NoRest,
 }
 
 /// A file that is coming in.
@@ -79,10 +79,10 @@ impl Client {
             .map_err(|error| Problem::Mirror(self.in_words(error)))?;
         match (response.status(), start) {
             (StatusCode::OK, _) => Ok(Reply::Bytes(whole(response))),
-            (StatusCode::PARTIAL_CONTENT, Some(start)) => part(response, start.byte)
-                .map(Reply::Bytes)
-                .map_err(Problem::Mirror),
-            (StatusCode::RANGE_NOT_SATISFIABLE, Some(_)) => Ok(Reply::NothingLeft),
+            (StatusCode::PARTIAL_CONTENT, Some(start)) => {
+                Ok(part(response, start.byte).map_or(Reply::NoRest, Reply::Bytes))
+            }
+            (StatusCode::RANGE_NOT_SATISFIABLE, Some(_)) => Ok(Reply::NoRest),
             (status, _) => Err(Problem::Mirror(anyhow!("HTTP {status}"))),
         }
     }
@@ -101,6 +101,9 @@ impl Client {
             }
             ureq::Error::Timeout(_) => anyhow!("no answer for {} s", stall.as_secs_f64()),
             ureq::Error::TooManyRedirects => anyhow!("more than {REDIRECTS} redirects"),
+            ureq::Error::Io(error) if error.kind() == ErrorKind::UnexpectedEof => {
+                anyhow!("the connection was closed before the end")
+            }
             ureq::Error::Io(error) => error.into(),
             other => other.into(),
         }
@@ -125,15 +128,11 @@ fn whole(response: Response<Body>) -> Incoming {
     }
 }
 
-fn part(response: Response<Body>, asked: u64) -> Result<Incoming> {
-    let range = text(response.headers(), header::CONTENT_RANGE).unwrap_or_default();
-    let (start, total) = content_range(range)
-        .with_context(|| format!("a partial answer without a usable range ({range:?})"))?;
-    ensure!(
-        start == asked,
-        "bytes from {start} on were served; those from {asked} on were asked for"
-    );
-    Ok(Incoming {
+/// `None` where it is another part than the one asked for.
+fn part(response: Response<Body>, asked: u64) -> Option<Incoming> {
+    let range = text(response.headers(), header::CONTENT_RANGE)?;
+    let (start, total) = content_range(range).filter(|&(start, _)| start == asked)?;
+    Some(Incoming {
         start,
         total,
         ..whole(response)

@@ -62,7 +62,7 @@ impl<'a> Transfer<'a> {
         }
         partial.keep();
         bail!(
-            "cannot fetch {name} ({}); try again, or another --mirror",
+            "cannot fetch {name}: {}; try again, or name another --mirror",
             reasons.join("; ")
         )
     }
@@ -112,7 +112,8 @@ impl<'a> Transfer<'a> {
         let start = partial.start(url);
         let incoming = match self.client.get(url, start.as_ref())? {
             Reply::Bytes(incoming) => incoming,
-            Reply::NothingLeft => return Ok(true),
+            // Whether it is the whole file already, the check will tell.
+            Reply::NoRest => return Ok(true),
         };
         let most = file.most_compressed();
         if let Some(total) = incoming.total.filter(|&total| total > most) {
@@ -163,7 +164,7 @@ impl<'a> Transfer<'a> {
 
 fn too_large(bytes: u64, most: u64) -> Problem {
     Problem::Mirror(anyhow!(
-        "{bytes} bytes and perhaps more; the file can have {most} at most"
+        "{bytes} bytes or more, where the file can have {most} at most"
     ))
 }
 
