@@ -39,7 +39,9 @@ impl Download {
                 self.begin(&format!("fetching {url} from byte {start} on"));
             }
             Event::Received { bytes, total } => self.receive(*bytes, *total),
-            Event::Refused { url, reason } => self.say(&format!("note: {url}: {reason:#}")),
+            Event::NextMirror { url, reason } => {
+                self.say(&format!("note: {url}: {reason:#}; trying the next mirror"));
+            }
             Event::Finished { name, bytes } => {
                 self.say(&format!("{name}: {}, checked", HumanBytes(*bytes)));
             }

@@ -1,10 +1,11 @@
 //! Asks a mirror for a file: HTTP through ureq, with limits on every wait, and answers in plain words.
 
-use std::io::Read;
+use std::io::{ErrorKind, Read};
+use std::net::IpAddr;
 
-use anyhow::{Context, Result, anyhow, ensure};
+use anyhow::anyhow;
 use ureq::http::header::{self, HeaderMap};
-use ureq::http::{Response, StatusCode};
+use ureq::http::{Response, StatusCode, Uri};
 use ureq::{Agent, Body, BodyReader, Timeout};
 
 use super::Patience;
@@ -13,7 +14,8 @@ use super::transfer::Problem;
 
 const REDIRECTS: u32 = 5;
 
-/// An HTTP client. Proxies are those of the environment: `ALL_PROXY`, `HTTPS_PROXY`, `HTTP_PROXY`, `NO_PROXY`.
+/// An HTTP client. Proxies are those of the environment: `ALL_PROXY`, `HTTPS_PROXY`, `HTTP_PROXY`, `NO_PROXY`; this
+/// very machine is never asked through one.
 pub struct Client {
     agent: Agent,
     patience: Patience,
@@ -21,10 +23,10 @@ pub struct Client {
 
 /// What a mirror says to a request for a file from some byte on.
 pub enum Reply {
-    /// The bytes, which may begin earlier than asked for.
+    /// The bytes, from there on or from the beginning.
     Bytes(Incoming),
-    /// There is nothing after the byte that was asked for.
-    NothingLeft,
+    /// The bytes from there on cannot be had; perhaps because there are none.
+    NoRest,
 }
 
 /// A file that is coming in.
@@ -63,6 +65,9 @@ impl Client {
     /// Requests `url`, whole or from `start` on.
     pub fn get(&self, url: &str, start: Option<&Start>) -> Result<Reply, Problem> {
         let mut request = self.agent.get(url);
+        if is_loopback(url) {
+            request = request.config().proxy(None).build();
+        }
         if let Some(start) = start {
             request = request.header(header::RANGE, format!("bytes={}-", start.byte));
             if let Some(validator) = &start.validator {
@@ -74,10 +79,10 @@ impl Client {
             .map_err(|error| Problem::Mirror(self.in_words(error)))?;
         match (response.status(), start) {
             (StatusCode::OK, _) => Ok(Reply::Bytes(whole(response))),
-            (StatusCode::PARTIAL_CONTENT, Some(start)) => part(response, start.byte)
-                .map(Reply::Bytes)
-                .map_err(Problem::Mirror),
-            (StatusCode::RANGE_NOT_SATISFIABLE, Some(_)) => Ok(Reply::NothingLeft),
+            (StatusCode::PARTIAL_CONTENT, Some(start)) => {
+                Ok(part(response, start.byte).map_or(Reply::NoRest, Reply::Bytes))
+            }
+            (StatusCode::RANGE_NOT_SATISFIABLE, Some(_)) => Ok(Reply::NoRest),
             (status, _) => Err(Problem::Mirror(anyhow!("HTTP {status}"))),
         }
     }
@@ -96,10 +101,21 @@ impl Client {
             }
             ureq::Error::Timeout(_) => anyhow!("no answer for {} s", stall.as_secs_f64()),
             ureq::Error::TooManyRedirects => anyhow!("more than {REDIRECTS} redirects"),
+            ureq::Error::Io(error) if error.kind() == ErrorKind::UnexpectedEof => {
+                anyhow!("the connection was closed before the end")
+            }
             ureq::Error::Io(error) => error.into(),
             other => other.into(),
         }
     }
+}
+
+/// Whether the address is on this machine.
+fn is_loopback(url: &str) -> bool {
+    let uri: Uri = url.parse().unwrap_or_default();
+    let host = uri.host().unwrap_or_default();
+    let ip = host.trim_matches(['[', ']']).parse::<IpAddr>();
+    host == "localhost" || ip.is_ok_and(|ip| ip.is_loopback())
 }
 
 fn whole(response: Response<Body>) -> Incoming {
@@ -112,15 +128,11 @@ fn whole(response: Response<Body>) -> Incoming {
     }
 }
 
-fn part(response: Response<Body>, asked: u64) -> Result<Incoming> {
-    let range = text(response.headers(), header::CONTENT_RANGE).unwrap_or_default();
-    let (start, total) = content_range(range)
-        .with_context(|| format!("a partial answer without a usable range ({range:?})"))?;
-    ensure!(
-        start == asked,
-        "bytes from {start} on were served; those from {asked} on were asked for"
-    );
-    Ok(Incoming {
+/// `None` where it is another part than the one asked for.
+fn part(response: Response<Body>, asked: u64) -> Option<Incoming> {
+    let range = text(response.headers(), header::CONTENT_RANGE)?;
+    let (start, total) = content_range(range).filter(|&(start, _)| start == asked)?;
+    Some(Incoming {
         start,
         total,
         ..whole(response)
@@ -155,6 +167,16 @@ mod tests {
         assert_eq!(content_range("bytes 5-9/*"), Some((5, None)));
         for text in ["", "bytes", "bytes 5", "bytes */10", "bytes x-9/10"] {
             assert_eq!(content_range(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn this_machine_is_recognised() {
+        for host in ["localhost", "127.0.0.1", "127.1.2.3", "[::1]"] {
+            assert!(is_loopback(&format!("http://{host}:80/mnist")), "{host}");
+        }
+        for host in ["example.org", "localhost.example.org", "10.0.0.1", "[::2]"] {
+            assert!(!is_loopback(&format!("http://{host}/mnist")), "{host}");
         }
     }
 

@@ -82,9 +82,9 @@ pub enum Event<'a> {
         /// Bytes of the whole file, where the mirror says it.
         total: Option<u64>,
     },
-    /// A mirror was given up.
-    Refused {
-        /// The address of the file there.
+    /// A mirror was given up, and the next one is tried.
+    NextMirror {
+        /// The address of the file at the mirror that was given up.
         url: &'a str,
         /// What was wrong.
         reason: &'a Error,

@@ -46,31 +46,32 @@ impl<'a> Transfer<'a> {
         let name = file.gz_name();
         let mut partial = Partial::open(self.request.folder.join(&name))?;
         let mut reasons = Vec::new();
-        for mirror in self.request.mirrors {
+        let mut mirrors = self.request.mirrors.iter().peekable();
+        while let Some(mirror) = mirrors.next() {
             let url = mirror.url(&name);
-            match self.try_mirror(&url, file, &mut partial) {
-                Ok(()) => {
-                    let bytes = partial.length();
-                    partial.finish()?;
-                    (self.report)(Event::Finished { name: &name, bytes });
-                    return Ok(());
-                }
+            let reason = match self.try_mirror(&url, file, &mut partial) {
+                Ok(()) => return self.finish(&name, partial),
                 Err(Problem::Local(error)) => return Err(error),
-                Err(Problem::Cut(reason) | Problem::Mirror(reason)) => {
-                    let refused = Event::Refused {
-                        url: &url,
-                        reason: &reason,
-                    };
-                    (self.report)(refused);
-                    reasons.push(format!("{mirror}: {reason:#}"));
-                }
+                Err(Problem::Cut(reason) | Problem::Mirror(reason)) => reason,
+            };
+            reasons.push(format!("{mirror}: {reason:#}"));
+            if mirrors.peek().is_some() {
+                let (url, reason) = (&url, &reason);
+                (self.report)(Event::NextMirror { url, reason });
             }
         }
         partial.keep();
         bail!(
-            "cannot fetch {name} ({}); try again, or another --mirror",
+            "cannot fetch {name}: {}; try again, or name another --mirror",
             reasons.join("; ")
         )
+    }
+
+    fn finish(&mut self, name: &str, partial: Partial) -> Result<()> {
+        let bytes = partial.length();
+        partial.finish()?;
+        (self.report)(Event::Finished { name, bytes });
+        Ok(())
     }
 
     /// One mirror, as often as it is worth it. In the end the bytes are the published file, or an error says why not.
@@ -111,7 +112,8 @@ impl<'a> Transfer<'a> {
         let start = partial.start(url);
         let incoming = match self.client.get(url, start.as_ref())? {
             Reply::Bytes(incoming) => incoming,
-            Reply::NothingLeft => return Ok(true),
+            // Whether it is the whole file already, the check will tell.
+            Reply::NoRest => return Ok(true),
         };
         let most = file.most_compressed();
         if let Some(total) = incoming.total.filter(|&total| total > most) {
@@ -162,7 +164,7 @@ impl<'a> Transfer<'a> {
 
 fn too_large(bytes: u64, most: u64) -> Problem {
     Problem::Mirror(anyhow!(
-        "{bytes} bytes and perhaps more; the file can have {most} at most"
+        "{bytes} bytes or more, where the file can have {most} at most"
     ))
 }
 
