@@ -36,6 +36,7 @@ impl Interrupt {
     }
 
     /// The signal that came, if one did.
+    #[must_use]
     pub fn signal(&self) -> Option<Signal> {
         match self.signal.load(Ordering::Relaxed) {
             0 => None,

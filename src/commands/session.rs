@@ -4,6 +4,7 @@
 //! one on the disk is the same at the steps where it was last kept, and `accuracy.csv` is made anew
 //! from it, so whatever became of that file after the last checkpoint does not matter.
 
+use std::fmt::Write;
 use std::num::NonZeroUsize;
 use std::time::Instant;
 
@@ -137,7 +138,8 @@ impl Session {
         }
         let mut text = format!("stopped; what there is stands in {folder}");
         if !self.training.has_failed() {
-            text += &format!("; once this is mended, go on with: mnist-tch --resume {folder}");
+            let hint = "; once this is mended, go on with: mnist-tch --resume";
+            let _ = write!(text, "{hint} {folder}");
         }
         error.context(text)
     }
