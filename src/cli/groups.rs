@@ -5,8 +5,9 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use super::values::{count, threads};
-use crate::commands::source::Source;
+use super::values::{classes, test_range, threads, train_range};
+use crate::commands::source::{DataSet, Source};
+use crate::data::selection::Selection;
 use crate::learn::device::Choice;
 use crate::learn::weights::Init;
 
@@ -31,27 +32,50 @@ impl Machine {
     }
 }
 
+/// The files that images come from.
+#[derive(Debug, Args)]
+pub struct Files {
+    /// Folder with the IDX files of an MNIST-like set, raw or gzip, there or in MNIST/raw and the like [default:
+    /// 10,000 MNIST images that are part of the program, the first half its training and the second its test file]
+    #[arg(long, value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+    /// Number of classes, 2 to 256; labels go from 0 to N - 1
+    #[arg(long, value_name = "N", value_parser = classes, allow_negative_numbers = true)]
+    #[arg(default_value = "10")]
+    pub classes: usize,
+}
+
+impl From<Files> for DataSet {
+    fn from(files: Files) -> Self {
+        Self {
+            data_dir: files.data_dir,
+            classes: files.classes,
+        }
+    }
+}
+
 /// The images to train on and to score.
 #[derive(Debug, Args)]
 pub struct Images {
-    /// Folder with the four IDX files of an MNIST-like set, raw or gzip [default: 10,000 MNIST
-    /// images that are part of the program]
-    #[arg(long, value_name = "DIR")]
-    pub data_dir: Option<PathBuf>,
-    /// Train on the first N training images only
-    #[arg(long, value_name = "N", value_parser = count, allow_negative_numbers = true)]
-    pub train_size: Option<NonZeroUsize>,
-    /// Score the first N test images only
-    #[arg(long, value_name = "N", value_parser = count, allow_negative_numbers = true)]
-    pub test_size: Option<NonZeroUsize>,
+    #[command(flatten)]
+    pub files: Files,
+    /// Train on images A to B - 1 of the training file (..B from the first, A.. to the last), or with test:A..B of
+    /// the test file [default: all of the training file]
+    #[arg(long, value_name = "A..B", value_parser = train_range, allow_hyphen_values = true)]
+    pub train_range: Option<Selection>,
+    /// Score images A to B - 1 of the test file, or with train:A..B of the training file [default: all of the
+    /// test file]
+    #[arg(long, value_name = "A..B", value_parser = test_range, allow_hyphen_values = true)]
+    pub test_range: Option<Selection>,
 }
 
 impl From<Images> for Source {
     fn from(images: Images) -> Self {
+        let official = Self::official(images.files.into());
         Self {
-            data_dir: images.data_dir,
-            train_size: images.train_size.map(NonZeroUsize::get),
-            test_size: images.test_size.map(NonZeroUsize::get),
+            train: images.train_range.unwrap_or(official.train),
+            test: images.test_range.unwrap_or(official.test),
+            ..official
         }
     }
 }

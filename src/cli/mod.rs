@@ -32,6 +32,8 @@ Examples:
   mnist-tch --device cuda                        on the GPU or not at all
   mnist-tch --device cpu --min-accuracy 0.9      in CI: exit status 1 below 90 %
   mnist-tch --data-dir mnist --epochs 1          your own IDX files, train-images-idx3-ubyte(.gz) and so on
+  mnist-tch --data-dir mnist --train-range 0..5000 --test-range train:5000..10000
+                                                 the article's images out of MNIST's training file
   mnist-tch devices                              which devices there are, which libtorch, and why not CUDA
 
 Exit status: 0 done, 1 failed, 2 wrong usage. Results go to stdout, progress to stderr.";

@@ -4,29 +4,57 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 
-use crate::data::{Split, embedded, folder};
+use crate::data::Split;
+use crate::data::files::Files;
+use crate::data::selection::{Part, Selection};
+
+/// The files that the command line names.
+#[derive(Debug, Clone)]
+pub struct DataSet {
+    /// The folder of the IDX files; `None` means the embedded images.
+    pub data_dir: Option<PathBuf>,
+    /// Number of classes, 2..=256.
+    pub classes: usize,
+}
+
+impl DataSet {
+    /// Finds the files.
+    ///
+    /// # Errors
+    /// When there are none, or those of more than one set.
+    pub fn open(&self) -> Result<Files> {
+        Files::open(self.data_dir.as_deref())
+    }
+}
 
 /// The images that the command line asks for.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Source {
-    /// The folder of the four IDX files; `None` means the embedded images.
-    pub data_dir: Option<PathBuf>,
-    /// Use only the first training images.
-    pub train_size: Option<usize>,
-    /// Use only the first test images.
-    pub test_size: Option<usize>,
+    /// The files.
+    pub data_set: DataSet,
+    /// The images to train on.
+    pub train: Selection,
+    /// The images to score.
+    pub test: Selection,
 }
 
 impl Source {
+    /// The training images of these files, and their test images.
+    #[must_use]
+    pub fn official(data_set: DataSet) -> Self {
+        Self {
+            data_set,
+            train: Selection::all(Part::Train),
+            test: Selection::all(Part::Test),
+        }
+    }
+
     /// Reads the images.
     ///
     /// # Errors
     /// When there are none, or fewer than asked for, or they are not what they should be.
     pub fn load(&self) -> Result<Split> {
-        let split = match &self.data_dir {
-            Some(path) => folder::open(path)?,
-            None => embedded::mnist_10k()?,
-        };
-        split.resized(self.train_size, self.test_size)
+        let files = self.data_set.open()?;
+        Split::read(&files, self.data_set.classes, &self.train, &self.test)
     }
 }

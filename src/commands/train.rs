@@ -12,6 +12,7 @@ use super::devices::libtorch_version;
 use super::progress::Progress;
 use super::source::Source;
 use crate::data::Split;
+use crate::data::selection::Selection;
 use crate::learn::config::Config;
 use crate::learn::device::Choice;
 use crate::learn::record::{ConfusionMatrix, StepRecord};
@@ -61,7 +62,7 @@ pub fn run(options: &Options, program_start: Instant) -> Result<()> {
         "--batch-size {batch_size} is more than the {} training images",
         split.train.len()
     );
-    let weights = Weights::initial(config.init, config.seed);
+    let weights = Weights::initial(config.init, config.seed, split.classes.len());
     let mut training = Training::new(config, &weights, &split, device, options.threads)?;
     let run_dir = open_run_dir(options, started)?;
 
@@ -82,7 +83,7 @@ pub fn run(options: &Options, program_start: Instant) -> Result<()> {
         version: env!("CARGO_PKG_VERSION"),
         libtorch: libtorch_version(),
         configuration: config,
-        data: describe(&split),
+        data: describe(&split, &options.source),
         device: device.to_string(),
         threads: if device.is_cpu() {
             options.threads.get()
@@ -93,14 +94,16 @@ pub fn run(options: &Options, program_start: Instant) -> Result<()> {
         final_accuracy: history.confusion.accuracy(),
         timings,
     };
+    let names = &split.classes;
     write_files(
         &run_dir,
         &history,
+        names,
         &training.weights()?,
         &summary.to_json()?,
     )?;
     if !options.quiet {
-        super::print(&result_text(&history, run_dir.path(), timings))?;
+        super::print(&result_text(&history, names, run_dir.path(), timings))?;
     }
     check_accuracy(options.min_accuracy, summary.final_accuracy)
 }
@@ -164,10 +167,13 @@ fn train(training: &mut Training, run_dir: &RunDir, quiet: bool) -> Result<Histo
     })
 }
 
-fn describe(split: &Split) -> Data {
+fn describe(split: &Split, source: &Source) -> Data {
     Data {
         name: split.name.clone(),
+        classes: split.classes.clone(),
+        train_range: Selection::taken(source.train.part, &split.train).to_string(),
         train_images: split.train.len(),
+        test_range: Selection::taken(source.test.part, &split.test).to_string(),
         test_images: split.test.len(),
         sha256: split.sha256(),
     }
@@ -176,27 +182,26 @@ fn describe(split: &Split) -> Data {
 fn write_files(
     run_dir: &RunDir,
     history: &History,
+    classes: &[String],
     weights: &Weights,
     summary: &str,
 ) -> Result<()> {
     let confusion = &history.confusion;
-    let labels: Vec<String> = (0..confusion.classes())
-        .map(|class| class.to_string())
-        .collect();
     run_dir.write(run_dir::MODEL, &weights.to_safetensors()?)?;
     run_dir.write(run_dir::CONFUSION_CSV, &tables::confusion_csv(confusion)?)?;
     run_dir.write(
         run_dir::CONFUSION_PNG,
-        &heatmap::heatmap(confusion, &labels)?,
+        &heatmap::heatmap(confusion, classes)?,
     )?;
     run_dir.write(run_dir::ACCURACY_PNG, &curve::curve(&history.records)?)?;
     // Last, because it says that the run is complete.
     run_dir.write(run_dir::SUMMARY, summary.as_bytes())
 }
 
-fn result_text(history: &History, folder: &Path, timings: Timings) -> String {
+fn result_text(history: &History, classes: &[String], folder: &Path, timings: Timings) -> String {
     let mut text = tables::epochs_text(&history.records);
-    let _ = write!(text, "\n{}\n", tables::confusion_text(&history.confusion));
+    let confusion = tables::confusion_text(&history.confusion, classes);
+    let _ = write!(text, "\n{confusion}\n");
     let (seconds, rate) = (timings.training_seconds, timings.images_per_second);
     let _ = writeln!(
         text,

@@ -1,13 +1,16 @@
 //! Images and labels on the device: the training set in u8, the test set ready for the network.
 //!
 //! It owns how pixels become the network's input: divided by 255, f32, on the CPU in oneDNN's memory
-//! layout where there is one. Training images stay u8 until a batch needs them; test images are
-//! converted and cut into chunks once, because they are scored again and again.
+//! layout where there is one. Training images stay u8 until a batch needs them; test images are cut into
+//! chunks once and, where they are not too many, converted once, because they are scored again and again.
 
 use tch::{Device, Kind, TchError, Tensor};
 
 use super::libtorch;
-use crate::data::{CLASSES, Dataset, PIXELS, SIDE};
+use crate::data::{Dataset, PIXELS, SIDE};
+
+/// More test images than this stay u8 on a CPU until they are scored: as f32 they take 3 KB each, and this many 63 MB.
+const MOST_CONVERTED: usize = 20_000;
 
 /// Where pixels live and how they are laid out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -119,39 +122,69 @@ impl TrainingImages {
 /// A part of the test set, ready to be scored.
 #[derive(Debug)]
 pub struct Chunk {
-    /// The network's input, n x 1 x 28 x 28, f32.
-    pub images: Tensor,
+    pixels: Pixels,
     /// Each image's true class times the number of classes: where its row of the confusion matrix starts; n, i64.
     pub rows: Tensor,
     /// As many ones; n, i64.
     pub ones: Tensor,
 }
 
+#[derive(Debug)]
+enum Pixels {
+    /// The network's input, n x 1 x 28 x 28, f32.
+    Ready(Tensor),
+    /// n x 784, u8.
+    Bytes(Tensor, Placement),
+}
+
 impl Chunk {
+    /// The network's input, n x 1 x 28 x 28, f32.
+    ///
+    /// # Errors
+    /// When memory is full.
+    pub fn images(&self) -> Result<Tensor, TchError> {
+        match &self.pixels {
+            Pixels::Ready(images) => Ok(images.shallow_clone()),
+            Pixels::Bytes(pixels, placement) => placement.input(pixels),
+        }
+    }
+
     /// The same chunk once more, for another thread; nothing is copied.
     #[must_use]
     pub fn share(&self) -> Self {
         Self {
-            images: self.images.shallow_clone(),
+            pixels: match &self.pixels {
+                Pixels::Ready(images) => Pixels::Ready(images.shallow_clone()),
+                Pixels::Bytes(bytes, at) => Pixels::Bytes(bytes.shallow_clone(), *at),
+            },
             rows: self.rows.shallow_clone(),
             ones: self.ones.shallow_clone(),
         }
     }
 }
 
-/// Cuts `dataset` into chunks on the device.
+/// Cuts `dataset`, which has labels of so many `classes`, into chunks on the device.
 ///
 /// # Errors
 /// When the device's memory is full.
-pub fn chunks(dataset: &Dataset, placement: Placement) -> Result<Vec<Chunk>, TchError> {
+pub fn chunks(
+    dataset: &Dataset,
+    classes: usize,
+    placement: Placement,
+) -> Result<Vec<Chunk>, TchError> {
     let (pixels, labels) = tensors(dataset)?;
     let parts = pixels.f_split(placement.chunk(), 0)?;
     let labels = labels.f_split(placement.chunk(), 0)?;
+    let stays_bytes = placement.device == Device::Cpu && dataset.len() > MOST_CONVERTED;
     let chunk = |(pixels, labels): (Tensor, Tensor)| {
         let labels = labels.f_to_device(placement.device)?;
         Ok(Chunk {
-            images: placement.input(&pixels.f_to_device(placement.device)?)?,
-            rows: labels.f_mul_scalar(size(CLASSES))?,
+            pixels: if stays_bytes {
+                Pixels::Bytes(pixels, placement)
+            } else {
+                Pixels::Ready(placement.input(&pixels.f_to_device(placement.device)?)?)
+            },
+            rows: labels.f_mul_scalar(size(classes))?,
             ones: labels.f_ones_like()?,
         })
     };
@@ -174,7 +207,7 @@ fn size(number: usize) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::embedded;
+    use crate::data::{embedded, idx};
 
     const PLAIN: Placement = Placement {
         device: Device::Cpu,
@@ -216,8 +249,11 @@ mod tests {
             .resized(None, Some(610))
             .unwrap()
             .test;
-        let chunks = chunks(&test, PLAIN).unwrap();
-        let sizes: Vec<i64> = chunks.iter().map(|chunk| chunk.images.size()[0]).collect();
+        let chunks = chunks(&test, 10, PLAIN).unwrap();
+        let sizes: Vec<i64> = chunks
+            .iter()
+            .map(|chunk| chunk.images().unwrap().size()[0])
+            .collect();
         assert_eq!(sizes, [250, 250, 110]);
         let rows: Vec<Tensor> = chunks
             .iter()
@@ -232,5 +268,33 @@ mod tests {
             Vec::<i64>::try_from(Tensor::cat(&rows, 0)).unwrap(),
             expected
         );
+    }
+
+    #[test]
+    fn large_sets_stay_bytes_and_give_the_same_input() {
+        let images = idx::Images {
+            rows: SIDE,
+            columns: SIDE,
+            pixels: (0..=255).cycle().take(20_001 * PIXELS).collect(),
+        };
+        let large = Dataset::new(images, vec![1; 20_001]).unwrap();
+        let small = large.slice(0..250).unwrap();
+        let first = |set: &Dataset| {
+            chunks(set, 10, Placement::on(Device::Cpu))
+                .unwrap()
+                .remove(0)
+        };
+        let (from_large, from_small) = (first(&large), first(&small));
+        assert!(matches!(from_large.pixels, Pixels::Bytes(..)));
+        assert!(matches!(from_small.share().pixels, Pixels::Ready(_)));
+        let input = |chunk: &Chunk| {
+            let images = chunk.images().unwrap();
+            if images.is_mkldnn() {
+                images.to_dense(None, false)
+            } else {
+                images
+            }
+        };
+        assert_eq!(input(&from_large.share()), input(&from_small));
     }
 }

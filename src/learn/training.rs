@@ -2,8 +2,8 @@
 //!
 //! It knows nothing of files or terminals, and nothing is read from the device before it is needed.
 //!
-//! On a CPU scoring is over nine tenths of the work and needs only the weights of its step, 3,138
-//! numbers. So training runs ahead while all threads score chunks of the test set with copies of
+//! On a CPU scoring is over nine tenths of the work and needs only the weights of its step, a few
+//! thousand numbers. So training runs ahead while all threads score chunks of the test set with copies of
 //! earlier weights. A batch's gradient is cut into shards of a size that follows from the batch alone;
 //! they are summed in order, so every number is the same for any number of threads.
 //!
@@ -39,6 +39,7 @@ pub struct Training {
     schedule: Schedule,
     device: Device,
     pool: Pool<Task, Work, Result<Outcome>>,
+    classes: usize,
     weights: Tensor,
     adam: Adam,
     chunks: usize,
@@ -60,7 +61,7 @@ impl Training {
     /// threads share the work and the numbers do not depend on how many; elsewhere one thread is enough.
     ///
     /// # Errors
-    /// When a set is empty, or memory or threads do not suffice.
+    /// When a set is empty, classes do not fit, or memory or threads do not suffice.
     pub fn new(
         config: &Config,
         weights: &Weights,
@@ -72,12 +73,15 @@ impl Training {
             !split.train.is_empty() && !split.test.is_empty(),
             "there is no image to use"
         );
+        let classes = weights.classes();
+        split.train.check_labels(classes)?;
+        split.test.check_labels(classes)?;
         libtorch::one_thread_per_operation();
         device.prepare();
         // Elsewhere a single thread is enough to keep the device busy.
         let threads = if device.is_cpu() { threads.get() } else { 1 };
         let placement = Placement::on(device.tch());
-        let (replicas, chunks) = libtorch::call(|| replicas(threads, split, placement))?;
+        let (replicas, chunks) = libtorch::call(|| replicas(threads, split, classes, placement))?;
         let mut work = replicas.into_iter().map(work);
         let own = work.next().context("a pool has a first thread")?;
         let (weights, adam) = libtorch::call(|| {
@@ -89,6 +93,7 @@ impl Training {
             schedule: Schedule::new(config, split.train.len()),
             device,
             pool: Pool::new(own, work.collect())?,
+            classes,
             weights,
             adam,
             chunks,
@@ -112,7 +117,8 @@ impl Training {
     /// # Errors
     /// When the device fails.
     pub fn weights(&self) -> Result<Weights> {
-        Weights::from_values(libtorch::call(|| Vec::<f32>::try_from(&self.weights))?)
+        let values = libtorch::call(|| Vec::<f32>::try_from(&self.weights))?;
+        Weights::from_values(values, self.classes)
     }
 
     /// What Adam has gathered after the last step made: with the weights, all that going on later needs.
@@ -224,7 +230,7 @@ impl Training {
         let ended = self.made == self.schedule.steps();
         if whole > 0 && (whole >= self.device.steps_per_read() || ended) {
             let steps = self.pending.drain(..whole).collect();
-            self.read.extend(pending::read(steps)?);
+            self.read.extend(pending::read(steps, self.classes)?);
         } else if self.pool.is_alone() && self.pool.outstanding() > 0 {
             // Nobody else would do it meanwhile.
             self.absorb()?;
@@ -272,13 +278,14 @@ impl Iterator for Training {
 fn replicas(
     threads: usize,
     split: &Split,
+    classes: usize,
     placement: Placement,
 ) -> Result<(Vec<Replica>, usize), TchError> {
     let training = TrainingImages::new(&split.train, placement)?;
-    let chunks = images::chunks(&split.test, placement)?;
+    let chunks = images::chunks(&split.test, classes, placement)?;
     let replica = |_| {
         let test = chunks.iter().map(Chunk::share).collect();
-        let network = Network::new(placement.device)?;
+        let network = Network::new(placement.device, classes)?;
         Ok(Replica::new(network, training.share(), test))
     };
     let replicas: Result<Vec<Replica>, TchError> = (0..threads).map(replica).collect();
@@ -315,7 +322,7 @@ mod tests {
             learning_rate: 1e38,
             ..Config::default()
         };
-        let weights = Weights::initial(config.init, 0);
+        let weights = Weights::initial(config.init, 0, 10);
         for threads in [1, 3] {
             let threads = NonZeroUsize::new(threads).unwrap();
             let run = Training::new(&config, &weights, &split, Device::CPU, threads).unwrap();
@@ -335,13 +342,13 @@ mod tests {
         let split = embedded::mnist_10k().unwrap();
         let split = split.resized(Some(300), Some(50)).unwrap();
         let config = Config::default();
-        let weights = Weights::initial(config.init, 0);
+        let weights = Weights::initial(config.init, 0, 10);
         let threads = NonZeroUsize::MIN;
         let mut run = Training::new(&config, &weights, &split, Device::CPU, threads).unwrap();
         assert_eq!(run.by_ref().count(), 15);
         let state = run.optimizer_state().unwrap();
         assert_eq!(state.steps, 15);
-        assert_eq!(state.first_moment.len(), Weights::count());
+        assert_eq!(state.first_moment.len(), Weights::count(10));
         assert!(state.second_moment.iter().any(|&moment| moment > 0.0));
         assert_ne!(run.weights().unwrap(), weights);
     }

@@ -36,8 +36,14 @@ pub struct Summary<C> {
 pub struct Data {
     /// A data set's name, or a folder.
     pub name: String,
+    /// The names of the classes, in the order of labels.
+    pub classes: Vec<String>,
+    /// Which images were trained on, such as `train:0..5000`.
+    pub train_range: String,
     /// Number of training images.
     pub train_images: usize,
+    /// Which images were scored, such as `test:0..5000`.
+    pub test_range: String,
     /// Number of test images.
     pub test_images: usize,
     /// SHA-256 of training pixels, training labels, test pixels and test labels.
