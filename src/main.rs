@@ -5,12 +5,13 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use mnist_tch::cli::{self, Command};
-use mnist_tch::commands::{devices, train};
+use mnist_tch::commands::{devices, show, train};
 
 fn main() -> ExitCode {
     let start = Instant::now();
     let outcome = match cli::parse() {
         Command::Train(options) => train::run(&options, start),
+        Command::Show(options) => show::run(&options),
         Command::Devices => devices::run(),
     };
     match outcome {

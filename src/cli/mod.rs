@@ -4,6 +4,7 @@
 //! command, beside what they share: `groups` of options and the `values` that may be typed.
 
 mod groups;
+mod show;
 mod train;
 mod values;
 
@@ -16,6 +17,8 @@ use crate::commands;
 pub enum Command {
     /// Train.
     Train(commands::train::Options),
+    /// Draw images with their labels.
+    Show(commands::show::Options),
     /// Show what this machine has.
     Devices,
 }
@@ -34,6 +37,7 @@ Examples:
   mnist-tch --data-dir mnist --epochs 1          your own IDX files, train-images-idx3-ubyte(.gz) and so on
   mnist-tch --data-dir mnist --train-range 0..5000 --test-range train:5000..10000
                                                  the article's images out of MNIST's training file
+  mnist-tch show --range test:0..200             a picture of images with their labels
   mnist-tch devices                              which devices there are, which libtorch, and why not CUDA
 
 Exit status: 0 done, 1 failed, 2 wrong usage. Results go to stdout, progress to stderr.";
@@ -57,6 +61,8 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
+    /// Draw images with their labels into a PNG, to see what there is to train on
+    Show(show::Arguments),
     /// Show libtorch, the CUDA driver, the GPUs and the threads of this machine
     Devices,
 }
@@ -66,6 +72,7 @@ enum Verb {
 pub fn parse() -> Command {
     let arguments = Arguments::parse();
     match arguments.command {
+        Some(Verb::Show(arguments)) => Command::Show(arguments.into()),
         Some(Verb::Devices) => Command::Devices,
         None => Command::Train(arguments.train.into()),
     }

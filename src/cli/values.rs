@@ -1,6 +1,7 @@
 //! Values as they are typed: numbers and their ranges. Each parser says what it expects; clap adds the option's name.
 
 use std::num::NonZeroUsize;
+use std::path::PathBuf;
 
 use crate::data::MOST_CLASSES;
 use crate::data::selection::{Part, Selection};
@@ -38,6 +39,17 @@ pub fn fraction(text: &str) -> Result<f64, String> {
     number
         .filter(|number| (0.0..=1.0).contains(number))
         .ok_or_else(|| "a number from 0 to 1 is expected, such as 0.9 for 90 %".to_owned())
+}
+
+/// The name of a picture to write.
+pub fn png(text: &str) -> Result<PathBuf, String> {
+    let path = PathBuf::from(text);
+    let is_png = path
+        .extension()
+        .is_some_and(|extension| extension.eq_ignore_ascii_case("png"));
+    is_png
+        .then_some(path)
+        .ok_or_else(|| "a file name that ends in .png is expected".to_owned())
 }
 
 /// A number of classes.

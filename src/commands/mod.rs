@@ -4,6 +4,7 @@
 
 pub mod devices;
 mod progress;
+pub mod show;
 pub mod source;
 pub mod train;
 

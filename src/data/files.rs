@@ -37,6 +37,16 @@ impl Files {
         }
     }
 
+    /// The names of so many classes, in the order of labels: their numbers, which are the digits' names too.
+    #[must_use]
+    pub fn class_names(&self, classes: usize) -> Vec<String> {
+        match self {
+            Self::Embedded | Self::Folder(_) => {
+                (0..classes).map(|class| class.to_string()).collect()
+            }
+        }
+    }
+
     /// Reads one of the files; every label is below `classes`.
     ///
     /// # Errors

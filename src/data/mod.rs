@@ -23,9 +23,3 @@ pub const PIXELS: usize = SIDE * SIDE;
 pub const CLASSES: usize = 10;
 /// The most classes there can be: labels are bytes.
 pub const MOST_CLASSES: usize = 256;
-
-/// The names of classes that have none: 0, 1, 2 and so on.
-#[must_use]
-pub fn numbered(classes: usize) -> Vec<String> {
-    (0..classes).map(|class| class.to_string()).collect()
-}

@@ -5,9 +5,9 @@ use std::fmt::Write;
 use anyhow::{Result, ensure};
 use sha2::{Digest, Sha256};
 
+use super::Dataset;
 use super::files::Files;
 use super::selection::Selection;
-use super::{Dataset, numbered};
 
 /// What is trained on and what is tested on.
 #[derive(Debug, Clone)]
@@ -49,7 +49,7 @@ impl Split {
         };
         Ok(Self {
             name: files.name(),
-            classes: numbered(classes),
+            classes: files.class_names(classes),
             train: train_images,
             test: test_images,
         })

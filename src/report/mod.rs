@@ -3,6 +3,7 @@
 //! It knows records and numbers only: no tensors, no training, no terminal. The only user of plotters and csv.
 
 mod canvas;
+pub mod contact_sheet;
 pub mod curve;
 pub mod heatmap;
 mod numbers;

@@ -109,20 +109,30 @@ impl RunDir {
     /// # Errors
     /// When it cannot be written, for example because the disk is full.
     pub fn write(&self, name: &str, bytes: &[u8]) -> Result<()> {
-        let path = self.path.join(name);
-        let partial = self.path.join(format!(".{name}.partial"));
-        let write = || {
-            let mut file = File::create(&partial)?;
-            file.write_all(bytes)?;
-            file.sync_all()?;
-            fs::rename(&partial, &path)
-        };
-        write().with_context(|| {
-            // What is left of it helps nobody; that this may fail too changes nothing.
-            let _ = fs::remove_file(&partial);
-            format!("cannot write {}", path.display())
-        })
+        write_whole(&self.path.join(name), bytes)
     }
+}
+
+/// Writes a whole file. It appears under its name complete and on the disk, or not at all.
+///
+/// # Errors
+/// When it cannot be written, for example because the disk is full.
+pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
+    let shown = path.display();
+    let name = path.file_name().and_then(|name| name.to_str());
+    let name = name.with_context(|| format!("{shown} is no name for a file"))?;
+    let partial = path.with_file_name(format!(".{name}.partial"));
+    let write = || {
+        let mut file = File::create(&partial)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        fs::rename(&partial, path)
+    };
+    write().with_context(|| {
+        // What is left of it helps nobody; that this may fail too changes nothing.
+        let _ = fs::remove_file(&partial);
+        format!("cannot write {shown}")
+    })
 }
 
 #[cfg(test)]
