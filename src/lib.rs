@@ -11,8 +11,8 @@
 //!
 //! # fn main() -> anyhow::Result<()> {
 //! let config = Config::default();
-//! let weights = Weights::initial(config.init, config.seed);
 //! let split = embedded::mnist_10k()?;
+//! let weights = Weights::initial(config.init, config.seed, split.classes.len());
 //! for step in Training::new(&config, &weights, &split, Device::CPU, NonZeroUsize::MIN)? {
 //!     let step = step?;
 //!     if let Some(confusion) = &step.confusion {

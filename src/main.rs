@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use mnist_tch::cli::{self, Command};
 use mnist_tch::commands::interrupt::Stopped;
-use mnist_tch::commands::{devices, fetch, reproduce, resume, train};
+use mnist_tch::commands::{devices, fetch, reproduce, resume, show, train};
 
 fn main() -> ExitCode {
     let start = Instant::now();
@@ -14,6 +14,7 @@ fn main() -> ExitCode {
         Command::Train(options) => train::run(&options, start),
         Command::Reproduce(options) => reproduce::run(&options),
         Command::Resume(options) => resume::run(&options, start),
+        Command::Show(options) => show::run(&options),
         Command::Devices => devices::run(),
         Command::Fetch(options) => fetch::run(&options),
     };

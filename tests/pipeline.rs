@@ -132,7 +132,7 @@ fn the_saved_weights_are_those_of_the_last_row() {
         .unwrap()
         .test;
     let logits = prediction::logits(&weights, &test, Device::CPU).unwrap();
-    let best = |row: &[f32; 10]| {
+    let best = |row: &Vec<f32>| {
         (0_u8..10).max_by(|&a, &b| row[usize::from(a)].total_cmp(&row[usize::from(b)]))
     };
     let correct = logits

@@ -16,7 +16,7 @@ use predicates::str::contains;
 use tempfile::{TempDir, tempdir};
 
 /// Runs of four steps that take a tenth of a second each.
-const SMALL: &str = "reproduce --device cpu --epochs 2 --train-size 200 --test-size 100";
+const SMALL: &str = "reproduce --device cpu --epochs 2 --train-range ..200 --test-range ..100";
 
 /// The files that must be the same whenever the same seeds are run.
 const SAME: [&str; 5] = [
@@ -83,7 +83,8 @@ fn a_seeds_curve_is_that_of_a_run_of_its_own() {
     small(folder.path(), "--seeds 3..5 --out r -q")
         .assert()
         .success();
-    let line = "--device cpu --epochs 2 --train-size 200 --test-size 100 --seed 4 --out own -q";
+    let line =
+        "--device cpu --epochs 2 --train-range ..200 --test-range ..100 --seed 4 --out own -q";
     mnist_tch(folder.path(), line).assert().success();
     let column = |file: &str, seed: Option<&str>| -> Vec<String> {
         let text = fs::read_to_string(folder.path().join(file)).unwrap();
@@ -101,7 +102,8 @@ fn a_seeds_curve_is_that_of_a_run_of_its_own() {
 #[test]
 fn the_curve_of_one_of_the_runs_is_reproduced() {
     let folder = with_curve();
-    let line = "--device cpu --epochs 2 --train-size 200 --test-size 100 --seed 1 --out own -q";
+    let line =
+        "--device cpu --epochs 2 --train-range ..200 --test-range ..100 --seed 1 --out own -q";
     mnist_tch(folder.path(), line).assert().success();
     let compared = format!("{SMALL} --seeds 0..5 --compare own/accuracy.csv --out r");
     mnist_tch(folder.path(), &compared)

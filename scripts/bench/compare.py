@@ -19,7 +19,7 @@ from report import Measurements, machine, table
 ARTICLE = ["--epochs", "5"]
 # PyTorch's forms, see pytorch.py. "ported" differs from "tuned" only in how it scores while it trains.
 TUNED, PORTED, DIRECT = "PyTorch tuned", "PyTorch ported", "PyTorch direct"
-ONE_STEP = ["--train-size", "100", "--test-size", "100", "--epochs", "1"]
+ONE_STEP = ["--train-range", "0..100", "--test-range", "0..100", "--epochs", "1"]
 SCENARIOS = {
     "article": "The article job: 5 epochs of 5,000 images, accuracy on 5,000 images after each of 250 steps",
     "train-only": "The article job's training alone: scored once, at the very end (--eval-every 0)",
@@ -99,7 +99,7 @@ def cases_of(scenario: str, options: argparse.Namespace) -> list[Case]:
     for batch in (100, 1000):
         job = ["--data-dir", str(options.data_dir.resolve()), "--epochs", "1", "--eval-every", "0", "--batch-size", str(batch)]
         # The job of one step costs the same start, reading and final score: what is left is 60,000 - BATCH images.
-        cases += plain_cases([*job, "--train-size", str(batch)], 1, f"batch {batch}, one step")
+        cases += plain_cases([*job, "--train-range", f"0..{batch}"], 1, f"batch {batch}, one step")
         cases += plain_cases(job, 1, f"batch {batch}", images=60_000)
     return cases
 

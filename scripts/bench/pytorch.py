@@ -30,6 +30,12 @@ def usable_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def span(text: str) -> slice:
+    """A..B of a set's own file; mnist-tch can take the other file too, which no benchmark needs."""
+    start, end = text.split("..")
+    return slice(int(start or 0), int(end) if end else None)
+
+
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--form", choices=("direct", "tuned", "ported"), required=True)
@@ -40,8 +46,8 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--lr", type=float, default=0.005)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--eval-every", type=int, default=1, help="score every N steps; 0: after the last step only")
-    parser.add_argument("--train-size", type=int)
-    parser.add_argument("--test-size", type=int)
+    parser.add_argument("--train-range", type=span, default=slice(None), metavar="A..B")
+    parser.add_argument("--test-range", type=span, default=slice(None), metavar="A..B")
     parser.add_argument("--threads", type=int, default=usable_cores())
     parser.add_argument("--chunk", type=int, default=250, help="tuned, ported: test images in one forward pass")
     options = parser.parse_args()
@@ -79,7 +85,7 @@ def load(folder: Path | None) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     else:
         names = ("train-images-idx3", "train-labels-idx1", "t10k-images-idx3", "t10k-labels-idx1")
         parts = [read_idx(folder, f"{name}-ubyte") for name in names]
-    train, test = slice(OPTIONS.train_size), slice(OPTIONS.test_size)
+    train, test = OPTIONS.train_range, OPTIONS.test_range
     pixels = [part.unsqueeze(1).float() / 255 for part in (parts[0][train], parts[2][test])]
     return pixels[0], parts[1][train].long(), pixels[1], parts[3][test].long()
 

@@ -5,10 +5,11 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use super::values::{count, mirrors, rate, threads};
-use crate::commands::source::{Named, Source};
+use super::values::{classes, count, mirrors, rate, test_range, threads, train_range};
+use crate::commands::source::{DataSet, Named, Source};
 use crate::data::catalog::Published;
 use crate::data::fetch::Mirror;
+use crate::data::selection::Selection;
 use crate::learn::config::Config;
 use crate::learn::device::Choice;
 use crate::learn::weights::Init;
@@ -77,34 +78,57 @@ impl Protocol {
     }
 }
 
-/// The images to train on and to score.
+/// The files that images come from.
 #[derive(Debug, Args)]
-pub struct Images {
+pub struct Files {
     /// The data set [default: mnist-10k, or what is in --data-dir]
     #[arg(long, value_name = "NAME")]
     pub dataset: Option<DatasetName>,
-    /// Folder with the four IDX files of an MNIST-like set, raw or gzip; with --dataset, where the
-    /// files of that set are or go to [default: the user's cache folder]
+    /// Folder with the IDX files of an MNIST-like set, raw or gzip, there or in MNIST/raw and the like; with --dataset,
+    /// where the files of that set are or go to [default: the user's cache folder]
     #[arg(long, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
     #[command(flatten)]
     pub mirrors: Mirrors,
-    /// Train on the first N training images only
-    #[arg(long, value_name = "N", value_parser = count, allow_negative_numbers = true)]
-    pub train_size: Option<NonZeroUsize>,
-    /// Score the first N test images only
-    #[arg(long, value_name = "N", value_parser = count, allow_negative_numbers = true)]
-    pub test_size: Option<NonZeroUsize>,
+    /// Number of classes, 2 to 256; labels go from 0 to N - 1
+    #[arg(long, value_name = "N", value_parser = classes, allow_negative_numbers = true)]
+    #[arg(default_value = "10")]
+    pub classes: usize,
+}
+
+impl From<Files> for DataSet {
+    fn from(files: Files) -> Self {
+        Self {
+            named: files.dataset.map(Named::from),
+            data_dir: files.data_dir,
+            mirrors: files.mirrors.into(),
+            classes: files.classes,
+        }
+    }
+}
+
+/// The images to train on and to score.
+#[derive(Debug, Args)]
+pub struct Images {
+    #[command(flatten)]
+    pub files: Files,
+    /// Train on images A to B - 1 of the training file (..B from the first, A.. to the last), or with test:A..B of
+    /// the test file [default: all of the training file]
+    #[arg(long, value_name = "A..B", value_parser = train_range, allow_hyphen_values = true)]
+    pub train_range: Option<Selection>,
+    /// Score images A to B - 1 of the test file, or with train:A..B of the training file [default: all of the
+    /// test file]
+    #[arg(long, value_name = "A..B", value_parser = test_range, allow_hyphen_values = true)]
+    pub test_range: Option<Selection>,
 }
 
 impl From<Images> for Source {
     fn from(images: Images) -> Self {
+        let official = Self::official(images.files.into());
         Self {
-            dataset: images.dataset.map(Named::from),
-            data_dir: images.data_dir,
-            mirrors: images.mirrors.into(),
-            train_size: images.train_size.map(NonZeroUsize::get),
-            test_size: images.test_size.map(NonZeroUsize::get),
+            train: images.train_range.unwrap_or(official.train),
+            test: images.test_range.unwrap_or(official.test),
+            ..official
         }
     }
 }

@@ -6,6 +6,7 @@
 mod fetch;
 mod groups;
 mod reproduce;
+mod show;
 mod train;
 mod values;
 
@@ -22,6 +23,8 @@ pub enum Command {
     Reproduce(commands::reproduce::Options),
     /// Go on with a run that was stopped.
     Resume(commands::resume::Options),
+    /// Draw images with their labels.
+    Show(commands::show::Options),
     /// Show what this machine has.
     Devices,
     /// Get a data set.
@@ -43,6 +46,9 @@ Examples:
   mnist-tch --data-dir mnist --epochs 1          your own IDX files, train-images-idx3-ubyte(.gz) and so on
   mnist-tch reproduce                            the article's run for 40 seeds, and the article among them
   mnist-tch --resume first                       goes on after Ctrl-C, a kill or a crash, as if never stopped
+  mnist-tch --data-dir mnist --train-range 0..5000 --test-range train:5000..10000
+                                                 the article's images out of MNIST's training file
+  mnist-tch show --range test:0..200             a picture of images with their labels
   mnist-tch devices                              which devices there are, which libtorch, and why not CUDA
 
 Exit status: 0 done, 1 failed, 2 wrong usage, 130 stopped by Ctrl-C, 143 by SIGTERM. Results go to stdout, progress to stderr.";
@@ -68,6 +74,8 @@ struct Arguments {
 enum Verb {
     /// Run the same job for many seeds: is the article's curve one of them?
     Reproduce(Box<reproduce::Arguments>),
+    /// Draw images with their labels into a PNG, to see what there is to train on
+    Show(show::Arguments),
     /// Show libtorch, the CUDA driver, the GPUs and the threads of this machine
     Devices,
     /// Fetch MNIST, Fashion-MNIST or KMNIST, or see that it is there; --dataset does so by itself
@@ -80,6 +88,7 @@ pub fn parse() -> Command {
     let arguments = Arguments::parse();
     match arguments.command {
         Some(Verb::Reproduce(arguments)) => Command::Reproduce((*arguments).into()),
+        Some(Verb::Show(arguments)) => Command::Show(arguments.into()),
         Some(Verb::Devices) => Command::Devices,
         Some(Verb::Fetch(arguments)) => Command::Fetch(arguments.into()),
         None => arguments.train.into(),

@@ -27,6 +27,24 @@ pub struct Arguments {
     output: Output,
 }
 
+/// What the runs were made with.
+const NOT_WITH_MERGE: [&str; 14] = [
+    "shard",
+    "device",
+    "jobs",
+    "epochs",
+    "batch_size",
+    "lr",
+    "init",
+    "shuffle",
+    "eval_every",
+    "dataset",
+    "data_dir",
+    "classes",
+    "train_range",
+    "test_range",
+];
+
 #[derive(Debug, Args)]
 struct Seeds {
     /// Seeds from A up to, but not with, B [default: 0..40; with --merge those that are there]
@@ -36,7 +54,7 @@ struct Seeds {
     #[arg(long, value_name = "I/N", value_parser = shard, allow_hyphen_values = true)]
     shard: Option<Shard>,
     /// Run nothing: put together what the parts left in these folders
-    #[arg(long, value_name = "DIR", num_args = 1.., conflicts_with_all = ["shard", "Protocol", "Images", "Machine"])]
+    #[arg(long, value_name = "DIR", num_args = 1.., conflicts_with_all = NOT_WITH_MERGE)]
     #[arg(requires = "out")]
     merge: Option<Vec<PathBuf>>,
 }

@@ -46,7 +46,7 @@ struct Training {
 }
 
 /// What a checkpoint says itself.
-const NOT_WITH_RESUME: [&str; 13] = [
+const NOT_WITH_RESUME: [&str; 14] = [
     "epochs",
     "batch_size",
     "lr",
@@ -56,8 +56,9 @@ const NOT_WITH_RESUME: [&str; 13] = [
     "eval_every",
     "checkpoint_every",
     "dataset",
-    "train_size",
-    "test_size",
+    "classes",
+    "train_range",
+    "test_range",
     "out",
     "force",
 ];
@@ -89,7 +90,7 @@ impl From<Arguments> for Command {
                 folder: folder.clone(),
                 device: arguments.machine.device,
                 threads: arguments.machine.threads(),
-                data_dir: arguments.images.data_dir,
+                data_dir: arguments.images.files.data_dir,
                 quiet: arguments.output.quiet,
                 min_accuracy: arguments.output.min_accuracy,
             }),
@@ -167,8 +168,10 @@ mod tests {
             "--shuffle",
             "--eval-every 1",
             "--checkpoint-every 1",
-            "--train-size 9",
-            "--test-size 9",
+            "--dataset mnist",
+            "--classes 10",
+            "--train-range 0..9",
+            "--test-range 0..9",
             "--out d",
         ] {
             let error = command(&format!("--resume d {other}")).unwrap_err();
@@ -200,8 +203,13 @@ mod tests {
             ("--threads 0", "--threads"),
             ("--threads 1.5", "--threads"),
             ("--threads 1025", "--threads"),
-            ("--train-size 0", "--train-size"),
-            ("--test-size x", "--test-size"),
+            ("--train-range 5", "--train-range"),
+            ("--train-range -5..5", "--train-range"),
+            ("--test-range 5..5", "--test-range"),
+            ("--test-range valid:0..5", "--test-range"),
+            ("--classes 1", "--classes"),
+            ("--classes 257", "--classes"),
+            ("--classes -3", "--classes"),
             ("--min-accuracy 90", "--min-accuracy"),
             ("--min-accuracy -0.5", "--min-accuracy"),
             ("--min-accuracy NaN", "--min-accuracy"),
@@ -220,7 +228,7 @@ mod tests {
     #[test]
     fn every_option_arrives() {
         let line = "--device cuda:1 --threads 3 --epochs 2 --batch-size 50 --lr 1e-3 --seed 7 --init glorot --shuffle \
-                    --eval-every 10 --checkpoint-every 7 --data-dir d --train-size 200 --test-size 300 --out o --force --quiet --min-accuracy 0.9";
+                    --eval-every 10 --checkpoint-every 7 --data-dir d --classes 26 --train-range 1..200 --test-range train:200.. --out o --force --quiet --min-accuracy 0.9";
         let options = options(line).unwrap();
         let config = &options.config;
         assert_eq!((config.epochs.get(), config.batch_size.get()), (2, 50));
@@ -233,12 +241,13 @@ mod tests {
             (Choice::Cuda(1), 3)
         );
         assert_eq!(
-            (options.source.train_size, options.source.test_size),
-            (Some(200), Some(300))
+            [options.source.train, options.source.test].map(|selection| selection.to_string()),
+            ["train:1..200", "train:200.."]
         );
+        let data_set = options.source.data_set;
         assert_eq!(
-            (options.source.data_dir, options.out),
-            (Some("d".into()), Some("o".into()))
+            (data_set.data_dir, data_set.classes, options.out),
+            (Some("d".into()), 26, Some("o".into()))
         );
         assert!(options.force && options.quiet && options.min_accuracy == Some(0.9));
     }

@@ -11,6 +11,7 @@ pub mod reproduce;
 mod results;
 pub mod resume;
 mod session;
+pub mod show;
 pub mod source;
 pub mod train;
 

@@ -13,7 +13,6 @@ use serde_json::{Value, json};
 
 use super::progress::SweepProgress;
 use super::source::Source;
-use crate::data::Split;
 use crate::learn::config::Config;
 use crate::learn::device::{Choice, Device};
 use crate::learn::schedule::Schedule;
@@ -133,7 +132,7 @@ fn make(
     reference.at(scored.into_iter())?;
     let store = SeedStore::open(
         &options.out,
-        &protocol(&run.config, &schedule, &split, device)?,
+        &protocol(&run.config, &schedule, &run.source.describe(&split), device)?,
     )?;
     let mut seeds: BTreeSet<u64> = run.seeds.clone().collect();
     if let Some(shard) = run.shard {
@@ -182,7 +181,7 @@ fn make(
 }
 
 /// What all runs have in common.
-fn protocol(config: &Config, schedule: &Schedule, split: &Split, device: Device) -> Result<Value> {
+fn protocol(config: &Config, schedule: &Schedule, data: &Data, device: Device) -> Result<Value> {
     let mut config = config.clone();
     config.eval_every = Some(schedule.eval_every());
     let mut configuration = serde_json::to_value(config)?;
@@ -191,7 +190,7 @@ fn protocol(config: &Config, schedule: &Schedule, split: &Split, device: Device)
         fields.remove("seed");
         fields.remove("checkpoint_every");
     }
-    let mut data = serde_json::to_value(Data::of(split))?;
+    let mut data = serde_json::to_value(data)?;
     // What the images are called and where they lie may differ among machines.
     if let Some(fields) = data.as_object_mut() {
         fields.remove("name");

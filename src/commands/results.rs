@@ -11,17 +11,15 @@ use crate::report::run_dir::{self, RunDir};
 use crate::report::summary::Timings;
 use crate::report::{curve, heatmap, tables};
 
-/// Writes `confusion.csv` and both pictures; nothing before the first score.
+/// Writes `confusion.csv` and both pictures; nothing before the first score. `names` are those of the classes.
 ///
 /// # Errors
 /// When a file cannot be written.
-pub fn write_scores<A>(run_dir: &RunDir, run: &Checkpoint<A>) -> Result<()> {
+pub fn write_scores<A>(run_dir: &RunDir, run: &Checkpoint<A>, names: &[String]) -> Result<()> {
     let Some(confusion) = &run.confusion else {
         return Ok(());
     };
-    let classes = 0..confusion.classes();
-    let labels: Vec<String> = classes.map(|class| class.to_string()).collect();
-    let heatmap = heatmap::heatmap(confusion, &labels)?;
+    let heatmap = heatmap::heatmap(confusion, names)?;
     run_dir.write(run_dir::CONFUSION_CSV, &tables::confusion_csv(confusion)?)?;
     run_dir.write(run_dir::CONFUSION_PNG, &heatmap)?;
     run_dir.write(run_dir::ACCURACY_PNG, &curve::curve(&run.records)?)
@@ -39,10 +37,15 @@ pub fn write_model(run_dir: &RunDir, weights: &Weights) -> Result<()> {
 ///
 /// # Errors
 /// When there was no score.
-pub fn text<A>(run: &Checkpoint<A>, folder: &Path, timings: Timings) -> Result<String> {
+pub fn text<A>(
+    run: &Checkpoint<A>,
+    names: &[String],
+    folder: &Path,
+    timings: Timings,
+) -> Result<String> {
     let confusion = run.confusion.as_ref().context("there was no score")?;
     let mut text = tables::epochs_text(&run.records);
-    let _ = write!(text, "\n{}\n", tables::confusion_text(confusion));
+    let _ = write!(text, "\n{}\n", tables::confusion_text(confusion, names));
     let (seconds, rate) = (timings.training_seconds, timings.images_per_second);
     let _ = writeln!(
         text,

@@ -49,10 +49,14 @@ pub fn run(options: &Options, program_start: Instant) -> Result<()> {
     };
     let device = super::select_device(choice, options.quiet)?;
     if options.data_dir.is_some() {
-        run.about.source.data_dir.clone_from(&options.data_dir);
+        run.about
+            .source
+            .data_set
+            .data_dir
+            .clone_from(&options.data_dir);
     }
     let split = run.about.source.load(options.quiet)?;
-    let data = Data::of(&split);
+    let data = run.about.source.describe(&split);
     check_images(&run.about.data, &data)?;
     run.about.data = data;
     let training = Training::resume(&run.config, &run.state, &split, device, options.threads)?;

@@ -129,9 +129,13 @@ impl Session {
         step.state.map_or(Ok(()), |state| self.keep(state))
     }
 
+    fn class_names(&self) -> &[String] {
+        &self.run.about.data.classes
+    }
+
     /// Leaves the pictures of what there is, as far as that can be, and says where.
     fn failed(&self, error: anyhow::Error) -> anyhow::Error {
-        let _ = results::write_scores(&self.run_dir, &self.run);
+        let _ = results::write_scores(&self.run_dir, &self.run, self.class_names());
         let folder = self.run_dir.path().display();
         if !self.run_dir.path().exists() {
             return error.context("stopped");
@@ -150,7 +154,7 @@ impl Session {
         let (step, weights) = (state.step(), state.weights.clone());
         self.keep(state)?;
         if step > 0 {
-            results::write_scores(&self.run_dir, &self.run)?;
+            results::write_scores(&self.run_dir, &self.run, self.class_names())?;
             results::write_model(&self.run_dir, &weights)?;
         }
         Err(Stopped {
@@ -164,7 +168,7 @@ impl Session {
 
     fn finish(self, start_seconds: f64) -> Result<()> {
         let run = &self.run;
-        results::write_scores(&self.run_dir, run)?;
+        results::write_scores(&self.run_dir, run, self.class_names())?;
         results::write_model(&self.run_dir, &self.training.weights()?)?;
         let summary = self.summary(start_seconds)?;
         // After all others, because it says that the run is complete; from then on no checkpoint is needed.
@@ -172,7 +176,12 @@ impl Session {
         self.run_dir.write(run_dir::SUMMARY, json.as_bytes())?;
         self.run_dir.remove(run_dir::CHECKPOINT)?;
         if !self.quiet {
-            let text = results::text(run, self.run_dir.path(), summary.timings)?;
+            let text = results::text(
+                run,
+                self.class_names(),
+                self.run_dir.path(),
+                summary.timings,
+            )?;
             super::print(&text)?;
         }
         results::check_accuracy(self.min_accuracy, summary.final_accuracy)

@@ -8,7 +8,10 @@ use serde::{Deserialize, Serialize, Serializer};
 use super::fetch;
 use crate::data::catalog::Published;
 use crate::data::fetch::Mirror;
-use crate::data::{Split, embedded, folder};
+use crate::data::files::Files;
+use crate::data::selection::{Part, Selection};
+use crate::data::{Split, embedded};
+use crate::report::summary::Data;
 
 /// A data set that has a name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,50 +23,90 @@ pub enum Named {
     Published(Published),
 }
 
-/// The images that the command line asks for.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-pub struct Source {
+/// The files that the command line names.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct DataSet {
     /// The data set; `None` means what is in `data_dir`, else the embedded images.
-    pub dataset: Option<Named>,
-    /// The folder of the four IDX files. With a published data set they are fetched into it where they are missing;
-    /// without one they are there, whatever they are.
+    pub named: Option<Named>,
+    /// The folder of the IDX files. Those of a published data set are fetched into it where they are missing; without
+    /// one they are there, whatever they are.
     #[serde(serialize_with = "absolute")]
     pub data_dir: Option<PathBuf>,
     /// Where to fetch from, in place of the mirrors that are known.
     #[serde(skip)]
     pub mirrors: Vec<Mirror>,
-    /// Use only the first training images.
-    pub train_size: Option<usize>,
-    /// Use only the first test images.
-    pub test_size: Option<usize>,
+    /// Number of classes, 2..=256.
+    pub classes: usize,
 }
 
-impl Source {
-    /// Reads the images; fetches what is missing of a published data set, and shows that unless `quiet`.
+impl DataSet {
+    /// Finds the files; fetches what is missing of a published data set, and shows that unless `quiet`.
     ///
     /// # Errors
-    /// When there are none, or fewer than asked for, or they are not what they should be, or cannot be fetched.
-    pub fn load(&self, quiet: bool) -> Result<Split> {
+    /// When there are none, or those of more than one set, or they cannot be fetched.
+    pub fn open(&self, quiet: bool) -> Result<Files> {
         let data_dir = self.data_dir.as_deref();
-        let split = match (self.dataset, data_dir) {
-            (Some(Named::Published(set)), _) => {
+        match self.named {
+            Some(Named::Published(set)) => {
                 let (path, _) = fetch::ensure(set, data_dir, &self.mirrors, quiet)?;
-                Split {
-                    name: set.name().to_owned(),
-                    ..folder::open(&path)?
-                }
+                Files::published(set, &path)
             }
-            (None, Some(path)) => folder::open(path)?,
-            (Some(Named::Embedded) | None, _) => {
+            Some(Named::Embedded) => {
                 ensure!(
                     data_dir.is_none(),
                     "--data-dir: --dataset {} is part of the program; name another set, or leave one of the two out",
                     embedded::NAME
                 );
-                embedded::mnist_10k()?
+                Ok(Files::Embedded)
             }
-        };
-        split.resized(self.train_size, self.test_size)
+            None => Files::open(data_dir),
+        }
+    }
+}
+
+/// The images that the command line asks for.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Source {
+    /// The files.
+    pub data_set: DataSet,
+    /// The images to train on.
+    pub train: Selection,
+    /// The images to score.
+    pub test: Selection,
+}
+
+impl Source {
+    /// The training images of these files, and their test images.
+    #[must_use]
+    pub fn official(data_set: DataSet) -> Self {
+        Self {
+            data_set,
+            train: Selection::all(Part::Train),
+            test: Selection::all(Part::Test),
+        }
+    }
+
+    /// Reads the images; fetches what is missing of a published data set, and shows that unless `quiet`.
+    ///
+    /// # Errors
+    /// When there are none, or fewer than asked for, or they are not what they should be, or cannot be fetched.
+    pub fn load(&self, quiet: bool) -> Result<Split> {
+        let files = self.data_set.open(quiet)?;
+        Split::read(&files, self.data_set.classes, &self.train, &self.test)
+    }
+
+    /// Which images `split`, read from here, holds.
+    #[must_use]
+    pub fn describe(&self, split: &Split) -> Data {
+        Data {
+            name: split.name.clone(),
+            classes: split.classes.clone(),
+            train_range: Selection::taken(self.train.part, &split.train).to_string(),
+            train_images: split.train.len(),
+            test_range: Selection::taken(self.test.part, &split.test).to_string(),
+            test_images: split.test.len(),
+            sha256: split.sha256(),
+        }
     }
 }
 

@@ -17,7 +17,6 @@ use crate::learn::state::State;
 use crate::learn::training::Training;
 use crate::learn::weights::Weights;
 use crate::report::run_dir::RunDir;
-use crate::report::summary::Data;
 
 /// Where runs go that were not told where to go.
 const RUNS: &str = "runs";
@@ -59,7 +58,11 @@ pub fn run(options: &Options, program_start: Instant) -> Result<()> {
         "--batch-size {batch_size} is more than the {} training images",
         split.train.len()
     );
-    let state = State::initial(Weights::initial(config.init, config.seed));
+    let state = State::initial(Weights::initial(
+        config.init,
+        config.seed,
+        split.classes.len(),
+    ));
     let training = Training::resume(config, &state, &split, device, options.threads)?;
     let mut session = Session {
         run_dir: open_run_dir(options, started)?,
@@ -73,7 +76,7 @@ pub fn run(options: &Options, program_start: Instant) -> Result<()> {
                 libtorch: libtorch_version(),
                 device: device.to_string(),
                 source: options.source.clone(),
-                data: Data::of(&split),
+                data: options.source.describe(&split),
                 training_seconds: 0.0,
             },
         },

@@ -1,12 +1,16 @@
 //! The 10,000 images that are part of the program: the first of MNIST's training file.
 //!
-//! They are the article's data: 0..5000 to train on, 5000..10000 to test on. Provenance, licence
-//! (CC BY-SA 3.0) and digests stand in `data/README.md`.
+//! They are the article's data: 0..5000 to train on, which is this set's training file, and 5000..10000 to test on,
+//! its test file. Provenance, licence (CC BY-SA 3.0) and digests stand in `data/README.md`.
 
-use anyhow::{Context, Result};
+use std::sync::LazyLock;
+
+use anyhow::{Context, Result, ensure};
 use flate2::read::GzDecoder;
 
-use super::{Dataset, Split, idx};
+use super::files::Files;
+use super::selection::{Part, Selection};
+use super::{CLASSES, Dataset, PIXELS, Split, idx};
 
 /// The name this set has in summaries.
 pub const NAME: &str = "mnist-10k";
@@ -20,17 +24,39 @@ const LABELS: &[u8] = include_bytes!("../../data/mnist-10k-labels-idx1-ubyte.gz"
 /// # Errors
 /// Only when the program itself is damaged.
 pub fn mnist_10k() -> Result<Split> {
-    let read = || {
-        let images = idx::read_images(GzDecoder::new(IMAGES))?;
-        let labels = idx::read_labels(GzDecoder::new(LABELS))?;
-        Dataset::new(images, labels)
+    let [train, test] = Part::ALL.map(Selection::all);
+    Split::read(&Files::Embedded, CLASSES, &train, &test)
+}
+
+/// Both halves, decompressed once.
+static HALVES: LazyLock<Result<[Dataset; 2]>> = LazyLock::new(|| {
+    let mut images = idx::read_images(GzDecoder::new(IMAGES))?;
+    let mut labels = idx::read_labels(GzDecoder::new(LABELS))?;
+    ensure!(labels.len() == 2 * TRAIN && images.pixels.len() == 2 * TRAIN * PIXELS);
+    let test_labels = labels.split_off(TRAIN);
+    let test_images = idx::Images {
+        pixels: images.pixels.split_off(TRAIN * PIXELS),
+        ..images
     };
-    let all = read().context("the embedded images are damaged")?;
-    Ok(Split {
-        name: NAME.to_owned(),
-        train: all.slice(0..TRAIN),
-        test: all.slice(TRAIN..all.len()),
-    })
+    Ok([
+        Dataset::new(images, labels)?,
+        Dataset::new(test_images, test_labels)?,
+    ])
+});
+
+/// One of the two halves.
+///
+/// # Errors
+/// When a label is not below `classes`, or the program itself is damaged.
+pub fn read(part: Part, classes: usize) -> Result<Dataset> {
+    let halves = HALVES.as_ref().ok();
+    let [train, test] = halves.context("the embedded images are damaged")?;
+    let half = match part {
+        Part::Train => train,
+        Part::Test => test,
+    };
+    half.check_labels(classes).context(NAME)?;
+    Ok(half.clone())
 }
 
 #[cfg(test)]
@@ -56,6 +82,16 @@ mod tests {
         assert!(
             readme.contains(&digest),
             "{digest} is not in data/README.md"
+        );
+    }
+
+    #[test]
+    fn too_few_classes_are_no_damage() {
+        let error = read(Part::Train, 7).unwrap_err();
+        let text = format!("{error:#}");
+        assert!(
+            text.starts_with("mnist-10k: label ") && text.contains("--classes 10"),
+            "{text}"
         );
     }
 }

@@ -14,6 +14,8 @@ use anyhow::{Context, Result, bail, ensure};
 /// The most data bytes one file may hold: larger than any set of the MNIST family (EMNIST by class: 638 MB).
 pub const MAX_BYTES: u64 = 1 << 30;
 
+/// Bytes by which a buffer grows at least.
+const BLOCK: usize = 1 << 16;
 const UNSIGNED_BYTE: u8 = 0x08;
 
 /// The images of one IDX file.
@@ -66,11 +68,7 @@ fn read_array<const DIMS: usize>(mut source: impl Read) -> Result<([usize; DIMS]
         dims.map(|dim| dim.to_string()).join(" x ")
     );
     // One byte more than promised, so that trailing bytes show.
-    let mut data = Vec::new();
-    source
-        .take(expected + 1)
-        .read_to_end(&mut data)
-        .context("cannot read the data")?;
+    let data = read_most(source, expected.saturating_add(1).try_into()?)?;
     let found = data.len() as u64;
     ensure!(
         found >= expected,
@@ -81,6 +79,23 @@ fn read_array<const DIMS: usize>(mut source: impl Read) -> Result<([usize; DIMS]
         "trailing bytes: the header promises {expected} bytes of data, more are there"
     );
     Ok((dims, data))
+}
+
+/// The first `most` bytes of `source`, or all there are. The buffer follows what has been read: it is never larger
+/// than that and an eighth more, plus [`BLOCK`], and never larger than `most`.
+fn read_most(mut source: impl Read, most: usize) -> Result<Vec<u8>> {
+    let mut data = Vec::new();
+    while data.len() < most {
+        let step = (data.len() / 8).max(BLOCK).min(most - data.len());
+        data.try_reserve_exact(step)
+            .with_context(|| format!("no memory for {most} bytes"))?;
+        let limited = source.by_ref().take(step as u64);
+        let read = { limited }.read_to_end(&mut data);
+        if read.context("cannot read the data")? < step {
+            break;
+        }
+    }
+    Ok(data)
 }
 
 fn read_magic<const DIMS: usize>(source: &mut impl Read) -> Result<()> {
@@ -185,6 +200,21 @@ mod tests {
             read_labels(idx(&[1, 1, 1], &[0]).as_slice()).unwrap_err()
         );
         assert!(error.contains("labels need 1"), "{error}");
+    }
+
+    #[test]
+    fn the_buffer_follows_what_is_there() {
+        let there = vec![7; 1_000_000];
+        for most in [0, 1, 999_999, 1_000_000, 1_000_001, 1 << 30] {
+            let data = read_most(there.as_slice(), most).unwrap();
+            assert_eq!(data.len(), most.min(there.len()));
+            let limit = data.len() + data.len() / 8 + BLOCK;
+            assert!(
+                data.capacity() <= most.min(limit),
+                "{most}: {}",
+                data.capacity()
+            );
+        }
     }
 
     #[test]

@@ -18,7 +18,7 @@ use super::config::Config;
 use super::record::{ConfusionMatrix, StepRecord};
 use super::state::State;
 use super::weights::Weights;
-use crate::data::{CLASSES, hex};
+use crate::data::hex;
 
 /// What every checkpoint's format begins with; a number follows.
 const FAMILY: &str = "mnist-tch checkpoint ";
@@ -52,6 +52,7 @@ impl<A: Serialize + DeserializeOwned> Checkpoint<A> {
     pub fn to_bytes(&self) -> Result<Vec<u8>> {
         let metadata = HashMap::from([
             ("format", FORMAT.to_owned()),
+            ("classes", self.state.weights.classes().to_string()),
             ("configuration", serde_json::to_string(&self.config)?),
             ("about", serde_json::to_string(&self.about)?),
             ("sha256", String::from_utf8_lossy(&NO_DIGEST).into_owned()),
@@ -115,8 +116,10 @@ impl<A: Serialize + DeserializeOwned> Checkpoint<A> {
         let file = SafeTensors::deserialize(bytes)?;
         let floats = |name| numbers(&file, name, Dtype::F32, f32::from_le_bytes);
         let counts = |name| numbers(&file, name, Dtype::U64, u64::from_le_bytes);
-        let weights = Weights::from_values(floats("weights")?)?;
-        let moment = |name| Ok::<_, anyhow::Error>(Weights::from_values(floats(name)?)?.into());
+        let classes: usize = text("classes")?.parse().context("classes")?;
+        let weights = Weights::from_values(floats("weights")?, classes)?;
+        let moment =
+            |name| Ok::<_, anyhow::Error>(Weights::from_values(floats(name)?, classes)?.into());
         let steps = counts("adam.steps")?;
         let accuracies = numbers(&file, "rows.test_accuracy", Dtype::F64, f64::from_le_bytes)?;
         Ok(Self {
@@ -135,7 +138,7 @@ impl<A: Serialize + DeserializeOwned> Checkpoint<A> {
                 &floats("rows.train_loss")?,
                 &accuracies,
             )?,
-            confusion: confusion(&counts("confusion")?)?,
+            confusion: confusion(&counts("confusion")?, classes)?,
         })
     }
 }
@@ -211,18 +214,16 @@ fn records(places: &[u64], losses: &[f32], accuracies: &[f64]) -> Result<Vec<Ste
     columns.map(record).collect()
 }
 
-fn confusion(counts: &[u64]) -> Result<Option<ConfusionMatrix>> {
+fn confusion(counts: &[u64], classes: usize) -> Result<Option<ConfusionMatrix>> {
     if counts.is_empty() {
         return Ok(None);
     }
+    let rows: Vec<Vec<u64>> = counts.chunks(classes).map(<[u64]>::to_vec).collect();
+    let matrix = ConfusionMatrix::try_from(rows)?;
     ensure!(
-        counts.len() == CLASSES * CLASSES,
+        matrix.classes() == classes,
         "the confusion matrix has another size"
     );
-    let mut matrix = ConfusionMatrix::new(CLASSES);
-    for (cell, &count) in counts.iter().enumerate() {
-        matrix.add(cell / CLASSES, cell % CLASSES, count);
-    }
     Ok(Some(matrix))
 }
 
@@ -232,7 +233,7 @@ mod tests {
     use crate::learn::weights::Init;
 
     fn checkpoint(rows: usize) -> Checkpoint<String> {
-        let mut state = State::initial(Weights::initial(Init::Flux, 3));
+        let mut state = State::initial(Weights::initial(Init::Flux, 3, 10));
         state.optimizer.first_moment[7] = -0.1;
         state.optimizer.steps = rows as u64;
         let record = |step| StepRecord {
@@ -242,7 +243,7 @@ mod tests {
             train_loss: 0.1,
             test_accuracy: 1.0 / 3.0,
         };
-        let mut matrix = ConfusionMatrix::new(CLASSES);
+        let mut matrix = ConfusionMatrix::new(10);
         matrix.add(3, 4, 17);
         Checkpoint {
             config: Config {

@@ -1,13 +1,16 @@
 //! Images and labels on the device: the training set in u8, the test set ready for the network.
 //!
 //! It owns how pixels become the network's input: divided by 255, f32, on the CPU in oneDNN's memory
-//! layout where there is one. Training images stay u8 until a batch needs them; test images are
-//! converted and cut into chunks once, because they are scored again and again.
+//! layout where there is one. Training images stay u8 until a batch needs them; test images are cut into
+//! chunks once and, where they are not too many, converted once, because they are scored again and again.
 
 use tch::{Device, Kind, TchError, Tensor};
 
 use super::libtorch;
-use crate::data::{CLASSES, Dataset, PIXELS, SIDE};
+use crate::data::{Dataset, PIXELS, SIDE};
+
+/// More test images than this stay u8 on a CPU until they are scored: as f32 they take 3 KB each, and this many 63 MB.
+const MOST_CONVERTED: usize = 20_000;
 
 /// Where pixels live and how they are laid out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,7 +35,7 @@ impl Placement {
     /// calling an operation no longer shows (measured: below 100 it does; from 125 to 1,000 times differ by a few
     /// percent only, and small chunks share better among threads).
     #[must_use]
-    pub fn chunk(self) -> i64 {
+    pub fn chunk(self) -> usize {
         match self.device {
             Device::Cpu => 250,
             _ => 10_000,
@@ -54,13 +57,67 @@ impl Placement {
     }
 }
 
-/// The training images, u8 on the device.
+/// Images as u8, n x 784.
+#[derive(Debug)]
+enum Bytes {
+    /// On a CPU the data set's own memory will do.
+    Host(Dataset),
+    /// Elsewhere a copy on the device.
+    Device(Tensor),
+}
+
+impl Bytes {
+    fn new(dataset: &Dataset, placement: Placement) -> Result<Self, TchError> {
+        if placement.device == Device::Cpu {
+            Ok(Self::Host(dataset.clone()))
+        } else {
+            let pixels = pixels(dataset.pixels())?;
+            Ok(Self::Device(pixels.f_to_device(placement.device)?))
+        }
+    }
+
+    fn share(&self) -> Self {
+        match self {
+            Self::Host(dataset) => Self::Host(dataset.clone()),
+            Self::Device(pixels) => Self::Device(pixels.shallow_clone()),
+        }
+    }
+
+    fn rows(&self, rows: &Rows) -> Result<Tensor, TchError> {
+        match (self, rows) {
+            (Self::Device(all), Rows::Range(start, length)) => all.f_narrow(0, *start, *length),
+            (Self::Device(all), Rows::Picked(rows)) => all.f_index_select(0, rows),
+            (Self::Host(dataset), Rows::Range(start, length)) => {
+                pixels(images(dataset, *start, *length)?)
+            }
+            (Self::Host(dataset), Rows::Picked(rows)) => {
+                let rows = Vec::<i64>::try_from(rows)?;
+                let mut picked = Vec::with_capacity(rows.len() * PIXELS);
+                for row in rows {
+                    picked.extend_from_slice(images(dataset, row, 1)?);
+                }
+                pixels(&picked)
+            }
+        }
+    }
+}
+
+/// The pixels of `length` images from `start` on.
+fn images(dataset: &Dataset, start: i64, length: i64) -> Result<&[u8], TchError> {
+    let bounds = usize::try_from(start)
+        .ok()
+        .zip(usize::try_from(start + length).ok());
+    let pixels = bounds.and_then(|(from, to)| dataset.pixels().get(from * PIXELS..to * PIXELS));
+    pixels
+        .ok_or_else(|| TchError::Shape(format!("{length} images at {start} of {}", dataset.len())))
+}
+
+/// The training images: u8 until a batch needs them.
 #[derive(Debug)]
 pub struct TrainingImages {
     placement: Placement,
-    /// n x 784, u8.
-    pixels: Tensor,
-    /// n, i64.
+    pixels: Bytes,
+    /// n, i64, on the device.
     labels: Tensor,
 }
 
@@ -74,16 +131,15 @@ pub enum Rows {
 }
 
 impl TrainingImages {
-    /// Copies `dataset` to the device.
+    /// Copies `dataset` to the device, where that is not the CPU.
     ///
     /// # Errors
     /// When the device's memory is full.
     pub fn new(dataset: &Dataset, placement: Placement) -> Result<Self, TchError> {
-        let (pixels, labels) = tensors(dataset)?;
         Ok(Self {
             placement,
-            pixels: pixels.f_to_device(placement.device)?,
-            labels: labels.f_to_device(placement.device)?,
+            pixels: Bytes::new(dataset, placement)?,
+            labels: labels(dataset)?.f_to_device(placement.device)?,
         })
     }
 
@@ -92,7 +148,7 @@ impl TrainingImages {
     pub fn share(&self) -> Self {
         Self {
             placement: self.placement,
-            pixels: self.pixels.shallow_clone(),
+            pixels: self.pixels.share(),
             labels: self.labels.shallow_clone(),
         }
     }
@@ -102,68 +158,98 @@ impl TrainingImages {
     /// # Errors
     /// When a row is not there.
     pub fn batch(&self, rows: &Rows) -> Result<(Tensor, Tensor), TchError> {
-        let (pixels, labels) = match rows {
-            Rows::Range(start, length) => (
-                self.pixels.f_narrow(0, *start, *length)?,
-                self.labels.f_narrow(0, *start, *length)?,
-            ),
-            Rows::Picked(rows) => (
-                self.pixels.f_index_select(0, rows)?,
-                self.labels.f_index_select(0, rows)?,
-            ),
+        let labels = match rows {
+            Rows::Range(start, length) => self.labels.f_narrow(0, *start, *length)?,
+            Rows::Picked(rows) => self.labels.f_index_select(0, rows)?,
         };
-        Ok((self.placement.input(&pixels)?, labels))
+        Ok((self.placement.input(&self.pixels.rows(rows)?)?, labels))
     }
 }
 
 /// A part of the test set, ready to be scored.
 #[derive(Debug)]
 pub struct Chunk {
-    /// The network's input, n x 1 x 28 x 28, f32.
-    pub images: Tensor,
+    pixels: Pixels,
     /// Each image's true class times the number of classes: where its row of the confusion matrix starts; n, i64.
     pub rows: Tensor,
     /// As many ones; n, i64.
     pub ones: Tensor,
 }
 
+#[derive(Debug)]
+enum Pixels {
+    /// The network's input, n x 1 x 28 x 28, f32.
+    Ready(Tensor),
+    /// A chunk of the data set.
+    Bytes(Dataset, Placement),
+}
+
 impl Chunk {
+    /// The network's input, n x 1 x 28 x 28, f32.
+    ///
+    /// # Errors
+    /// When memory is full.
+    pub fn images(&self) -> Result<Tensor, TchError> {
+        match &self.pixels {
+            Pixels::Ready(images) => Ok(images.shallow_clone()),
+            Pixels::Bytes(images, placement) => placement.input(&pixels(images.pixels())?),
+        }
+    }
+
     /// The same chunk once more, for another thread; nothing is copied.
     #[must_use]
     pub fn share(&self) -> Self {
         Self {
-            images: self.images.shallow_clone(),
+            pixels: match &self.pixels {
+                Pixels::Ready(images) => Pixels::Ready(images.shallow_clone()),
+                Pixels::Bytes(images, placement) => Pixels::Bytes(images.clone(), *placement),
+            },
             rows: self.rows.shallow_clone(),
             ones: self.ones.shallow_clone(),
         }
     }
 }
 
-/// Cuts `dataset` into chunks on the device.
+/// Cuts `dataset`, which has labels of so many `classes`, into chunks on the device.
 ///
 /// # Errors
 /// When the device's memory is full.
-pub fn chunks(dataset: &Dataset, placement: Placement) -> Result<Vec<Chunk>, TchError> {
-    let (pixels, labels) = tensors(dataset)?;
-    let parts = pixels.f_split(placement.chunk(), 0)?;
-    let labels = labels.f_split(placement.chunk(), 0)?;
-    let chunk = |(pixels, labels): (Tensor, Tensor)| {
-        let labels = labels.f_to_device(placement.device)?;
-        Ok(Chunk {
-            images: placement.input(&pixels.f_to_device(placement.device)?)?,
-            rows: labels.f_mul_scalar(size(CLASSES))?,
-            ones: labels.f_ones_like()?,
-        })
+pub fn chunks(
+    dataset: &Dataset,
+    classes: usize,
+    placement: Placement,
+) -> Result<Vec<Chunk>, TchError> {
+    let stays_bytes = placement.device == Device::Cpu && dataset.len() > MOST_CONVERTED;
+    let chunk = |start: usize| {
+        let end = dataset.len().min(start + placement.chunk());
+        let part = dataset.slice(start..end);
+        let part = part.map_err(|error| TchError::Shape(error.to_string()))?;
+        let labels = labels(&part)?.f_to_device(placement.device)?;
+        let rows = labels.f_mul_scalar(size(classes))?;
+        let ones = labels.f_ones_like()?;
+        let pixels = if stays_bytes {
+            Pixels::Bytes(part, placement)
+        } else {
+            let bytes = pixels(part.pixels())?.f_to_device(placement.device)?;
+            Pixels::Ready(placement.input(&bytes)?)
+        };
+        Ok(Chunk { pixels, rows, ones })
     };
-    parts.into_iter().zip(labels).map(chunk).collect()
+    (0..dataset.len())
+        .step_by(placement.chunk())
+        .map(chunk)
+        .collect()
 }
 
-/// Pixels (n x 784, u8) and labels (n, i64) on the CPU.
-fn tensors(dataset: &Dataset) -> Result<(Tensor, Tensor), TchError> {
-    let shape = [size(dataset.len()), size(PIXELS)];
-    let pixels = Tensor::f_from_data_size(dataset.pixels(), &shape, Kind::Uint8)?;
-    let labels = Tensor::f_from_slice(dataset.labels())?.f_to_kind(Kind::Int64)?;
-    Ok((pixels, labels))
+/// Bytes of whole images as n x 784 (u8) on the CPU.
+fn pixels(bytes: &[u8]) -> Result<Tensor, TchError> {
+    let shape = [size(bytes.len() / PIXELS), size(PIXELS)];
+    Tensor::f_from_data_size(bytes, &shape, Kind::Uint8)
+}
+
+/// Labels (n, i64) on the CPU.
+fn labels(dataset: &Dataset) -> Result<Tensor, TchError> {
+    Tensor::f_from_slice(dataset.labels())?.f_to_kind(Kind::Int64)
 }
 
 /// libtorch counts in i64.
@@ -174,7 +260,7 @@ fn size(number: usize) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::embedded;
+    use crate::data::{embedded, idx};
 
     const PLAIN: Placement = Placement {
         device: Device::Cpu,
@@ -207,6 +293,7 @@ mod tests {
             [expected[2], expected[0]]
         );
         assert_eq!(picked.0.get(1), input.get(0));
+        assert!(images.batch(&Rows::Range(4_998, 3)).is_err());
     }
 
     #[test]
@@ -216,8 +303,11 @@ mod tests {
             .resized(None, Some(610))
             .unwrap()
             .test;
-        let chunks = chunks(&test, PLAIN).unwrap();
-        let sizes: Vec<i64> = chunks.iter().map(|chunk| chunk.images.size()[0]).collect();
+        let chunks = chunks(&test, 10, PLAIN).unwrap();
+        let sizes: Vec<i64> = chunks
+            .iter()
+            .map(|chunk| chunk.images().unwrap().size()[0])
+            .collect();
         assert_eq!(sizes, [250, 250, 110]);
         let rows: Vec<Tensor> = chunks
             .iter()
@@ -232,5 +322,33 @@ mod tests {
             Vec::<i64>::try_from(Tensor::cat(&rows, 0)).unwrap(),
             expected
         );
+    }
+
+    #[test]
+    fn large_sets_stay_bytes_and_give_the_same_input() {
+        let images = idx::Images {
+            rows: SIDE,
+            columns: SIDE,
+            pixels: (0..=255).cycle().take(20_001 * PIXELS).collect(),
+        };
+        let large = Dataset::new(images, vec![1; 20_001]).unwrap();
+        let small = large.slice(0..250).unwrap();
+        let first = |set: &Dataset| {
+            chunks(set, 10, Placement::on(Device::Cpu))
+                .unwrap()
+                .remove(0)
+        };
+        let (from_large, from_small) = (first(&large), first(&small));
+        assert!(matches!(from_large.pixels, Pixels::Bytes(..)));
+        assert!(matches!(from_small.share().pixels, Pixels::Ready(_)));
+        let input = |chunk: &Chunk| {
+            let images = chunk.images().unwrap();
+            if images.is_mkldnn() {
+                images.to_dense(None, false)
+            } else {
+                images
+            }
+        };
+        assert_eq!(input(&from_large.share()), input(&from_small));
     }
 }

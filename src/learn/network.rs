@@ -6,29 +6,28 @@
 use tch::nn::{self, Module};
 use tch::{Device, Kind, Reduction, TchError, Tensor};
 
-use super::weights::PARAMETERS;
-use crate::data::CLASSES;
+use super::weights::parameters;
 
 /// One copy of the network.
 #[derive(Debug)]
 pub struct Network {
     layers: nn::Sequential,
-    /// Parameters that are views into `flat`, in the order of [`PARAMETERS`].
+    /// Parameters that are views into `flat`, in the order of [`parameters`].
     parameters: Vec<Tensor>,
-    /// All 3,138 weights, f32.
+    /// All weights (3,138 for ten classes), f32.
     flat: Tensor,
 }
 
 impl Network {
-    /// The network on `device`, all weights 0.
+    /// The network for so many `classes` on `device`, all weights 0.
     ///
     /// # Errors
     /// When the device cannot hold it.
-    pub fn new(device: Device) -> Result<Self, TchError> {
+    pub fn new(device: Device, classes: usize) -> Result<Self, TchError> {
         let store = nn::VarStore::new(device);
-        let layers = layers(&store.root());
+        let layers = layers(&store.root(), size(classes));
         let named = store.variables();
-        let parameters: Vec<Tensor> = PARAMETERS
+        let parameters: Vec<Tensor> = parameters(classes)
             .iter()
             .map(|(name, _)| named[*name].shallow_clone())
             .collect();
@@ -41,7 +40,7 @@ impl Network {
         )?;
         let mut start = 0;
         for parameter in &parameters {
-            let length = i64::try_from(parameter.numel()).unwrap_or(i64::MAX);
+            let length = size(parameter.numel());
             let view = flat
                 .f_narrow(0, start, length)?
                 .f_view(parameter.size().as_slice())?;
@@ -55,7 +54,7 @@ impl Network {
         })
     }
 
-    /// Copies the flat weights (f32, 3,138) into the network.
+    /// Copies the flat weights (f32) into the network.
     ///
     /// # Errors
     /// When `weights` has another size.
@@ -63,12 +62,12 @@ impl Network {
         self.flat.f_copy_(weights)
     }
 
-    /// Logits (n x 10, f32) of `images` (n x 1 x 28 x 28, f32, plain or in oneDNN's layout).
+    /// Logits (n x classes, f32) of `images` (n x 1 x 28 x 28, f32, plain or in oneDNN's layout).
     pub fn forward(&self, images: &Tensor) -> Tensor {
         self.layers.forward(images)
     }
 
-    /// A batch's share of the loss (a scalar) and of its gradient (flat, 3,138): the cross-entropy of `images`
+    /// A batch's share of the loss (a scalar) and of its gradient (flat, as the weights): the cross-entropy of `images`
     /// against `labels` (n, i64), summed over them and divided by `batch_size`, the number of images of the whole batch.
     ///
     /// # Errors
@@ -89,8 +88,8 @@ impl Network {
     }
 }
 
-/// (convolution 3x3, pool 2, ReLU) x 3 with 1-8-16-8 channels on 28-14-7-3 pixels, then a dense layer.
-fn layers(root: &nn::Path) -> nn::Sequential {
+/// (convolution 3x3, pool 2, ReLU) x 3 with 1-8-16-8 channels on 28-14-7-3 pixels, then a dense layer for so many classes.
+fn layers(root: &nn::Path, classes: i64) -> nn::Sequential {
     // Weights are set later, so drawing them here would be for nothing.
     let zero = nn::Init::Const(0.0);
     let same_size = nn::ConvConfig {
@@ -111,7 +110,7 @@ fn layers(root: &nn::Path) -> nn::Sequential {
         .add(nn::conv2d(root / "conv3", 16, 8, 3, same_size))
         .add_fn(pool_and_relu)
         .add_fn(flatten)
-        .add(nn::linear(root / "dense", 72, 10, linear))
+        .add(nn::linear(root / "dense", 72, classes, linear))
 }
 
 /// The article has ReLU first; the maximum of both orders is the same, and this one does a quarter of the work.
@@ -135,17 +134,23 @@ fn flatten(images: &Tensor) -> Tensor {
     }
 }
 
-/// Counts how often each true class was taken for each class: 100 numbers (i64), true class x 10 + predicted class.
+/// Counts how often each true class was taken for each class: classes x classes numbers (i64), at true class x classes +
+/// predicted class. `logits` are n x classes.
 ///
-/// `rows` is each image's true class x 10 (i64), `ones` as many ones (i64). Nothing here waits for the device.
+/// `rows` is each image's true class x classes (i64), `ones` as many ones (i64). Nothing here waits for the device.
 ///
 /// # Errors
 /// When libtorch fails.
 pub fn confusion_counts(logits: &Tensor, rows: &Tensor, ones: &Tensor) -> Result<Tensor, TchError> {
     let cells = logits.f_argmax(1, false)?.f_add_(rows)?;
-    let classes = i64::try_from(CLASSES).unwrap_or(i64::MAX);
+    let (_, classes) = logits.size2()?;
     Tensor::f_zeros([classes * classes], (Kind::Int64, logits.device()))?
         .f_scatter_add_(0, &cells, ones)
+}
+
+/// libtorch counts in i64.
+fn size(number: usize) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]
@@ -155,10 +160,10 @@ mod tests {
     #[test]
     fn the_parameters_have_the_names_and_shapes_of_the_files() {
         let store = nn::VarStore::new(Device::Cpu);
-        let _layers = layers(&store.root());
+        let _layers = layers(&store.root(), 10);
         let named = store.variables();
-        assert_eq!(named.len(), PARAMETERS.len());
-        for (name, shape) in PARAMETERS {
+        assert_eq!(named.len(), parameters(10).len());
+        for (name, shape) in parameters(10) {
             let shape: Vec<i64> = shape
                 .iter()
                 .map(|&size| i64::try_from(size).unwrap())
@@ -169,7 +174,7 @@ mod tests {
 
     #[test]
     fn setting_flat_weights_changes_the_layers() {
-        let mut network = Network::new(Device::Cpu).unwrap();
+        let mut network = Network::new(Device::Cpu, 10).unwrap();
         let images = Tensor::ones([2, 1, 28, 28], (Kind::Float, Device::Cpu));
         let largest = network.forward(&images).abs().max().double_value(&[]);
         assert!(largest <= 0.0, "weights of 0 give logits of 0");
@@ -187,7 +192,7 @@ mod tests {
     #[test]
     fn a_gradient_in_parts_is_the_gradient() {
         tch::manual_seed(1);
-        let mut network = Network::new(Device::Cpu).unwrap();
+        let mut network = Network::new(Device::Cpu, 10).unwrap();
         network
             .set_weights(&(Tensor::rand([3_138], (Kind::Float, Device::Cpu)) - 0.5))
             .unwrap();
@@ -214,7 +219,7 @@ mod tests {
             return;
         }
         tch::manual_seed(2);
-        let mut network = Network::new(Device::Cpu).unwrap();
+        let mut network = Network::new(Device::Cpu, 10).unwrap();
         network
             .set_weights(&(Tensor::rand([3_138], (Kind::Float, Device::Cpu)) - 0.5))
             .unwrap();

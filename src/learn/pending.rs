@@ -9,14 +9,13 @@ use super::libtorch;
 use super::record::{ConfusionMatrix, Step};
 use super::schedule::Position;
 use super::state::Snapshot;
-use crate::data::CLASSES;
 
 /// A step that was made and not read yet.
 pub struct Pending {
     position: Position,
     /// Scalar, f32.
     loss: Tensor,
-    /// The confusion counts so far (100, i64), where the step is scored.
+    /// The confusion counts so far (classes x classes, i64), where the step is scored.
     counts: Option<Tensor>,
     /// Chunks of the test set that are not scored yet.
     missing: usize,
@@ -55,7 +54,7 @@ impl Pending {
         self.missing == 0
     }
 
-    /// Adds the confusion counts (100, i64) of one chunk.
+    /// Adds the confusion counts (classes x classes, i64) of one chunk.
     ///
     /// # Errors
     /// When libtorch fails.
@@ -90,11 +89,12 @@ impl Pending {
     }
 }
 
-/// Reads whole steps from the device, in two transfers. A step whose loss is no number is an error in its place.
+/// Reads whole steps with scores over so many `classes` from the device, in two transfers. A step whose loss is no number
+/// is an error in its place.
 ///
 /// # Errors
 /// When the device fails.
-pub fn read(steps: Vec<Pending>) -> Result<Vec<Result<Step>>> {
+pub fn read(steps: Vec<Pending>, classes: usize) -> Result<Vec<Result<Step>>> {
     let losses: Vec<&Tensor> = steps.iter().map(|pending| &pending.loss).collect();
     let counts = steps.iter().filter_map(|pending| pending.counts.as_ref());
     let counts: Vec<&Tensor> = counts.collect();
@@ -107,7 +107,9 @@ pub fn read(steps: Vec<Pending>) -> Result<Vec<Result<Step>>> {
         };
         Ok((losses, counts))
     })?;
-    let mut matrices = counts.chunks_exact(CLASSES * CLASSES).map(confusion);
+    let mut matrices = counts
+        .chunks_exact(classes * classes)
+        .map(|counts| confusion(counts, classes));
     let step = |(pending, loss): (Pending, f32)| {
         let matrix = pending.counts.as_ref().and_then(|_| matrices.next());
         pending.into_step(loss, matrix)
@@ -115,10 +117,10 @@ pub fn read(steps: Vec<Pending>) -> Result<Vec<Result<Step>>> {
     Ok(steps.into_iter().zip(losses).map(step).collect())
 }
 
-fn confusion(counts: &[i64]) -> ConfusionMatrix {
-    let mut matrix = ConfusionMatrix::new(CLASSES);
+fn confusion(counts: &[i64], classes: usize) -> ConfusionMatrix {
+    let mut matrix = ConfusionMatrix::new(classes);
     for (cell, &count) in counts.iter().enumerate() {
-        matrix.add(cell / CLASSES, cell % CLASSES, count.unsigned_abs());
+        matrix.add(cell / classes, cell % classes, count.unsigned_abs());
     }
     matrix
 }
@@ -146,7 +148,7 @@ mod tests {
         assert!(!scored.is_whole());
         scored.add(Tensor::from_slice(&counts)).unwrap();
         assert!(scored.is_whole());
-        let steps = read(vec![pending(1, 0.75, 0), scored, pending(3, 0.25, 0)]).unwrap();
+        let steps = read(vec![pending(1, 0.75, 0), scored, pending(3, 0.25, 0)], 10).unwrap();
         let steps: Vec<Step> = steps.into_iter().map(Result::unwrap).collect();
         let losses: Vec<f32> = steps.iter().map(|step| step.train_loss).collect();
         assert_eq!(losses, [0.75, 0.5, 0.25]);
@@ -158,7 +160,7 @@ mod tests {
 
     #[test]
     fn a_loss_that_is_no_number_is_an_error_in_its_place() {
-        let steps = read(vec![pending(1, 1.0, 0), pending(2, f32::NAN, 0)]).unwrap();
+        let steps = read(vec![pending(1, 1.0, 0), pending(2, f32::NAN, 0)], 10).unwrap();
         assert!(steps[0].is_ok());
         let error = steps[1].as_ref().unwrap_err().to_string();
         assert!(

@@ -1,16 +1,16 @@
 //! What a network says to images: one forward pass, without training and without a score.
 
-use anyhow::{Context, Result};
+use anyhow::{Result, ensure};
 
 use super::device::Device;
 use super::images::{self, Placement};
 use super::libtorch;
 use super::network::Network;
 use super::weights::Weights;
-use crate::data::{CLASSES, Dataset};
+use crate::data::Dataset;
 
 /// One logit per class, in the order of classes.
-pub type Logits = [f32; CLASSES];
+pub type Logits = Vec<f32>;
 
 /// The logits of each image of `dataset`.
 ///
@@ -18,19 +18,21 @@ pub type Logits = [f32; CLASSES];
 /// When libtorch fails, for example because the device's memory is full.
 pub fn logits(weights: &Weights, dataset: &Dataset, device: Device) -> Result<Vec<Logits>> {
     libtorch::one_thread_per_operation();
-    let placement = Placement::on(device.tch());
+    let (placement, classes) = (Placement::on(device.tch()), weights.classes());
     let flat = libtorch::call(|| {
-        let mut network = Network::new(placement.device)?;
+        let mut network = Network::new(placement.device, classes)?;
         network.set_weights(&tch::Tensor::f_from_slice(weights.values())?)?;
-        let mut values = Vec::with_capacity(dataset.len() * CLASSES);
-        for chunk in images::chunks(dataset, placement)? {
-            let logits = tch::no_grad(|| network.forward(&chunk.images));
+        let mut values = Vec::with_capacity(dataset.len() * classes);
+        for chunk in images::chunks(dataset, classes, placement)? {
+            let images = chunk.images()?;
+            let logits = tch::no_grad(|| network.forward(&images));
             values.extend(Vec::<f32>::try_from(logits.f_flatten(0, -1)?)?);
         }
         Ok(values)
     })?;
-    let (rows, rest) = flat.as_chunks::<CLASSES>();
-    (rest.is_empty() && rows.len() == dataset.len())
-        .then(|| rows.to_vec())
-        .context("the network gave another number of logits")
+    ensure!(
+        flat.len() == dataset.len() * classes,
+        "the network gave another number of logits"
+    );
+    Ok(flat.chunks_exact(classes).map(<[f32]>::to_vec).collect())
 }

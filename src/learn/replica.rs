@@ -51,7 +51,7 @@ pub enum Outcome {
     Score {
         /// The step whose weights were scored.
         step: usize,
-        /// Confusion counts of the chunk (100, i64).
+        /// Confusion counts of the chunk (classes x classes, i64).
         counts: Tensor,
     },
 }
@@ -109,7 +109,8 @@ impl Replica {
     }
 
     fn score(&self, chunk: usize) -> Result<Tensor, TchError> {
-        let Chunk { images, rows, ones } = &self.test[chunk];
-        tch::no_grad(|| confusion_counts(&self.network.forward(images), rows, ones))
+        let chunk = &self.test[chunk];
+        let images = chunk.images()?;
+        tch::no_grad(|| confusion_counts(&self.network.forward(&images), &chunk.rows, &chunk.ones))
     }
 }

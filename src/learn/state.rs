@@ -59,15 +59,17 @@ pub struct Snapshot {
     /// Flat, f32; nobody changes them any more.
     weights: Tensor,
     adam: Adam,
+    classes: usize,
 }
 
 impl Snapshot {
-    /// `weights` have to be a copy already; Adam's moments are copied.
+    /// `weights`, for so many `classes`, have to be a copy already; Adam's moments are copied.
     #[must_use]
-    pub fn new(weights: Tensor, adam: &Adam) -> Self {
+    pub fn new(weights: Tensor, adam: &Adam, classes: usize) -> Self {
         Self {
             weights,
             adam: adam.snapshot(),
+            classes,
         }
     }
 
@@ -76,19 +78,19 @@ impl Snapshot {
     /// # Errors
     /// When the device fails.
     pub fn read(&self) -> Result<State> {
-        read(&self.weights, &self.adam)
+        read(&self.weights, &self.adam, self.classes)
     }
 }
 
-/// The numbers of `weights` (flat, f32) and `adam`.
+/// The numbers of `weights` (flat, f32), for so many `classes`, and `adam`.
 ///
 /// # Errors
 /// When the device fails.
-pub fn read(weights: &Tensor, adam: &Adam) -> Result<State> {
+pub fn read(weights: &Tensor, adam: &Adam, classes: usize) -> Result<State> {
     let numbers = || Ok::<_, TchError>((Vec::<f32>::try_from(weights)?, adam.state()?));
     let (values, optimizer) = libtorch::call(numbers)?;
     Ok(State {
-        weights: Weights::from_values(values)?,
+        weights: Weights::from_values(values, classes)?,
         optimizer,
     })
 }

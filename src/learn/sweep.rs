@@ -144,7 +144,7 @@ impl Plan {
             seed,
             ..self.config.clone()
         };
-        let weights = Weights::initial(config.init, seed);
+        let weights = Weights::initial(config.init, seed, self.split.classes.len());
         let one = NonZeroUsize::MIN;
         let training = Training::new(&config, &weights, &self.split, self.device, one)?;
         let (mut records, mut confusion) = (Vec::new(), None);

@@ -2,8 +2,8 @@
 //!
 //! It knows nothing of files or terminals, and nothing is read from the device before it is needed.
 //!
-//! On a CPU scoring is over nine tenths of the work and needs only the weights of its step, 3,138
-//! numbers. So training runs ahead while all threads score chunks of the test set with copies of
+//! On a CPU scoring is over nine tenths of the work and needs only the weights of its step, a few
+//! thousand numbers. So training runs ahead while all threads score chunks of the test set with copies of
 //! earlier weights. A batch's gradient is cut into shards of a size that follows from the batch alone;
 //! they are summed in order, so every number is the same for any number of threads.
 //!
@@ -40,6 +40,7 @@ pub struct Training {
     schedule: Schedule,
     device: Device,
     pool: Pool<Task, Work, Result<Outcome>>,
+    classes: usize,
     weights: Tensor,
     adam: Adam,
     chunks: usize,
@@ -63,7 +64,7 @@ impl Training {
     /// threads share the work and the numbers do not depend on how many; elsewhere one thread is enough.
     ///
     /// # Errors
-    /// When a set is empty, or memory or threads do not suffice.
+    /// When a set is empty, classes do not fit, or memory or threads do not suffice.
     pub fn new(
         config: &Config,
         weights: &Weights,
@@ -97,12 +98,15 @@ impl Training {
             made <= last,
             "the state is that after step {made}, the run has {last}"
         );
+        let classes = state.weights.classes();
+        split.train.check_labels(classes)?;
+        split.test.check_labels(classes)?;
         libtorch::one_thread_per_operation();
         device.prepare();
         // Elsewhere a single thread is enough to keep the device busy.
         let threads = if device.is_cpu() { threads.get() } else { 1 };
         let placement = Placement::on(device.tch());
-        let (replicas, chunks) = libtorch::call(|| replicas(threads, split, placement))?;
+        let (replicas, chunks) = libtorch::call(|| replicas(threads, split, classes, placement))?;
         let mut work = replicas.into_iter().map(work);
         let own = work.next().context("a pool has a first thread")?;
         let (weights, adam) = libtorch::call(|| {
@@ -115,6 +119,7 @@ impl Training {
             schedule,
             device,
             pool: Pool::new(own, work.collect())?,
+            classes,
             weights,
             adam,
             chunks,
@@ -151,7 +156,8 @@ impl Training {
     /// # Errors
     /// When the device fails.
     pub fn weights(&self) -> Result<Weights> {
-        Weights::from_values(libtorch::call(|| Vec::<f32>::try_from(&self.weights))?)
+        let values = libtorch::call(|| Vec::<f32>::try_from(&self.weights))?;
+        Weights::from_values(values, self.classes)
     }
 
     /// The state after the last step made, which is the last step yielded once the iterator has ended.
@@ -159,7 +165,7 @@ impl Training {
     /// # Errors
     /// When the device fails.
     pub fn state(&self) -> Result<State> {
-        state::read(&self.weights, &self.adam)
+        state::read(&self.weights, &self.adam, self.classes)
     }
 
     /// Makes no other step. Those that are made, a few that ran ahead, are still yielded; then the iterator ends.
@@ -194,7 +200,8 @@ impl Training {
             });
         }
         let is_kept = self.schedule.is_kept(position.step);
-        let kept = is_kept.then(|| libtorch::call(|| Ok(Snapshot::new(snapshot, &self.adam))));
+        let kept = is_kept
+            .then(|| libtorch::call(|| Ok(Snapshot::new(snapshot, &self.adam, self.classes))));
         let kept = kept.transpose()?;
         self.pending
             .push_back(Pending::new(position, loss, chunks, kept));
@@ -273,7 +280,7 @@ impl Training {
         let ended = self.made >= self.last;
         if whole > 0 && (whole >= self.device.steps_per_read() || ended) {
             let steps = self.pending.drain(..whole).collect();
-            self.read.extend(pending::read(steps)?);
+            self.read.extend(pending::read(steps, self.classes)?);
         } else if self.pool.is_alone() && self.pool.outstanding() > 0 {
             // Nobody else would do it meanwhile.
             self.absorb()?;
@@ -321,13 +328,14 @@ impl Iterator for Training {
 fn replicas(
     threads: usize,
     split: &Split,
+    classes: usize,
     placement: Placement,
 ) -> Result<(Vec<Replica>, usize), TchError> {
     let training = TrainingImages::new(&split.train, placement)?;
-    let chunks = images::chunks(&split.test, placement)?;
+    let chunks = images::chunks(&split.test, classes, placement)?;
     let replica = |_| {
         let test = chunks.iter().map(Chunk::share).collect();
-        let network = Network::new(placement.device)?;
+        let network = Network::new(placement.device, classes)?;
         Ok(Replica::new(network, training.share(), test))
     };
     let replicas: Result<Vec<Replica>, TchError> = (0..threads).map(replica).collect();
@@ -364,7 +372,7 @@ mod tests {
             learning_rate: 1e38,
             ..Config::default()
         };
-        let weights = Weights::initial(config.init, 0);
+        let weights = Weights::initial(config.init, 0, 10);
         for threads in [1, 3] {
             let threads = NonZeroUsize::new(threads).unwrap();
             let run = Training::new(&config, &weights, &split, Device::CPU, threads).unwrap();
@@ -384,13 +392,13 @@ mod tests {
         let split = embedded::mnist_10k().unwrap();
         let split = split.resized(Some(300), Some(50)).unwrap();
         let config = Config::default();
-        let weights = Weights::initial(config.init, 0);
+        let weights = Weights::initial(config.init, 0, 10);
         let threads = NonZeroUsize::MIN;
         let mut run = Training::new(&config, &weights, &split, Device::CPU, threads).unwrap();
         assert_eq!(run.by_ref().count(), 15);
         let state = run.state().unwrap();
         assert_eq!(state.step(), 15);
-        assert_eq!(state.optimizer.first_moment.len(), Weights::count());
+        assert_eq!(state.optimizer.first_moment.len(), Weights::count(10));
         let mut moments = state.optimizer.second_moment.iter();
         assert!(moments.any(|&moment| moment > 0.0));
         assert_ne!(state.weights, weights);

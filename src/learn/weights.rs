@@ -10,18 +10,26 @@ use rand_chacha::ChaCha8Rng;
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use serde::{Deserialize, Serialize};
 
-/// Name and shape of every parameter, in order. PyTorch users know both: convolutions are (output channels,
-/// input channels, height, width), the dense layer is (outputs, inputs).
-pub const PARAMETERS: [(&str, &[usize]); 8] = [
-    ("conv1.weight", &[8, 1, 3, 3]),
-    ("conv1.bias", &[8]),
-    ("conv2.weight", &[16, 8, 3, 3]),
-    ("conv2.bias", &[16]),
-    ("conv3.weight", &[8, 16, 3, 3]),
-    ("conv3.bias", &[8]),
-    ("dense.weight", &[10, 72]),
-    ("dense.bias", &[10]),
-];
+use crate::data::MOST_CLASSES;
+
+/// Name and shape of every parameter of the network for so many classes, in order. PyTorch users know both:
+/// convolutions are (output channels, input channels, height, width), the dense layer is (outputs, inputs).
+#[must_use]
+pub fn parameters(classes: usize) -> [(&'static str, Vec<usize>); 8] {
+    [
+        ("conv1.weight", vec![8, 1, 3, 3]),
+        ("conv1.bias", vec![8]),
+        ("conv2.weight", vec![16, 8, 3, 3]),
+        ("conv2.bias", vec![16]),
+        ("conv3.weight", vec![8, 16, 3, 3]),
+        ("conv3.bias", vec![8]),
+        (DENSE, vec![classes, 72]),
+        ("dense.bias", vec![classes]),
+    ]
+}
+
+/// The parameter whose first size is the number of classes.
+const DENSE: &str = "dense.weight";
 
 /// How initial weights are drawn: uniform in ± a bound per layer. Biases start at 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -51,64 +59,74 @@ impl Init {
     }
 }
 
-/// All parameters of the network, one after the other in the order of [`PARAMETERS`].
+/// All parameters of the network, one after the other in the order of [`parameters`].
 #[derive(Debug, Clone, PartialEq)]
-pub struct Weights(Vec<f32>);
+pub struct Weights {
+    classes: usize,
+    values: Vec<f32>,
+}
 
 impl From<Weights> for Vec<f32> {
     fn from(weights: Weights) -> Self {
-        weights.0
+        weights.values
     }
 }
 
 impl Weights {
-    /// Number of parameters: 3,138.
+    /// Number of parameters for so many classes: 3,138 for ten.
     #[must_use]
-    pub fn count() -> usize {
-        PARAMETERS
+    pub fn count(classes: usize) -> usize {
+        let shapes = parameters(classes);
+        let sizes = shapes
             .iter()
-            .map(|(_, shape)| shape.iter().product::<usize>())
-            .sum()
+            .map(|(_, shape)| shape.iter().product::<usize>());
+        sizes.sum()
     }
 
     /// Initial weights. The same seed gives the same weights on every machine and every device.
     #[must_use]
-    pub fn initial(init: Init, seed: u64) -> Self {
+    pub fn initial(init: Init, seed: u64, classes: usize) -> Self {
         let mut generator = ChaCha8Rng::seed_from_u64(seed);
-        let mut values = Vec::with_capacity(Self::count());
-        for (_, shape) in PARAMETERS {
+        let mut values = Vec::with_capacity(Self::count(classes));
+        for (_, shape) in parameters(classes) {
             let count: usize = shape.iter().product();
-            if let [_] = shape {
+            if let [_] = shape[..] {
                 values.extend(std::iter::repeat_n(0.0, count));
             } else {
                 #[expect(
                     clippy::cast_possible_truncation,
                     reason = "f32 is the kind of the weights"
                 )]
-                let bound = init.bound(shape) as f32;
+                let bound = init.bound(&shape) as f32;
                 values.extend((0..count).map(|_| (2.0 * generator.random::<f32>() - 1.0) * bound));
             }
         }
-        Self(values)
+        Self { classes, values }
     }
 
-    /// The values, flat, in the order of [`PARAMETERS`].
+    /// The values, flat, in the order of [`parameters`] for so many `classes`.
     ///
     /// # Errors
     /// When `values` are not [`Self::count`] numbers.
-    pub fn from_values(values: Vec<f32>) -> Result<Self> {
-        let (found, count) = (values.len(), Self::count());
+    pub fn from_values(values: Vec<f32>, classes: usize) -> Result<Self> {
+        let (found, count) = (values.len(), Self::count(classes));
         ensure!(
             found == count,
             "{found} weights where the network has {count}"
         );
-        Ok(Self(values))
+        Ok(Self { classes, values })
     }
 
-    /// The values, flat, in the order of [`PARAMETERS`].
+    /// Number of classes that the network tells apart.
+    #[must_use]
+    pub fn classes(&self) -> usize {
+        self.classes
+    }
+
+    /// The values, flat, in the order of [`parameters`].
     #[must_use]
     pub fn values(&self) -> &[f32] {
-        &self.0
+        &self.values
     }
 
     /// The weights as a safetensors file, in 32-bit floats. The same weights give the same bytes.
@@ -117,36 +135,36 @@ impl Weights {
     /// Only when the format's own library refuses.
     pub fn to_safetensors(&self) -> Result<Vec<u8>> {
         let bytes: Vec<u8> = self
-            .0
+            .values
             .iter()
             .flat_map(|value| value.to_le_bytes())
             .collect();
         let mut rest = bytes.as_slice();
         let mut views = Vec::new();
-        for (name, shape) in PARAMETERS {
+        for (name, shape) in parameters(self.classes) {
             let (data, after) = rest.split_at(4 * shape.iter().product::<usize>());
-            views.push((name, TensorView::new(Dtype::F32, shape.to_vec(), data)?));
+            views.push((name, TensorView::new(Dtype::F32, shape, data)?));
             rest = after;
         }
         Ok(safetensors::serialize(views, None)?)
     }
 
-    /// Reads a safetensors file. Every parameter must be there, with its shape, in 32-bit floats, and nothing else.
+    /// Reads a safetensors file. Every parameter must be there, with its shape, in 32-bit floats, and nothing else;
+    /// the number of classes is that of the dense layer.
     ///
     /// # Errors
     /// When one of these does not hold, naming the tensor, or the bytes are no safetensors file.
     pub fn from_safetensors(bytes: &[u8]) -> Result<Self> {
         let file = SafeTensors::deserialize(bytes).context("not a safetensors file")?;
-        let known = |name: &str| PARAMETERS.iter().any(|(parameter, _)| *parameter == name);
+        let classes = classes_of(&file)?;
+        let parameters = parameters(classes);
+        let known = |name: &str| parameters.iter().any(|(parameter, _)| *parameter == name);
         if let Some(name) = file.names().into_iter().find(|name| !known(name)) {
             bail!("tensor {name} is not a part of the network");
         }
-        let mut values = Vec::with_capacity(Self::count());
-        for (name, shape) in PARAMETERS {
-            let tensor = file
-                .tensor(name)
-                .ok()
-                .with_context(|| format!("tensor {name} is missing"))?;
+        let mut values = Vec::with_capacity(Self::count(classes));
+        for (name, shape) in &parameters {
+            let tensor = tensor(&file, name)?;
             let found = tensor.shape();
             ensure!(
                 found == shape,
@@ -160,7 +178,23 @@ impl Weights {
             let floats = tensor.data().as_chunks::<4>().0;
             values.extend(floats.iter().map(|&bytes| f32::from_le_bytes(bytes)));
         }
-        Ok(Self(values))
+        Ok(Self { classes, values })
+    }
+}
+
+fn tensor<'a>(file: &SafeTensors<'a>, name: &str) -> Result<TensorView<'a>> {
+    let tensor = file.tensor(name).ok();
+    tensor.with_context(|| format!("tensor {name} is missing"))
+}
+
+/// The outputs of the dense layer.
+fn classes_of(file: &SafeTensors) -> Result<usize> {
+    let dense = tensor(file, DENSE)?;
+    match dense.shape() {
+        &[classes, 72] if (2..=MOST_CLASSES).contains(&classes) => Ok(classes),
+        found => bail!(
+            "tensor {DENSE} has shape {found:?}, the network needs [classes, 72] with 2 to {MOST_CLASSES} classes"
+        ),
     }
 }
 
@@ -188,7 +222,7 @@ mod tests {
 
     #[test]
     fn initial_weights_fill_their_range_and_biases_are_zero() {
-        let weights = Weights::initial(Init::Flux, 0);
+        let weights = Weights::initial(Init::Flux, 0, 10);
         assert_eq!(weights.values().len(), 3_138);
         let dense = &weights.values()[2_408..3_128];
         assert!(dense.iter().all(|value| value.abs() < 0.2706));
@@ -196,16 +230,22 @@ mod tests {
             dense.iter().any(|&value| value > 0.25) && dense.iter().any(|&value| value < -0.25)
         );
         assert!(weights.values()[3_128..].iter().all(|&value| value == 0.0));
-        assert_ne!(weights, Weights::initial(Init::Flux, 1));
-        assert_eq!(weights, Weights::initial(Init::Flux, 0));
+        assert_ne!(weights, Weights::initial(Init::Flux, 1, 10));
+        assert_eq!(weights, Weights::initial(Init::Flux, 0, 10));
     }
 
     #[test]
     fn safetensors_there_and_back() {
-        let weights = Weights::initial(Init::Kaiming, 5);
-        let bytes = weights.to_safetensors().unwrap();
-        assert_eq!(bytes, weights.to_safetensors().unwrap());
-        assert_eq!(Weights::from_safetensors(&bytes).unwrap(), weights);
+        for (classes, count) in [(2, 2_554), (10, 3_138), (256, 21_096)] {
+            let weights = Weights::initial(Init::Kaiming, 5, classes);
+            assert_eq!(
+                (weights.classes(), weights.values().len()),
+                (classes, count)
+            );
+            let bytes = weights.to_safetensors().unwrap();
+            assert_eq!(bytes, weights.to_safetensors().unwrap());
+            assert_eq!(Weights::from_safetensors(&bytes).unwrap(), weights);
+        }
     }
 
     #[test]
@@ -221,15 +261,20 @@ mod tests {
             format!("{:#}", Weights::from_safetensors(&bytes).unwrap_err())
         };
         let good = || {
-            PARAMETERS
-                .iter()
-                .map(|(name, shape)| (*name, Dtype::F32, shape.to_vec()))
+            let parameters = parameters(10).into_iter();
+            parameters.map(|(name, shape)| (name, Dtype::F32, shape))
         };
         let mut wrong_shape: Vec<_> = good().collect();
         wrong_shape[6].2 = vec![72, 10];
         assert_eq!(
             error(wrong_shape),
-            "tensor dense.weight has shape [72, 10], the network needs [10, 72]"
+            "tensor dense.weight has shape [72, 10], the network needs [classes, 72] with 2 to 256 classes"
+        );
+        let mut other_bias: Vec<_> = good().collect();
+        other_bias[7].2 = vec![11];
+        assert_eq!(
+            error(other_bias),
+            "tensor dense.bias has shape [11], the network needs [10]"
         );
         let mut wrong_kind: Vec<_> = good().collect();
         wrong_kind[1].1 = Dtype::F64;

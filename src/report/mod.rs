@@ -5,6 +5,7 @@
 mod axes;
 pub mod band;
 mod canvas;
+pub mod contact_sheet;
 pub mod curve;
 pub mod ensemble;
 pub mod heatmap;

@@ -220,21 +220,10 @@ impl RunDir {
     /// When it cannot be written, for example because the disk is full.
     pub fn write(&self, name: &str, bytes: &[u8]) -> Result<()> {
         let path = self.path.join(name);
-        let partial = self.path.join(format!(".{name}.{}", self.partial));
-        let write = || {
-            let mut file = File::create(&partial)?;
-            file.write_all(bytes)?;
-            file.sync_all()?;
-            fs::rename(&partial, &path)?;
-            // The new name, too; not every file system takes that.
-            let _ = self.folder.as_ref().map(File::sync_all);
-            Ok::<_, io::Error>(())
-        };
-        write().with_context(|| {
-            // What is left of it helps nobody; that this may fail too changes nothing.
-            let _ = fs::remove_file(&partial);
-            format!("cannot write {}", path.display())
-        })
+        write_through(&path, &format!(".{name}.{}", self.partial), bytes)?;
+        // The new name, too; not every file system takes that.
+        let _ = self.folder.as_ref().map(File::sync_all);
+        Ok(())
     }
 }
 
@@ -259,6 +248,32 @@ impl Write for Growing {
     fn flush(&mut self) -> io::Result<()> {
         self.file.flush()
     }
+}
+
+/// Writes a whole file. It appears under its name complete and on the disk, or not at all.
+///
+/// # Errors
+/// When it cannot be written, for example because the disk is full.
+pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
+    let name = path.file_name().and_then(|name| name.to_str());
+    let name = name.with_context(|| format!("{} is no name for a file", path.display()))?;
+    write_through(path, &format!(".{name}.{PARTIAL}"), bytes)
+}
+
+/// Writes to `partial` in the folder of `path`, then gives it its name.
+fn write_through(path: &Path, partial: &str, bytes: &[u8]) -> Result<()> {
+    let partial = path.with_file_name(partial);
+    let write = || {
+        let mut file = File::create(&partial)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        fs::rename(&partial, path)
+    };
+    write().with_context(|| {
+        // What is left of it helps nobody; that this may fail too changes nothing.
+        let _ = fs::remove_file(&partial);
+        format!("cannot write {}", path.display())
+    })
 }
 
 #[cfg(test)]

@@ -4,7 +4,6 @@ use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
 use super::tables::milestones;
-use crate::data::Split;
 use crate::learn::record::StepRecord;
 
 /// Everything needed to run it again and to compare the result.
@@ -37,25 +36,18 @@ pub struct Summary<C> {
 pub struct Data {
     /// A data set's name, or a folder.
     pub name: String,
+    /// The names of the classes, in the order of labels.
+    pub classes: Vec<String>,
+    /// Which images were trained on, such as `train:0..5000`.
+    pub train_range: String,
     /// Number of training images.
     pub train_images: usize,
+    /// Which images were scored, such as `test:0..5000`.
+    pub test_range: String,
     /// Number of test images.
     pub test_images: usize,
     /// SHA-256 of training pixels, training labels, test pixels and test labels.
     pub sha256: String,
-}
-
-impl Data {
-    /// Describes `split`.
-    #[must_use]
-    pub fn of(split: &Split) -> Self {
-        Self {
-            name: split.name.clone(),
-            train_images: split.train.len(),
-            test_images: split.test.len(),
-            sha256: split.sha256(),
-        }
-    }
 }
 
 /// Seconds.

@@ -136,9 +136,17 @@ pub fn milestones(records: &[StepRecord]) -> Vec<&StepRecord> {
         .collect()
 }
 
-/// The confusion matrix for people: a row per true label, a column per predicted label.
+/// With more classes than this no terminal is wide enough for the matrix.
+const MOST_CLASSES_AS_TEXT: usize = 26;
+
+/// The confusion matrix for people: a row per true label, a column per predicted label, and at the end of a row the
+/// class's name where it says more than its number. With more than 26 classes only the classes themselves are listed:
+/// how many images each has and how many of them are right.
 #[must_use]
-pub fn confusion_text(matrix: &ConfusionMatrix) -> String {
+pub fn confusion_text(matrix: &ConfusionMatrix, names: &[String]) -> String {
+    if matrix.classes() > MOST_CLASSES_AS_TEXT {
+        return classes_text(matrix, names);
+    }
     let counts = matrix.rows().flatten().copied();
     let largest = counts.max().unwrap_or(0).max(matrix.classes() as u64);
     let width = largest.to_string().len() + 1;
@@ -152,9 +160,28 @@ pub fn confusion_text(matrix: &ConfusionMatrix) -> String {
         for count in row {
             let _ = write!(text, "{count:>width$}");
         }
+        if let Some(name) = name(names, class) {
+            let _ = write!(text, "  {name}");
+        }
         text.push('\n');
     }
     text
+}
+
+fn classes_text(matrix: &ConfusionMatrix, names: &[String]) -> String {
+    let mut text = String::from("class  images  correct\n");
+    for (class, row) in matrix.rows().enumerate() {
+        let (images, correct) = (row.iter().sum::<u64>(), matrix.count(class, class));
+        let name = name(names, class).map_or(String::new(), |name| format!("  {name}"));
+        let _ = writeln!(text, "{class:>5}  {images:>6}  {correct:>7}{name}");
+    }
+    text
+}
+
+/// The name of a class, where it has one that is not its number.
+fn name(names: &[String], class: usize) -> Option<&String> {
+    let name = names.get(class);
+    name.filter(|name| **name != class.to_string())
 }
 
 #[cfg(test)]
@@ -232,8 +259,25 @@ mod tests {
 
     #[test]
     fn confusion_text_lines_up() {
+        let names = |names: [&str; 2]| names.map(str::to_owned);
         let expected = "true \\ predicted\n     0  1\n  0 12  0\n  1  3  0\n";
-        assert_eq!(confusion_text(&matrix()), expected);
+        assert_eq!(confusion_text(&matrix(), &names(["0", "1"])), expected);
+        let expected = "true \\ predicted\n     0  1\n  0 12  0  Coat\n  1  3  0  Bag\n";
+        assert_eq!(confusion_text(&matrix(), &names(["Coat", "Bag"])), expected);
+    }
+
+    #[test]
+    fn many_classes_are_listed_one_by_one() {
+        let mut matrix = ConfusionMatrix::new(27);
+        matrix.add(26, 26, 7);
+        matrix.add(26, 3, 2);
+        let names: Vec<String> = (0..27).map(|class| format!("letter {class}")).collect();
+        let text = confusion_text(&matrix, &names);
+        assert_eq!(text.lines().count(), 28);
+        assert!(
+            text.ends_with("   26       9        7  letter 26\n"),
+            "{text}"
+        );
     }
 
     #[test]

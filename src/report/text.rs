@@ -96,6 +96,27 @@ impl TextStyle {
         let (left, right) = Line::new(text, self, 1.0)?.ink();
         Ok(f64::from(right - left))
     }
+
+    /// `text`, or as much of it as fits into `longest` pixels, with an ellipsis.
+    ///
+    /// # Errors
+    /// Only if the font in the program is damaged.
+    pub fn cut(&self, text: &str, longest: f64) -> Result<String> {
+        if self.length(text)? <= longest {
+            return Ok(text.to_owned());
+        }
+        let shortened = |kept: usize| text.chars().take(kept).chain(['…']).collect::<String>();
+        let (mut fits, mut too_long) = (0, text.chars().count());
+        while too_long - fits > 1 {
+            let middle = usize::midpoint(fits, too_long);
+            if self.length(&shortened(middle))? <= longest {
+                fits = middle;
+            } else {
+                too_long = middle;
+            }
+        }
+        Ok(shortened(fits))
+    }
 }
 
 type BuiltIn = LazyLock<Option<FontRef<'static>>>;
@@ -270,5 +291,13 @@ mod tests {
         }
         let unknown = style.length("\u{10FFFF}").unwrap();
         assert!(unknown > 0.0, "the empty box should be drawn");
+    }
+
+    #[test]
+    fn long_texts_are_cut_and_short_ones_are_not() {
+        let style = TextStyle::new(17.0);
+        assert_eq!(style.cut("Ankle boot", 150.0).unwrap(), "Ankle boot");
+        let shown = style.cut(&"x".repeat(1_000), 150.0).unwrap();
+        assert!(shown.ends_with('…') && style.length(&shown).unwrap() <= 150.0);
     }
 }

@@ -16,7 +16,7 @@ pub fn mnist_tch(folder: &Path, line: &str) -> Command {
 }
 
 /// Options of a run that takes a second: 3 steps an epoch, two epochs.
-pub const SMALL: &str = "--device cpu --epochs 2 --train-size 300 --test-size 200";
+pub const SMALL: &str = "--device cpu --epochs 2 --train-range 0..300 --test-range 0..200";
 
 /// Runs the small job with more options, into `folder`/run.
 pub fn small_run(folder: &TempDir, more: &str) {

@@ -1,6 +1,5 @@
 //! Whether a file is what was published.
 
-use std::fmt::Write as _;
 use std::fs::File;
 use std::io::{self, Read, Seek};
 
@@ -10,6 +9,7 @@ use md5::Md5;
 use sha2::{Digest as _, Sha256};
 
 use crate::data::catalog::{Digest, PublishedFile};
+use crate::data::hex;
 
 const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
 
@@ -94,7 +94,7 @@ fn hash(mut hasher: impl sha2::Digest, mut source: impl Read) -> io::Result<Stri
     let mut buffer = vec![0; 1 << 16];
     loop {
         match source.read(&mut buffer) {
-            Ok(0) => return Ok(hex(&hasher.finalize())),
+            Ok(0) => return Ok(hex(hasher.finalize())),
             Ok(read) => hasher.update(buffer.get(..read).unwrap_or_default()),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
@@ -108,14 +108,6 @@ fn same(what: &str, found: &str, expected: &str) -> Result<()> {
         "{what} is {found}; {expected} is expected"
     );
     Ok(())
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 #[cfg(test)]

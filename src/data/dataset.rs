@@ -1,0 +1,162 @@
+//! Labelled images, and parts of them that share their memory.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use anyhow::{Context, Result, ensure};
+
+use super::{PIXELS, SIDE, idx};
+
+/// Labelled images: `len()` times 28x28 grey values 0-255 with a label each. Copies and slices share their memory.
+#[derive(Debug, Clone)]
+pub struct Dataset {
+    file: Arc<Arrays>,
+    /// Which images of the file.
+    range: Range<usize>,
+}
+
+#[derive(Debug)]
+struct Arrays {
+    pixels: Vec<u8>,
+    labels: Vec<u8>,
+}
+
+impl Dataset {
+    /// Puts images and labels together.
+    ///
+    /// # Errors
+    /// When the images are not 28x28 or the counts differ.
+    pub fn new(images: idx::Images, labels: Vec<u8>) -> Result<Self> {
+        let idx::Images {
+            rows,
+            columns,
+            pixels,
+        } = images;
+        ensure!(
+            rows == SIDE && columns == SIDE,
+            "images are {rows}x{columns}; the network takes {SIDE}x{SIDE}"
+        );
+        let count = pixels.len() / PIXELS;
+        ensure!(
+            count == labels.len(),
+            "{count} images but {} labels",
+            labels.len()
+        );
+        Ok(Self {
+            file: Arc::new(Arrays { pixels, labels }),
+            range: 0..count,
+        })
+    }
+
+    /// Number of images.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.range.len()
+    }
+
+    /// Whether there is no image at all.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.range.is_empty()
+    }
+
+    /// Grey values 0-255 of all images: `len()` x 28 x 28, row by row.
+    #[must_use]
+    pub fn pixels(&self) -> &[u8] {
+        &self.file.pixels[self.range.start * PIXELS..self.range.end * PIXELS]
+    }
+
+    /// The label of every image.
+    #[must_use]
+    pub fn labels(&self) -> &[u8] {
+        &self.file.labels[self.range.clone()]
+    }
+
+    /// Where these images stand in the file they come from.
+    #[must_use]
+    pub fn range(&self) -> Range<usize> {
+        self.range.clone()
+    }
+
+    /// The images `range` of these; nothing is copied.
+    ///
+    /// # Errors
+    /// When there are fewer.
+    pub fn slice(&self, range: Range<usize>) -> Result<Self> {
+        let all = self.labels().get(range.clone());
+        all.with_context(|| format!("images {range:?} of {}", self.len()))?;
+        let start = self.range.start;
+        Ok(Self {
+            file: Arc::clone(&self.file),
+            range: start + range.start..start + range.end,
+        })
+    }
+
+    /// Makes sure that every label is below `classes`.
+    ///
+    /// # Errors
+    /// When one is not: where it stands, and the number of classes that takes all of them.
+    pub fn check_labels(&self, classes: usize) -> Result<()> {
+        let labels = self.labels();
+        let too_large = |&label: &u8| usize::from(label) >= classes;
+        let Some(position) = labels.iter().position(too_large) else {
+            return Ok(());
+        };
+        let (label, largest) = (labels[position], labels.iter().max());
+        let enough = largest.map_or(classes, |&label| usize::from(label) + 1);
+        anyhow::bail!(
+            "label {label} at position {position} where labels go from 0 to {}; --classes {enough} takes all that are there",
+            classes.saturating_sub(1)
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn images(count: usize, rows: usize, columns: usize) -> idx::Images {
+        idx::Images {
+            rows,
+            columns,
+            pixels: (0..=255).cycle().take(count * rows * columns).collect(),
+        }
+    }
+
+    #[test]
+    fn counts_that_differ_are_an_error() {
+        let error = Dataset::new(images(3, 28, 28), vec![0, 1]).unwrap_err();
+        assert_eq!(error.to_string(), "3 images but 2 labels");
+    }
+
+    #[test]
+    fn other_image_sizes_are_an_error() {
+        let error = Dataset::new(images(1, 32, 32), vec![0]).unwrap_err();
+        assert!(error.to_string().contains("32x32"), "{error}");
+        let error = Dataset::new(images(0, 0, 28), vec![]).unwrap_err();
+        assert!(error.to_string().contains("0x28"), "{error}");
+    }
+
+    #[test]
+    fn a_label_out_of_range_is_found_by_position_and_the_hint_is_enough() {
+        let set = Dataset::new(images(4, 28, 28), vec![0, 9, 10, 26]).unwrap();
+        let error = set.check_labels(10).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "label 10 at position 2 where labels go from 0 to 9; --classes 27 takes all that are there"
+        );
+        assert!(set.check_labels(26).is_err());
+        set.check_labels(27).unwrap();
+    }
+
+    #[test]
+    fn slices_of_slices_are_parts_of_the_file() {
+        let set = Dataset::new(images(10, 28, 28), (0..10).collect()).unwrap();
+        let part = set.slice(2..8).unwrap().slice(1..3).unwrap();
+        assert_eq!((part.labels(), part.range()), (&[3, 4][..], 3..5));
+        assert_eq!(part.pixels(), &set.pixels()[3 * PIXELS..5 * PIXELS]);
+        assert!(set.slice(10..10).unwrap().is_empty());
+        let error = set.slice(2..8).unwrap().slice(0..7).unwrap_err();
+        assert_eq!(error.to_string(), "images 0..7 of 6");
+    }
+}

@@ -1,0 +1,146 @@
+//! What is trained on and what is tested on: two parts of a data set without an image in common.
+
+use anyhow::{Result, ensure};
+use sha2::{Digest, Sha256};
+
+use super::files::Files;
+use super::selection::Selection;
+use super::{Dataset, hex};
+
+/// What is trained on and what is tested on.
+#[derive(Debug, Clone)]
+pub struct Split {
+    /// Where the images come from, for people: a name or a folder.
+    pub name: String,
+    /// The names of the classes, in the order of labels; every label is below their number.
+    pub classes: Vec<String>,
+    /// The images the weights are fitted to.
+    pub train: Dataset,
+    /// The images the accuracy is measured on.
+    pub test: Dataset,
+}
+
+impl Split {
+    /// Takes `train` and `test` out of `files`, which hold images of so many `classes`. A file that neither names is not read.
+    ///
+    /// # Errors
+    /// When a file cannot be read, has fewer images than asked for, or an image is in both.
+    pub fn read(
+        files: &Files,
+        classes: usize,
+        train: &Selection,
+        test: &Selection,
+    ) -> Result<Self> {
+        let file = files.read(train.part, classes)?;
+        let train_images = train.of(&file, TRAIN_RANGE)?;
+        let test_images = if train.part == test.part {
+            let images = test.of(&file, TEST_RANGE)?;
+            ensure!(
+                !overlap(&train_images, &images),
+                "{TEST_RANGE} {test} has images in common with the training images, {}: choose others with {TRAIN_RANGE} or \
+                 {TEST_RANGE}",
+                Selection::taken(train.part, &train_images)
+            );
+            images
+        } else {
+            test.of(&files.read(test.part, classes)?, TEST_RANGE)?
+        };
+        Ok(Self {
+            name: files.name(),
+            classes: files.class_names(classes),
+            train: train_images,
+            test: test_images,
+        })
+    }
+
+    /// Keeps the first `train` training images and the first `test` test images.
+    ///
+    /// # Errors
+    /// When there are fewer images than asked for.
+    pub fn resized(self, train: Option<usize>, test: Option<usize>) -> Result<Self> {
+        let train = self.train.slice(0..train.unwrap_or(self.train.len()))?;
+        let test = self.test.slice(0..test.unwrap_or(self.test.len()))?;
+        Ok(Self {
+            train,
+            test,
+            ..self
+        })
+    }
+
+    /// SHA-256, in hex, of training pixels, training labels, test pixels and test labels, in that order.
+    #[must_use]
+    pub fn sha256(&self) -> String {
+        let mut hasher = Sha256::new();
+        for set in [&self.train, &self.test] {
+            hasher.update(set.pixels());
+            hasher.update(set.labels());
+        }
+        hex(hasher.finalize())
+    }
+}
+
+const TRAIN_RANGE: &str = "--train-range";
+const TEST_RANGE: &str = "--test-range";
+
+/// Whether two parts of one file have an image in common.
+fn overlap(one: &Dataset, other: &Dataset) -> bool {
+    let (one, other) = (one.range(), other.range());
+    one.start < other.end && other.start < one.end
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::selection::Part;
+
+    fn selection(part: Part, start: usize, end: usize) -> Selection {
+        Selection {
+            part,
+            start,
+            end: Some(end),
+        }
+    }
+
+    #[test]
+    fn either_set_can_come_from_either_file() {
+        let train = selection(Part::Test, 10, 30);
+        let test = selection(Part::Train, 4_990, 5_000);
+        let split = Split::read(&Files::Embedded, 10, &train, &test).unwrap();
+        let whole = super::super::embedded::mnist_10k().unwrap();
+        assert_eq!(split.train.labels(), &whole.test.labels()[10..30]);
+        assert_eq!(split.test.labels(), &whole.train.labels()[4_990..]);
+        assert_eq!(
+            (split.name.as_str(), split.classes.len()),
+            ("mnist-10k", 10)
+        );
+        assert_ne!(split.sha256(), whole.sha256());
+    }
+
+    #[test]
+    fn no_image_is_in_both() {
+        let train = selection(Part::Train, 100, 200);
+        let read = |start, end| {
+            let test = selection(Part::Train, start, end);
+            Split::read(&Files::Embedded, 10, &train, &test)
+        };
+        for (start, end) in [(0, 101), (199, 300), (120, 130), (0, 5_000)] {
+            let error = read(start, end).unwrap_err().to_string();
+            let expected = format!(
+                "--test-range train:{start}..{end} has images in common with the training images, train:100..200"
+            );
+            assert!(error.starts_with(&expected), "{error}");
+        }
+        for (start, end) in [(0, 100), (200, 5_000)] {
+            assert_eq!(read(start, end).unwrap().test.len(), end - start);
+        }
+    }
+
+    #[test]
+    fn a_smaller_split_keeps_the_first_images() {
+        let whole = super::super::embedded::mnist_10k().unwrap();
+        let small = whole.clone().resized(Some(2), Some(1)).unwrap();
+        assert_eq!(small.train.labels(), &whole.train.labels()[..2]);
+        assert_eq!(small.test.labels(), &whole.test.labels()[..1]);
+        assert!(whole.resized(Some(5_001), None).is_err());
+    }
+}
