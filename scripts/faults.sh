@@ -12,7 +12,7 @@ set -euo pipefail
 . "$root/scripts/faults/cases.sh"
 
 usage="usage: scripts/faults.sh [--article] [number of kills]"
-job=(--device cpu --train-size 1000 --test-size 500 --epochs 8)
+job=(--device cpu --train-range ..1000 --test-range ..500 --epochs 8)
 kills=20
 for argument in "$@"; do
     case $argument in

@@ -27,7 +27,7 @@ use predicates::prelude::*;
 use tempfile::{TempDir, tempdir};
 
 /// 120 steps of some milliseconds: long enough to be stopped on the way.
-const JOB: &str = "--device cpu --epochs 40 --train-size 300 --test-size 200";
+const JOB: &str = "--device cpu --epochs 40 --train-range ..300 --test-range ..200";
 
 /// Everything in a folder, by name.
 fn contents(folder: &Path) -> BTreeMap<String, Vec<u8>> {
