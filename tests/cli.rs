@@ -25,7 +25,9 @@ fn help_shows_examples_and_every_option() {
         "--seed",
         "--init",
         "--eval-every",
+        "--dataset",
         "--data-dir",
+        "--mirror",
         "--train-size",
         "--test-size",
         "--shuffle",
@@ -36,6 +38,7 @@ fn help_shows_examples_and_every_option() {
         "--min-accuracy",
         "Examples:",
         "devices",
+        "fetch",
     ] {
         assert!(text.contains(option), "{option}");
     }
