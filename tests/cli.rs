@@ -27,7 +27,9 @@ fn help_shows_examples_and_every_option() {
         "--eval-every",
         "--checkpoint-every",
         "--resume",
+        "--dataset",
         "--data-dir",
+        "--mirror",
         "--train-range",
         "--test-range",
         "--classes",
@@ -39,6 +41,7 @@ fn help_shows_examples_and_every_option() {
         "--min-accuracy",
         "Examples:",
         "devices",
+        "fetch",
     ] {
         assert!(text.contains(option), "{option}");
     }

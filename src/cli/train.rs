@@ -126,6 +126,8 @@ impl From<Arguments> for train::Options {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::commands::source::Named;
+    use crate::data::catalog::Published;
     use crate::learn::config::Config;
     use crate::learn::device::Choice;
     use crate::learn::weights::Init;
@@ -219,10 +221,25 @@ mod tests {
             ("--init zeros", "--init"),
             ("--device gpu", "--device"),
             ("--force", "--out"),
+            ("--dataset cifar", "--dataset"),
+            ("--mirror example.org", "--mirror"),
         ] {
             let error = options(line).unwrap_err();
             assert!(error.contains(option), "{line}: {error}");
         }
+    }
+
+    #[test]
+    fn data_sets_have_names_and_mirrors_an_order() {
+        let line = "--dataset fashion-mnist --mirror http://a/x/ --mirror https://b";
+        let source = options(line).unwrap().source;
+        let set = Named::Published(Published::FashionMnist);
+        assert_eq!((source.dataset, source.data_dir), (Some(set), None));
+        let mirrors: Vec<String> = source.mirrors.iter().map(ToString::to_string).collect();
+        assert_eq!(mirrors, ["http://a/x", "https://b"]);
+        let source = options("--dataset mnist-10k").unwrap().source;
+        assert_eq!(source.dataset, Some(Named::Embedded));
+        assert_eq!(options("").unwrap().source.dataset, None);
     }
 
     #[test]

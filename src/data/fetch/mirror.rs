@@ -46,6 +46,7 @@ impl FromStr for Mirror {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::catalog::Published;
 
     #[test]
     fn names_are_put_after_the_folder() {
@@ -55,6 +56,15 @@ mod tests {
         }
         let mirror: Mirror = "http://127.0.0.1:8000".parse().unwrap();
         assert_eq!(mirror.url("a.gz"), "http://127.0.0.1:8000/a.gz");
+    }
+
+    #[test]
+    fn every_known_mirror_is_one() {
+        for set in [Published::Mnist, Published::FashionMnist, Published::Kmnist] {
+            for text in set.mirrors() {
+                text.parse::<Mirror>().unwrap();
+            }
+        }
     }
 
     #[test]
