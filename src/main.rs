@@ -5,13 +5,18 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use mnist_tch::cli::{self, Command};
-use mnist_tch::commands::{devices, train};
+use mnist_tch::commands::{completions, describe, devices, evaluate, export, predict, train};
 
 fn main() -> ExitCode {
     let start = Instant::now();
     let outcome = match cli::parse() {
         Command::Train(options) => train::run(&options, start),
+        Command::Evaluate(options) => evaluate::run(&options),
+        Command::Predict(options) => predict::run(&options),
+        Command::Export(options) => export::run(&options),
+        Command::Describe(options) => describe::run(&options),
         Command::Devices => devices::run(),
+        Command::Completions(script) => completions::run(&script),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -3,11 +3,15 @@
 //! Everything that leaves this module is valid by its type; nothing behind it compares strings. A file per
 //! command, beside what they share: `groups` of options and the `values` that may be typed.
 
+mod completions;
+mod evaluate;
+mod export;
 mod groups;
+mod predict;
 mod train;
 mod values;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::commands;
 
@@ -16,8 +20,18 @@ use crate::commands;
 pub enum Command {
     /// Train.
     Train(commands::train::Options),
+    /// Score a trained model.
+    Evaluate(commands::evaluate::Options),
+    /// Answer people's own pictures.
+    Predict(commands::predict::Options),
+    /// Write a trained model as ONNX.
+    Export(commands::export::Options),
+    /// Show what the network is made of.
+    Describe(commands::describe::Options),
     /// Show what this machine has.
     Devices,
+    /// Print this script for a shell.
+    Completions(String),
 }
 
 const LONG_ABOUT: &str = "\
@@ -32,6 +46,10 @@ Examples:
   mnist-tch --device cuda                        on the GPU or not at all
   mnist-tch --device cpu --min-accuracy 0.9      in CI: exit status 1 below 90 %
   mnist-tch --data-dir mnist --epochs 1          your own IDX files, train-images-idx3-ubyte(.gz) and so on
+  mnist-tch evaluate --model first               precision, recall, F1 and the matrix, on the run's own test images
+  mnist-tch predict --model first photo.jpg      your own pictures, folders of them, - for stdin
+  mnist-tch export --model first model.onnx      for other runtimes
+  mnist-tch describe --png network.png           the layers as a table and as a figure
   mnist-tch devices                              which devices there are, which libtorch, and why not CUDA
 
 Exit status: 0 done, 1 failed, 2 wrong usage. Results go to stdout, progress to stderr.";
@@ -55,8 +73,18 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
+    /// Score a trained model: accuracy, precision, recall, F1, confusion matrix
+    Evaluate(evaluate::Arguments),
+    /// Tell the digits on your own pictures
+    Predict(predict::Arguments),
+    /// Write a trained model as an ONNX file
+    Export(export::Export),
+    /// Show the layers: shapes, parameters, multiply-adds; as a figure too
+    Describe(export::Describe),
     /// Show libtorch, the CUDA driver, the GPUs and the threads of this machine
     Devices,
+    /// Print the script that completes this program's options in a shell
+    Completions(completions::Arguments),
 }
 
 /// Reads the command line of this process. Help, version and usage errors end it.
@@ -64,7 +92,14 @@ enum Verb {
 pub fn parse() -> Command {
     let arguments = Arguments::parse();
     match arguments.command {
+        Some(Verb::Evaluate(arguments)) => Command::Evaluate(arguments.into()),
+        Some(Verb::Predict(arguments)) => Command::Predict(arguments.into()),
+        Some(Verb::Export(arguments)) => Command::Export(arguments.into()),
+        Some(Verb::Describe(arguments)) => Command::Describe(arguments.into()),
         Some(Verb::Devices) => Command::Devices,
+        Some(Verb::Completions(arguments)) => {
+            Command::Completions(arguments.script(Arguments::command()))
+        }
         None => Command::Train(arguments.train.into()),
     }
 }
@@ -72,7 +107,6 @@ pub fn parse() -> Command {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
 
     #[test]
     fn clap_finds_no_fault_with_the_definition() {

@@ -2,7 +2,13 @@
 //!
 //! Results go to stdout, everything else to stderr. Nothing outside this folder and `main` prints.
 
+pub mod completions;
+pub mod describe;
 pub mod devices;
+pub mod evaluate;
+pub mod export;
+pub mod model;
+pub mod predict;
 mod progress;
 pub mod source;
 pub mod train;
@@ -28,6 +34,11 @@ fn print(text: &str) -> Result<()> {
 /// Tells the user something that is not a result. Where stderr is closed there is nobody to tell.
 fn note(text: &str) {
     let _ = writeln!(io::stderr().lock(), "{text}");
+}
+
+/// What the classes are called in pictures.
+fn class_names(classes: usize) -> Vec<String> {
+    (0..classes).map(|class| class.to_string()).collect()
 }
 
 /// The device that is asked for; with a note why `auto` took the CPU although there is an NVIDIA driver.

@@ -11,16 +11,17 @@ use jiff::Timestamp;
 use super::devices::libtorch_version;
 use super::progress::Progress;
 use super::source::Source;
-use crate::data::Split;
+use crate::data::{CLASSES, Dataset, Split};
 use crate::learn::config::Config;
-use crate::learn::device::Choice;
+use crate::learn::device::{Choice, Device};
+use crate::learn::prediction;
 use crate::learn::record::{ConfusionMatrix, StepRecord};
 use crate::learn::training::Training;
 use crate::learn::weights::Weights;
 use crate::report::run_dir::{self, RunDir};
 use crate::report::summary::{self, Data, Summary, Timings};
 use crate::report::tables::{self, AccuracyLog};
-use crate::report::{curve, heatmap};
+use crate::report::{curve, heatmap, mistakes};
 
 /// Where runs go that were not told where to go.
 const RUNS: &str = "runs";
@@ -93,12 +94,9 @@ pub fn run(options: &Options, program_start: Instant) -> Result<()> {
         final_accuracy: history.confusion.accuracy(),
         timings,
     };
-    write_files(
-        &run_dir,
-        &history,
-        &training.weights()?,
-        &summary.to_json()?,
-    )?;
+    let weights = training.weights()?;
+    write_mistakes(&run_dir, &weights, &split.test, device)?;
+    write_files(&run_dir, &history, &weights, &summary.to_json()?)?;
     if !options.quiet {
         super::print(&result_text(&history, run_dir.path(), timings))?;
     }
@@ -180,9 +178,7 @@ fn write_files(
     summary: &str,
 ) -> Result<()> {
     let confusion = &history.confusion;
-    let labels: Vec<String> = (0..confusion.classes())
-        .map(|class| class.to_string())
-        .collect();
+    let labels = super::class_names(confusion.classes());
     run_dir.write(run_dir::MODEL, &weights.to_safetensors()?)?;
     run_dir.write(run_dir::CONFUSION_CSV, &tables::confusion_csv(confusion)?)?;
     run_dir.write(
@@ -192,6 +188,21 @@ fn write_files(
     run_dir.write(run_dir::ACCURACY_PNG, &curve::curve(&history.records)?)?;
     // Last, because it says that the run is complete.
     run_dir.write(run_dir::SUMMARY, summary.as_bytes())
+}
+
+/// Asks the trained network once more for every answer, not only their count.
+fn write_mistakes(
+    run_dir: &RunDir,
+    weights: &Weights,
+    test: &Dataset,
+    device: Device,
+) -> Result<()> {
+    let answers = prediction::answers(weights, test, device)?;
+    let names = super::class_names(CLASSES);
+    run_dir.write(
+        run_dir::MISTAKES_PNG,
+        &mistakes::picture(&answers, test, &names)?,
+    )
 }
 
 fn result_text(history: &History, folder: &Path, timings: Timings) -> String {

@@ -6,6 +6,7 @@
 pub mod embedded;
 pub mod folder;
 pub mod idx;
+pub mod picture;
 
 use std::fmt::Write;
 use std::ops::Range;
@@ -59,6 +60,14 @@ impl Dataset {
             );
         }
         Ok(Self { pixels, labels })
+    }
+
+    /// Images whose classes nobody knows, such as people's own pictures: `pixels` are 28x28 grey values each, and
+    /// the labels are all 0 and mean nothing.
+    #[must_use]
+    pub fn unlabelled(pixels: Vec<u8>) -> Self {
+        let labels = vec![0; pixels.len() / PIXELS];
+        Self { pixels, labels }
     }
 
     /// Number of images.

@@ -3,13 +3,17 @@
 //! In the order of dependence: what comes out (`record`); what libtorch does when it fails (`libtorch`);
 //! where the work is done (`nvidia`, `cuda`, `device`); what is learnt (`weights`, `network`, `adam`); by
 //! which rules and on what (`config`, `schedule`, `images`); by whom (`pool`, `replica`); what is not read
-//! yet (`pending`); and the loop that puts them together (`training`). `prediction` asks a network without
-//! training it.
+//! yet (`pending`); and the loop that puts them together (`training`). A trained network is scored by
+//! `evaluation`, class by class in `class_scores`; `prediction` asks it without a score, and an `answer` is what it
+//! says to one image. `structure` tells what it is made of.
 
 pub mod adam;
+pub mod answer;
+pub mod class_scores;
 pub mod config;
 pub mod cuda;
 pub mod device;
+pub mod evaluation;
 mod images;
 pub mod libtorch;
 mod network;
@@ -20,5 +24,6 @@ pub mod prediction;
 pub mod record;
 mod replica;
 pub mod schedule;
+pub mod structure;
 pub mod training;
 pub mod weights;

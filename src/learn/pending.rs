@@ -104,7 +104,8 @@ pub fn read(steps: Vec<Pending>) -> Result<Vec<Result<Step>>> {
     Ok(steps.into_iter().zip(losses).map(step).collect())
 }
 
-fn confusion(counts: &[i64]) -> ConfusionMatrix {
+/// Confusion counts as they come from the device (true class x classes + predicted class) as a matrix.
+pub fn confusion(counts: &[i64]) -> ConfusionMatrix {
     let mut matrix = ConfusionMatrix::new(CLASSES);
     for (cell, &count) in counts.iter().enumerate() {
         matrix.add(cell / CLASSES, cell % CLASSES, count.unsigned_abs());

@@ -4,10 +4,15 @@
 
 mod canvas;
 pub mod curve;
+pub mod file;
 pub mod heatmap;
+pub mod mistakes;
 mod numbers;
+pub mod onnx;
 mod palette;
+pub mod predictions;
 pub mod run_dir;
+pub mod structure;
 pub mod summary;
 pub mod tables;
 mod text;

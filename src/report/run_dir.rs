@@ -1,10 +1,12 @@
 //! The folder that a run leaves behind, and how files get into it without ever being half there or lost.
 
 use std::fs::{self, File};
-use std::io::{ErrorKind, Write};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
+
+use super::file;
 
 /// One row per scored step.
 pub const ACCURACY_CSV: &str = "accuracy.csv";
@@ -14,17 +16,20 @@ pub const ACCURACY_PNG: &str = "accuracy.png";
 pub const CONFUSION_CSV: &str = "confusion.csv";
 /// The confusion matrix as a heatmap.
 pub const CONFUSION_PNG: &str = "confusion.png";
+/// The most confident wrong answers after the last step.
+pub const MISTAKES_PNG: &str = "mistakes.png";
 /// The final weights.
 pub const MODEL: &str = "model.safetensors";
 /// Configuration, data, versions, results and timings.
 pub const SUMMARY: &str = "summary.json";
 
 /// Everything a run writes, in the order in which people look for it.
-pub const FILES: [&str; 6] = [
+pub const FILES: [&str; 7] = [
     ACCURACY_CSV,
     ACCURACY_PNG,
     CONFUSION_CSV,
     CONFUSION_PNG,
+    MISTAKES_PNG,
     MODEL,
     SUMMARY,
 ];
@@ -59,6 +64,24 @@ impl RunDir {
             );
             fs::remove_file(&file).with_context(|| format!("cannot remove {}", file.display()))?;
         }
+        Ok(Self { path: path.into() })
+    }
+
+    /// Makes `path` ready for files of these names beside whatever it holds; nothing is removed. Where one of them is
+    /// there already the folder is refused, except with `force`.
+    ///
+    /// # Errors
+    /// When it holds one of the files, is a file, or cannot be made.
+    pub fn beside(path: &Path, names: &[&str], force: bool) -> Result<Self> {
+        let shown = path.display();
+        ensure!(
+            !path.exists() || path.is_dir(),
+            "{shown} is a file: --out takes a folder"
+        );
+        for name in names {
+            file::refuse_taken(&path.join(name), force)?;
+        }
+        fs::create_dir_all(path).with_context(|| format!("cannot make the folder {shown}"))?;
         Ok(Self { path: path.into() })
     }
 
@@ -109,19 +132,7 @@ impl RunDir {
     /// # Errors
     /// When it cannot be written, for example because the disk is full.
     pub fn write(&self, name: &str, bytes: &[u8]) -> Result<()> {
-        let path = self.path.join(name);
-        let partial = self.path.join(format!(".{name}.partial"));
-        let write = || {
-            let mut file = File::create(&partial)?;
-            file.write_all(bytes)?;
-            file.sync_all()?;
-            fs::rename(&partial, &path)
-        };
-        write().with_context(|| {
-            // What is left of it helps nobody; that this may fail too changes nothing.
-            let _ = fs::remove_file(&partial);
-            format!("cannot write {}", path.display())
-        })
+        file::write(&self.path.join(name), bytes)
     }
 }
 

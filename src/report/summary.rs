@@ -1,7 +1,7 @@
 //! `summary.json`: what was run, on what, with which result, and how long it took.
 
-use anyhow::Result;
-use serde::Serialize;
+use anyhow::{Context, Result};
+use serde::{Deserialize, Serialize};
 
 use super::tables::milestones;
 use crate::learn::record::StepRecord;
@@ -32,7 +32,7 @@ pub struct Summary<C> {
 }
 
 /// Which images.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Data {
     /// A data set's name, or a folder.
     pub name: String,
@@ -42,6 +42,19 @@ pub struct Data {
     pub test_images: usize,
     /// SHA-256 of training pixels, training labels, test pixels and test labels.
     pub sha256: String,
+}
+
+/// What a `summary.json` says of the images of its run.
+///
+/// # Errors
+/// When `text` is no such file.
+pub fn data_of(text: &[u8]) -> Result<Data> {
+    #[derive(Deserialize)]
+    struct Part {
+        data: Data,
+    }
+    let part: Part = serde_json::from_slice(text).context("not the summary of a run")?;
+    Ok(part.data)
 }
 
 /// Seconds.
