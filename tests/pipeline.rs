@@ -87,6 +87,7 @@ fn a_run_leaves_these_files_and_no_others() {
         "accuracy.png",
         "confusion.csv",
         "confusion.png",
+        "mistakes.png",
         "model.safetensors",
         "summary.json",
     ];

@@ -3,14 +3,18 @@
 //! Everything that leaves this module is valid by its type; nothing behind it compares strings. A file per
 //! command, beside what they share: `groups` of options and the `values` that may be typed.
 
+mod completions;
+mod evaluate;
+mod export;
 mod fetch;
 mod groups;
+mod predict;
 mod reproduce;
 mod show;
 mod train;
 mod values;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::commands;
 
@@ -19,16 +23,26 @@ use crate::commands;
 pub enum Command {
     /// Train.
     Train(commands::train::Options),
-    /// Run many seeds and compare.
-    Reproduce(commands::reproduce::Options),
     /// Go on with a run that was stopped.
     Resume(commands::resume::Options),
+    /// Run many seeds and compare.
+    Reproduce(commands::reproduce::Options),
+    /// Score a trained model.
+    Evaluate(commands::evaluate::Options),
+    /// Answer people's own pictures.
+    Predict(commands::predict::Options),
+    /// Write a trained model as ONNX.
+    Export(commands::export::Options),
+    /// Show what the network is made of.
+    Describe(commands::describe::Options),
     /// Draw images with their labels.
     Show(commands::show::Options),
-    /// Show what this machine has.
-    Devices,
     /// Get a data set.
     Fetch(commands::fetch::Options),
+    /// Show what this machine has.
+    Devices,
+    /// Print this script for a shell.
+    Completions(String),
 }
 
 const LONG_ABOUT: &str = "\
@@ -49,6 +63,10 @@ Examples:
   mnist-tch --data-dir mnist --train-range 0..5000 --test-range train:5000..10000
                                                  the article's images out of MNIST's training file
   mnist-tch show --range test:0..200             a picture of images with their labels
+  mnist-tch evaluate --model first               precision, recall, F1 and the matrix, on the run's own test images
+  mnist-tch predict --model first photo.jpg      your own pictures, folders of them, - for stdin
+  mnist-tch export --model first model.onnx      for other runtimes
+  mnist-tch describe --png network.png           the layers as a table and as a figure
   mnist-tch devices                              which devices there are, which libtorch, and why not CUDA
 
 Exit status: 0 done, 1 failed, 2 wrong usage, 130 stopped by Ctrl-C, 143 by SIGTERM. Results go to stdout, progress to stderr.";
@@ -74,12 +92,22 @@ struct Arguments {
 enum Verb {
     /// Run the same job for many seeds: is the article's curve one of them?
     Reproduce(Box<reproduce::Arguments>),
+    /// Score a trained model: accuracy, precision, recall, F1, confusion matrix
+    Evaluate(evaluate::Arguments),
+    /// Tell the digits on your own pictures
+    Predict(predict::Arguments),
+    /// Write a trained model as an ONNX file
+    Export(export::Export),
+    /// Show the layers: shapes, parameters, multiply-adds; as a figure too
+    Describe(export::Describe),
     /// Draw images with their labels into a PNG, to see what there is to train on
     Show(show::Arguments),
-    /// Show libtorch, the CUDA driver, the GPUs and the threads of this machine
-    Devices,
     /// Fetch MNIST, Fashion-MNIST or KMNIST, or see that it is there; --dataset does so by itself
     Fetch(fetch::Arguments),
+    /// Show libtorch, the CUDA driver, the GPUs and the threads of this machine
+    Devices,
+    /// Print the script that completes this program's options in a shell
+    Completions(completions::Arguments),
 }
 
 /// Reads the command line of this process. Help, version and usage errors end it.
@@ -88,9 +116,16 @@ pub fn parse() -> Command {
     let arguments = Arguments::parse();
     match arguments.command {
         Some(Verb::Reproduce(arguments)) => Command::Reproduce((*arguments).into()),
+        Some(Verb::Evaluate(arguments)) => Command::Evaluate(arguments.into()),
+        Some(Verb::Predict(arguments)) => Command::Predict(arguments.into()),
+        Some(Verb::Export(arguments)) => Command::Export(arguments.into()),
+        Some(Verb::Describe(arguments)) => Command::Describe(arguments.into()),
         Some(Verb::Show(arguments)) => Command::Show(arguments.into()),
-        Some(Verb::Devices) => Command::Devices,
         Some(Verb::Fetch(arguments)) => Command::Fetch(arguments.into()),
+        Some(Verb::Devices) => Command::Devices,
+        Some(Verb::Completions(arguments)) => {
+            Command::Completions(arguments.script(Arguments::command()))
+        }
         None => arguments.train.into(),
     }
 }
@@ -98,7 +133,6 @@ pub fn parse() -> Command {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
 
     #[test]
     fn clap_finds_no_fault_with_the_definition() {

@@ -94,44 +94,12 @@ pub fn classes(text: &str) -> Result<usize, String> {
 
 /// Images to train on: of the training file unless said.
 pub fn train_range(text: &str) -> Result<Selection, String> {
-    selection(text, Part::Train)
+    Selection::parse(text, Part::Train)
 }
 
 /// Images to score: of the test file unless said.
 pub fn test_range(text: &str) -> Result<Selection, String> {
-    selection(text, Part::Test)
-}
-
-/// `A..B`, `..B`, `A..` or `..`, with `train:` or `test:` before it for another file than `part`.
-fn selection(text: &str, part: Part) -> Result<Selection, String> {
-    let named = Part::ALL.into_iter().find_map(|part| {
-        let range = text.strip_prefix(part.name())?.strip_prefix(':')?;
-        Some((part, range))
-    });
-    let (part, range) = named.unwrap_or((part, text));
-    let bounds = || {
-        let (start, end) = range.split_once("..")?;
-        let number = |text: &str| {
-            text.bytes()
-                .all(|byte| byte.is_ascii_digit())
-                .then(|| text.parse().ok())?
-        };
-        let start = if start.is_empty() { 0 } else { number(start)? };
-        let end = if end.is_empty() {
-            None
-        } else {
-            Some(number(end)?)
-        };
-        Some((start, end))
-    };
-    let (start, end) =
-        bounds().ok_or("a range such as 0..5000, ..5000 or train:5000..10000 is expected")?;
-    if end.is_some_and(|end| end <= start) {
-        return Err(
-            "the range is empty: A..B takes the images from A up to but not including B".to_owned(),
-        );
-    }
-    Ok(Selection { part, start, end })
+    Selection::parse(text, Part::Test)
 }
 
 #[cfg(test)]

@@ -2,10 +2,16 @@
 //!
 //! Results go to stdout, everything else to stderr. Nothing outside this folder and `main` prints.
 
+pub mod completions;
+pub mod describe;
 pub mod devices;
 mod download;
+pub mod evaluate;
+pub mod export;
 pub mod fetch;
 pub mod interrupt;
+pub mod model;
+pub mod predict;
 mod progress;
 pub mod reproduce;
 mod results;

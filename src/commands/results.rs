@@ -5,11 +5,13 @@ use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 
+use crate::data::Dataset;
+use crate::learn::answer::Answer;
 use crate::learn::checkpoint::Checkpoint;
 use crate::learn::weights::Weights;
 use crate::report::run_dir::{self, RunDir};
 use crate::report::summary::Timings;
-use crate::report::{curve, heatmap, tables};
+use crate::report::{curve, heatmap, mistakes, tables};
 
 /// Writes `confusion.csv` and both pictures; nothing before the first score. `names` are those of the classes.
 ///
@@ -31,6 +33,20 @@ pub fn write_scores<A>(run_dir: &RunDir, run: &Checkpoint<A>, names: &[String]) 
 /// When it cannot be written.
 pub fn write_model(run_dir: &RunDir, weights: &Weights) -> Result<()> {
     run_dir.write(run_dir::MODEL, &weights.to_safetensors()?)
+}
+
+/// Writes `mistakes.png`: the most confident wrong ones of the `answers` to the `test` images.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn write_mistakes(
+    run_dir: &RunDir,
+    answers: &[Answer],
+    test: &Dataset,
+    names: &[String],
+) -> Result<()> {
+    let picture = mistakes::picture(answers, test, names)?;
+    run_dir.write(run_dir::MISTAKES_PNG, &picture)
 }
 
 /// What a finished run prints: the article's table, the confusion matrix, how long it took, the files.

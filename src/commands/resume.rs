@@ -67,6 +67,7 @@ pub fn run(options: &Options, program_start: Instant) -> Result<()> {
         run_dir,
         run,
         training,
+        test: split.test,
         device,
         threads: options.threads,
         quiet: options.quiet,

@@ -16,8 +16,10 @@ use super::interrupt::{Interrupt, Signal, Stopped};
 use super::progress::Progress;
 use super::results;
 use super::source::Source;
+use crate::data::Dataset;
 use crate::learn::checkpoint::Checkpoint;
 use crate::learn::device::Device;
+use crate::learn::prediction;
 use crate::learn::record::Step;
 use crate::learn::state::State;
 use crate::learn::training::Training;
@@ -50,6 +52,8 @@ pub struct Session {
     pub run: Checkpoint<About>,
     /// The run from there on.
     pub training: Training,
+    /// The images that are scored.
+    pub test: Dataset,
     /// Where it trains.
     pub device: Device,
     /// Threads on the CPU.
@@ -169,7 +173,10 @@ impl Session {
     fn finish(self, start_seconds: f64) -> Result<()> {
         let run = &self.run;
         results::write_scores(&self.run_dir, run, self.class_names())?;
-        results::write_model(&self.run_dir, &self.training.weights()?)?;
+        let weights = self.training.weights()?;
+        results::write_model(&self.run_dir, &weights)?;
+        let answers = prediction::answers(&weights, &self.test, self.device)?;
+        results::write_mistakes(&self.run_dir, &answers, &self.test, self.class_names())?;
         let summary = self.summary(start_seconds)?;
         // After all others, because it says that the run is complete; from then on no checkpoint is needed.
         let json = summary.to_json()?;

@@ -9,7 +9,7 @@ use super::source::DataSet;
 use crate::data::Dataset;
 use crate::data::selection::{Part, Selection};
 use crate::report::contact_sheet::{MOST, contact_sheet};
-use crate::report::run_dir::write_whole;
+use crate::report::file;
 
 /// How many images are shown unless said.
 const USUAL: usize = 100;
@@ -33,14 +33,7 @@ pub struct Options {
 /// When the images cannot be read or the picture cannot be written.
 pub fn run(options: &Options) -> Result<()> {
     let (out, shown) = (&options.out, options.out.display());
-    ensure!(
-        !out.is_dir(),
-        "--out {shown} is a folder: --out takes a file"
-    );
-    ensure!(
-        options.force || !out.exists(),
-        "--out {shown} exists: choose another name, or replace it with --force"
-    );
+    file::refuse_taken(out, options.force)?;
     let files = options.data_set.open(false)?;
     let part = options
         .range
@@ -61,7 +54,7 @@ pub fn run(options: &Options) -> Result<()> {
     );
     let names = files.class_names(options.data_set.classes);
     let title = format!("{} {taken}", files.name());
-    write_whole(out, &contact_sheet(&images, &names, &title)?)?;
+    file::write(out, &contact_sheet(&images, &names, &title)?)?;
     super::print(&text(&images, &names, &format!("{shown}: {title}")))
 }
 

@@ -101,9 +101,9 @@ impl Source {
         Data {
             name: split.name.clone(),
             classes: split.classes.clone(),
-            train_range: Selection::taken(self.train.part, &split.train).to_string(),
+            train_range: Selection::taken(self.train.part, &split.train),
             train_images: split.train.len(),
-            test_range: Selection::taken(self.test.part, &split.test).to_string(),
+            test_range: Selection::taken(self.test.part, &split.test),
             test_images: split.test.len(),
             sha256: split.sha256(),
         }

@@ -81,6 +81,7 @@ pub fn run(options: &Options, program_start: Instant) -> Result<()> {
             },
         },
         training,
+        test: split.test,
         device,
         threads: options.threads,
         quiet: options.quiet,

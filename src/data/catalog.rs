@@ -52,6 +52,9 @@ impl PublishedFile {
 }
 
 impl Published {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Mnist, Self::FashionMnist, Self::Kmnist];
+
     /// The name that is typed, and that the folder of its files has.
     #[must_use]
     pub fn name(self) -> &'static str {

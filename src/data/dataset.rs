@@ -48,6 +48,18 @@ impl Dataset {
         })
     }
 
+    /// Images whose classes nobody knows, such as people's own pictures: `pixels` are 28x28 grey values each, and
+    /// the labels are all 0 and mean nothing.
+    #[must_use]
+    pub fn unlabelled(pixels: Vec<u8>) -> Self {
+        let count = pixels.len() / PIXELS;
+        let labels = vec![0; count];
+        Self {
+            file: Arc::new(Arrays { pixels, labels }),
+            range: 0..count,
+        }
+    }
+
     /// Number of images.
     #[must_use]
     pub fn len(&self) -> usize {

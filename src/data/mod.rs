@@ -10,6 +10,7 @@ pub mod fetch;
 pub mod files;
 pub mod folder;
 pub mod idx;
+pub mod picture;
 pub mod selection;
 
 mod dataset;

@@ -34,6 +34,7 @@ impl Part {
 
 /// A part of one file, written as `train:0..5000`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
 pub struct Selection {
     /// Which file.
     pub part: Part,
@@ -52,6 +53,42 @@ impl Selection {
             start: 0,
             end: None,
         }
+    }
+
+    /// Reads `A..B`, `..B`, `A..` or `..`, with `train:` or `test:` before it for another file than `part`.
+    ///
+    /// # Errors
+    /// What is expected instead.
+    pub fn parse(text: &str, part: Part) -> Result<Self, String> {
+        let named = Part::ALL.into_iter().find_map(|part| {
+            let range = text.strip_prefix(part.name())?.strip_prefix(':')?;
+            Some((part, range))
+        });
+        let (part, range) = named.unwrap_or((part, text));
+        let bounds = || {
+            let (start, end) = range.split_once("..")?;
+            let number = |text: &str| {
+                text.bytes()
+                    .all(|byte| byte.is_ascii_digit())
+                    .then(|| text.parse().ok())?
+            };
+            let start = if start.is_empty() { 0 } else { number(start)? };
+            let end = if end.is_empty() {
+                None
+            } else {
+                Some(number(end)?)
+            };
+            Some((start, end))
+        };
+        let (start, end) =
+            bounds().ok_or("a range such as 0..5000, ..5000 or train:5000..10000 is expected")?;
+        if end.is_some_and(|end| end <= start) {
+            return Err(
+                "the range is empty: A..B takes the images from A up to but not including B"
+                    .to_owned(),
+            );
+        }
+        Ok(Self { part, start, end })
     }
 
     /// Which images of the file `part` these are.
@@ -75,6 +112,20 @@ impl Selection {
             "{option} {self} is not within the {length} images of the {name} file"
         );
         file.slice(start..end)
+    }
+}
+
+impl From<Selection> for String {
+    fn from(selection: Selection) -> Self {
+        selection.to_string()
+    }
+}
+
+impl TryFrom<String> for Selection {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        Self::parse(&text, Part::Train)
     }
 }
 

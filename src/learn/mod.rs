@@ -4,13 +4,18 @@
 //! where the work is done (`nvidia`, `cuda`, `device`); what is learnt (`weights`, `network`, `adam`) and how it
 //! is kept (`state`, `checkpoint`); by which rules and on what (`config`, `schedule`, `images`); by whom (`pool`,
 //! `replica`); what is not read yet (`pending`); and the loop that puts them together (`training`). `sweep` goes
-//! through that loop for many seeds; `prediction` asks a network without training it.
+//! through that loop for many seeds. A trained network is scored by `evaluation`, class by class in
+//! `class_scores`; `prediction` asks it without a score, and an `answer` is what it says to one image.
+//! `structure` tells what it is made of.
 
 pub mod adam;
+pub mod answer;
 pub mod checkpoint;
+pub mod class_scores;
 pub mod config;
 pub mod cuda;
 pub mod device;
+pub mod evaluation;
 mod images;
 pub mod libtorch;
 mod network;
@@ -22,6 +27,7 @@ pub mod record;
 mod replica;
 pub mod schedule;
 pub mod state;
+pub mod structure;
 pub mod sweep;
 pub mod training;
 pub mod weights;

@@ -7,6 +7,7 @@ use tch::nn::{self, Module};
 use tch::{Device, Kind, Reduction, TchError, Tensor};
 
 use super::weights::parameters;
+use crate::data::SIDE;
 
 /// One copy of the network.
 #[derive(Debug)]
@@ -65,6 +66,14 @@ impl Network {
     /// Logits (n x classes, f32) of `images` (n x 1 x 28 x 28, f32, plain or in oneDNN's layout).
     pub fn forward(&self, images: &Tensor) -> Tensor {
         self.layers.forward(images)
+    }
+
+    /// Shape of each layer's output for one image, in the order of the layers.
+    pub fn output_shapes(&self) -> Vec<Vec<i64>> {
+        let side = i64::try_from(SIDE).unwrap_or(i64::MAX);
+        let image = Tensor::zeros([1, 1, side, side], (Kind::Float, self.flat.device()));
+        let outputs = tch::no_grad(|| self.layers.forward_all(&image, None));
+        outputs.iter().map(Tensor::size).collect()
     }
 
     /// A batch's share of the loss (a scalar) and of its gradient (flat, as the weights): the cross-entropy of `images`

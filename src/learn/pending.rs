@@ -117,7 +117,8 @@ pub fn read(steps: Vec<Pending>, classes: usize) -> Result<Vec<Result<Step>>> {
     Ok(steps.into_iter().zip(losses).map(step).collect())
 }
 
-fn confusion(counts: &[i64], classes: usize) -> ConfusionMatrix {
+/// Confusion counts as they come from the device (true class x classes + predicted class) as a matrix.
+pub fn confusion(counts: &[i64], classes: usize) -> ConfusionMatrix {
     let mut matrix = ConfusionMatrix::new(classes);
     for (cell, &count) in counts.iter().enumerate() {
         matrix.add(cell / classes, cell % classes, count.unsigned_abs());

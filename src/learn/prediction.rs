@@ -2,6 +2,7 @@
 
 use anyhow::{Result, ensure};
 
+use super::answer::Answer;
 use super::device::Device;
 use super::images::{self, Placement};
 use super::libtorch;
@@ -11,6 +12,15 @@ use crate::data::Dataset;
 
 /// One logit per class, in the order of classes.
 pub type Logits = Vec<f32>;
+
+/// What the network says to each image of `dataset`.
+///
+/// # Errors
+/// As those of [`logits`].
+pub fn answers(weights: &Weights, dataset: &Dataset, device: Device) -> Result<Vec<Answer>> {
+    let logits = logits(weights, dataset, device)?;
+    Ok(logits.iter().map(|row| Answer::from_logits(row)).collect())
+}
 
 /// The logits of each image of `dataset`.
 ///

@@ -102,15 +102,18 @@ impl Replica {
                 chunk,
             } => {
                 self.network.set_weights(&weights)?;
-                let counts = self.score(chunk)?;
+                let counts = score(&self.network, &self.test[chunk])?;
                 Ok(Outcome::Score { step, counts })
             }
         })
     }
+}
 
-    fn score(&self, chunk: usize) -> Result<Tensor, TchError> {
-        let chunk = &self.test[chunk];
-        let images = chunk.images()?;
-        tch::no_grad(|| confusion_counts(&self.network.forward(&images), &chunk.rows, &chunk.ones))
-    }
+/// The confusion counts of one chunk, on the device: every score of the program, while training or not.
+///
+/// # Errors
+/// When libtorch fails.
+pub fn score(network: &Network, chunk: &Chunk) -> Result<Tensor, TchError> {
+    let images = chunk.images()?;
+    tch::no_grad(|| confusion_counts(&network.forward(&images), &chunk.rows, &chunk.ones))
 }

@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
 
+use super::file;
+
 /// One row per scored step.
 pub const ACCURACY_CSV: &str = "accuracy.csv";
 /// The accuracy curve.
@@ -16,6 +18,8 @@ pub const ACCURACY_PNG: &str = "accuracy.png";
 pub const CONFUSION_CSV: &str = "confusion.csv";
 /// The confusion matrix as a heatmap.
 pub const CONFUSION_PNG: &str = "confusion.png";
+/// The most confident wrong answers after the last step.
+pub const MISTAKES_PNG: &str = "mistakes.png";
 /// The final weights.
 pub const MODEL: &str = "model.safetensors";
 /// Configuration, data, versions, results and timings.
@@ -25,11 +29,12 @@ pub const SUMMARY: &str = "summary.json";
 pub const CHECKPOINT: &str = "checkpoint.safetensors";
 
 /// Everything a complete run leaves, in the order in which people look for it.
-pub const FILES: [&str; 6] = [
+pub const FILES: [&str; 7] = [
     ACCURACY_CSV,
     ACCURACY_PNG,
     CONFUSION_CSV,
     CONFUSION_PNG,
+    MISTAKES_PNG,
     MODEL,
     SUMMARY,
 ];
@@ -140,6 +145,23 @@ impl RunDir {
         })
     }
 
+    /// Makes `path` ready for files of these names beside whatever it holds; nothing is removed. Where one of them is
+    /// there already the folder is refused, except with `force`.
+    ///
+    /// # Errors
+    /// When it holds one of the files, is a file, or cannot be made.
+    pub fn beside(path: &Path, names: &[&str], force: bool) -> Result<Self> {
+        let shown = path.display();
+        ensure!(
+            !path.exists() || path.is_dir(),
+            "{shown} is a file: --out takes a folder"
+        );
+        for name in names {
+            file::refuse_taken(&path.join(name), force)?;
+        }
+        Self::shared(path)
+    }
+
     /// Makes a new folder `parent`/`stamp`, or `stamp`-2, `stamp`-3, ... where that is taken.
     ///
     /// # Errors
@@ -219,8 +241,8 @@ impl RunDir {
     /// # Errors
     /// When it cannot be written, for example because the disk is full.
     pub fn write(&self, name: &str, bytes: &[u8]) -> Result<()> {
-        let path = self.path.join(name);
-        write_through(&path, &format!(".{name}.{}", self.partial), bytes)?;
+        let partial = format!(".{name}.{}", self.partial);
+        file::write_through(&self.path.join(name), partial.as_ref(), bytes)?;
         // The new name, too; not every file system takes that.
         let _ = self.folder.as_ref().map(File::sync_all);
         Ok(())
@@ -248,32 +270,6 @@ impl Write for Growing {
     fn flush(&mut self) -> io::Result<()> {
         self.file.flush()
     }
-}
-
-/// Writes a whole file. It appears under its name complete and on the disk, or not at all.
-///
-/// # Errors
-/// When it cannot be written, for example because the disk is full.
-pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
-    let name = path.file_name().and_then(|name| name.to_str());
-    let name = name.with_context(|| format!("{} is no name for a file", path.display()))?;
-    write_through(path, &format!(".{name}.{PARTIAL}"), bytes)
-}
-
-/// Writes to `partial` in the folder of `path`, then gives it its name.
-fn write_through(path: &Path, partial: &str, bytes: &[u8]) -> Result<()> {
-    let partial = path.with_file_name(partial);
-    let write = || {
-        let mut file = File::create(&partial)?;
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        fs::rename(&partial, path)
-    };
-    write().with_context(|| {
-        // What is left of it helps nobody; that this may fail too changes nothing.
-        let _ = fs::remove_file(&partial);
-        format!("cannot write {}", path.display())
-    })
 }
 
 #[cfg(test)]

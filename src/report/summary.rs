@@ -1,9 +1,10 @@
 //! `summary.json`: what was run, on what, with which result, and how long it took.
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
 use super::tables::milestones;
+use crate::data::selection::Selection;
 use crate::learn::record::StepRecord;
 
 /// Everything needed to run it again and to compare the result.
@@ -32,22 +33,35 @@ pub struct Summary<C> {
 }
 
 /// Which images.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Data {
     /// A data set's name, or a folder.
     pub name: String,
     /// The names of the classes, in the order of labels.
     pub classes: Vec<String>,
     /// Which images were trained on, such as `train:0..5000`.
-    pub train_range: String,
+    pub train_range: Selection,
     /// Number of training images.
     pub train_images: usize,
     /// Which images were scored, such as `test:0..5000`.
-    pub test_range: String,
+    pub test_range: Selection,
     /// Number of test images.
     pub test_images: usize,
     /// SHA-256 of training pixels, training labels, test pixels and test labels.
     pub sha256: String,
+}
+
+/// What a `summary.json` says of the images of its run.
+///
+/// # Errors
+/// When `text` is no such file.
+pub fn data_of(text: &[u8]) -> Result<Data> {
+    #[derive(Deserialize)]
+    struct Part {
+        data: Data,
+    }
+    let part: Part = serde_json::from_slice(text).context("not the summary of a run")?;
+    Ok(part.data)
 }
 
 /// Seconds.

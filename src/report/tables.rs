@@ -6,6 +6,7 @@ use std::io::Write;
 use anyhow::{Context, Result};
 
 use super::ensemble::Ensemble;
+use crate::learn::class_scores::ClassScore;
 use crate::learn::record::{ConfusionMatrix, StepRecord};
 
 /// Writes the rows of `accuracy.csv` as they are made.
@@ -60,6 +61,36 @@ pub fn confusion_csv(matrix: &ConfusionMatrix) -> Result<Vec<u8>> {
         rows.serialize((class, counts))?;
     }
     Ok(rows.into_inner()?)
+}
+
+/// `classes.csv`: a row per class; a ratio without a denominator is an empty cell.
+///
+/// # Errors
+/// Only when the csv library refuses.
+pub fn classes_csv(scores: &[ClassScore]) -> Result<Vec<u8>> {
+    let mut rows = csv::Writer::from_writer(Vec::new());
+    rows.write_record(["label", "precision", "recall", "f1", "images"])?;
+    for score in scores {
+        let ratios = (score.precision, score.recall, score.f1);
+        rows.serialize((score.class, ratios, score.support))?;
+    }
+    Ok(rows.into_inner()?)
+}
+
+/// Precision, recall and F1 of each class for people; `-` where there is no denominator.
+#[must_use]
+pub fn classes_text(scores: &[ClassScore]) -> String {
+    let mut text = String::from("label  precision  recall      f1  images\n");
+    let show = |ratio: Option<f64>| ratio.map_or("-".to_owned(), |value| format!("{value:.4}"));
+    for score in scores {
+        let [precision, recall, f1] = [score.precision, score.recall, score.f1].map(show);
+        let (class, images) = (score.class, score.support);
+        let _ = writeln!(
+            text,
+            "{class:>5}  {precision:>9}  {recall:>6}  {f1:>6}  {images:>6}"
+        );
+    }
+    text
 }
 
 /// `curves.csv`: the accuracy of every seed after every scored step.
@@ -145,7 +176,7 @@ const MOST_CLASSES_AS_TEXT: usize = 26;
 #[must_use]
 pub fn confusion_text(matrix: &ConfusionMatrix, names: &[String]) -> String {
     if matrix.classes() > MOST_CLASSES_AS_TEXT {
-        return classes_text(matrix, names);
+        return confusion_list(matrix, names);
     }
     let counts = matrix.rows().flatten().copied();
     let largest = counts.max().unwrap_or(0).max(matrix.classes() as u64);
@@ -168,7 +199,7 @@ pub fn confusion_text(matrix: &ConfusionMatrix, names: &[String]) -> String {
     text
 }
 
-fn classes_text(matrix: &ConfusionMatrix, names: &[String]) -> String {
+fn confusion_list(matrix: &ConfusionMatrix, names: &[String]) -> String {
     let mut text = String::from("class  images  correct\n");
     for (class, row) in matrix.rows().enumerate() {
         let (images, correct) = (row.iter().sum::<u64>(), matrix.count(class, class));
@@ -278,6 +309,22 @@ mod tests {
             text.ends_with("   26       9        7  letter 26\n"),
             "{text}"
         );
+    }
+
+    #[test]
+    fn class_scores_without_a_denominator_are_empty_and_a_dash() {
+        let scores = [ClassScore {
+            class: 3,
+            precision: Some(0.75),
+            recall: None,
+            f1: Some(0.0),
+            support: 0,
+        }];
+        let text = String::from_utf8(classes_csv(&scores).unwrap()).unwrap();
+        assert_eq!(text, "label,precision,recall,f1,images\n3,0.75,,0.0,0\n");
+        let expected =
+            "label  precision  recall      f1  images\n    3     0.7500       -  0.0000       0\n";
+        assert_eq!(classes_text(&scores), expected);
     }
 
     #[test]

@@ -1,0 +1,211 @@
+#!/usr/bin/env python3
+"""Draws digits as people photograph or scan them: draw.py FOLDER [SEED].
+
+Nothing of MNIST is in them: every digit is a few strokes whose corner points were put down by hand, in two to four
+ways of writing it, drawn with a pen after every point has been moved a little. Each kind of picture gets a folder with
+20 files WAY-DIGIT.png or .jpg. The same seed draws the same pictures.
+"""
+
+import math
+import random
+import sys
+from pathlib import Path
+
+from PIL import Image, ImageChops, ImageDraw, ImageFilter
+
+# Ways of writing each digit: strokes of points (x to the right, y down, in a box of 1 x 1.4), smoothed when drawn.
+WAYS = {
+    0: [
+        [[(.55, .02), (.2, .2), (.05, .7), (.2, 1.25), (.55, 1.38), (.88, 1.15), (.95, .65), (.8, .18), (.5, .02)]],
+        [[(.7, .1), (.35, .08), (.12, .5), (.1, 1.0), (.35, 1.35), (.7, 1.25), (.9, .8), (.85, .35), (.6, .1)]],
+    ],
+    1: [
+        [[(.5, .0), (.5, .7), (.5, 1.4)]],
+        [[(.62, .0), (.52, .7), (.4, 1.4)]],
+        [[(.28, .35), (.45, .2), (.58, .02)], [(.58, .02), (.57, .7), (.56, 1.4)]],
+    ],
+    2: [
+        [[(.1, .35), (.25, .08), (.6, .02), (.85, .25), (.75, .6), (.4, 1.0), (.08, 1.35)], [(.08, 1.35), (.5, 1.34), (.95, 1.33)]],
+        [[(.08, .3), (.3, .05), (.7, .08), (.82, .35), (.6, .75), (.3, 1.1), (.12, 1.3), (.22, 1.18), (.42, 1.22), (.65, 1.36), (.95, 1.25)]],
+    ],
+    3: [
+        [[(.12, .15), (.45, .0), (.82, .18), (.75, .5), (.42, .66), (.8, .8), (.92, 1.1), (.6, 1.38), (.1, 1.28)]],
+        [[(.1, .05), (.5, .04), (.88, .04)], [(.88, .04), (.65, .35), (.45, .58)], [(.45, .58), (.8, .7), (.92, 1.02), (.65, 1.36), (.12, 1.3)]],
+    ],
+    4: [
+        [[(.15, .05), (.12, .4), (.1, .78)], [(.1, .78), (.5, .76), (.92, .74)], [(.72, .05), (.7, .7), (.68, 1.4)]],
+        [[(.65, .0), (.35, .45), (.05, .92)], [(.05, .92), (.5, .92), (.95, .9)], [(.66, .0), (.66, .7), (.65, 1.4)]],
+    ],
+    5: [
+        [[(.85, .03), (.5, .04), (.2, .05)], [(.2, .05), (.17, .3), (.14, .58)], [(.14, .58), (.5, .5), (.85, .7), (.88, 1.1), (.55, 1.38), (.08, 1.28)]],
+        [[(.25, .05), (.2, .35), (.18, .6), (.5, .55), (.82, .75), (.85, 1.1), (.5, 1.38), (.1, 1.25)], [(.25, .05), (.55, .04), (.9, .0)]],
+    ],
+    6: [
+        [[(.7, .02), (.35, .35), (.12, .85), (.2, 1.25), (.55, 1.38), (.85, 1.15), (.75, .82), (.45, .75), (.15, 1.0)]],
+        [[(.6, .0), (.25, .5), (.12, 1.0), (.35, 1.37), (.72, 1.3), (.82, 1.0), (.55, .8), (.25, .9), (.16, 1.1)]],
+    ],
+    7: [
+        [[(.08, .06), (.5, .05), (.92, .04)], [(.92, .04), (.62, .65), (.4, 1.4)]],
+        [[(.1, .08), (.5, .05), (.9, .05)], [(.9, .05), (.65, .6), (.45, 1.38)], [(.32, .72), (.6, .7), (.85, .68)]],
+    ],
+    8: [
+        [[(.8, .2), (.5, .02), (.2, .2), (.3, .5), (.65, .75), (.88, 1.08), (.55, 1.38), (.15, 1.15), (.35, .78), (.7, .5), (.82, .2)]],
+        [[(.5, .0), (.22, .18), (.25, .48), (.5, .62), (.76, .45), (.76, .15), (.5, .0)], [(.5, .62), (.15, .85), (.15, 1.2), (.5, 1.39), (.86, 1.2), (.85, .85), (.5, .62)]],
+    ],
+    9: [
+        [[(.82, .25), (.5, .02), (.18, .22), (.2, .58), (.5, .7), (.8, .5), (.84, .2)], [(.84, .2), (.82, .8), (.75, 1.4)]],
+        [[(.85, .3), (.6, .04), (.22, .15), (.15, .5), (.42, .7), (.75, .5), (.85, .2), (.82, .7), (.68, 1.15), (.3, 1.38)]],
+    ],
+}
+
+
+def smooth(points):
+    """A Catmull-Rom curve through the points."""
+    if len(points) < 3:
+        return points
+    padded = [points[0], *points, points[-1]]
+    curve = []
+    for p0, p1, p2, p3 in zip(padded, padded[1:], padded[2:], padded[3:]):
+        for step in range(12):
+            t = step / 12
+            curve.append(tuple(
+                0.5 * (2 * b + (c - a) * t + (2 * a - 5 * b + 4 * c - d) * t * t + (3 * b - a - 3 * c + d) * t ** 3)
+                for a, b, c, d in zip(p0, p1, p2, p3)
+            ))
+    return [*curve, points[-1]]
+
+
+def ink(rng, size, digit, way, height, pen, at=(0.5, 0.5), angle=0.0):
+    """A mask of the written digit: `height` and `pen` are shares of the picture's shorter side."""
+    width, tall = size
+    unit = min(size) * height / 1.4
+    slant, turn = rng.uniform(-0.12, 0.22), math.radians(angle)
+    stretch = rng.uniform(0.85, 1.1)
+    mask = Image.new("L", size, 0)
+    draw = ImageDraw.Draw(mask)
+    base = min(size) * pen / 2
+    for stroke in WAYS[digit][way % len(WAYS[digit])]:
+        moved = [(x + rng.gauss(0, 0.022), y + rng.gauss(0, 0.022)) for x, y in stroke]
+        for index, (x, y) in enumerate(dense(smooth(moved), unit)):
+            x, y = (x - 0.5) * stretch - slant * (y - 0.7), y - 0.7
+            x, y = x * math.cos(turn) - y * math.sin(turn), x * math.sin(turn) + y * math.cos(turn)
+            x, y = width * at[0] + x * unit, tall * at[1] + y * unit
+            radius = base * (1 + 0.15 * math.sin(index / 25))
+            draw.ellipse((x - radius, y - radius, x + radius, y + radius), fill=255)
+    return mask.filter(ImageFilter.GaussianBlur(max(0.6, base / 8)))
+
+
+def dense(points, unit):
+    """Points about a pixel apart along the line."""
+    for (x0, y0), (x1, y1) in zip(points, points[1:]):
+        steps = max(1, int(math.hypot(x1 - x0, y1 - y0) * unit))
+        for step in range(steps):
+            yield x0 + (x1 - x0) * step / steps, y0 + (y1 - y0) * step / steps
+
+
+def paper(rng, size, level, grain, fibres=0.0):
+    """Grey paper with grain and, where wanted, soft blotches."""
+    noise = Image.new("L", size)
+    noise.putdata([min(255, max(0, int(rng.gauss(128, grain)))) for _ in range(size[0] * size[1])])
+    sheet = ImageChops.add(noise, Image.new("L", size, 0), 1, level - 128)
+    if fibres:
+        small = Image.new("L", (size[0] // 24 + 1, size[1] // 24 + 1))
+        small.putdata([int(128 + rng.gauss(0, fibres)) for _ in range(small.width * small.height)])
+        sheet = ImageChops.add(sheet, small.resize(size, Image.BICUBIC), 1, -128)
+    return sheet
+
+
+def light(rng, size, darkest):
+    """Light that falls off from one side and towards the corners, as a mask to multiply with."""
+    angle = rng.uniform(0, 2 * math.pi)
+    small = Image.new("L", (32, 32))
+    values = []
+    for y in range(32):
+        for x in range(32):
+            u, v = x / 31 - 0.5, y / 31 - 0.5
+            slope = 0.5 + u * math.cos(angle) + v * math.sin(angle)
+            values.append(int(255 * max(0.2, min(1, 1 - (1 - darkest) * slope - 0.25 * (u * u + v * v)))))
+    small.putdata(values)
+    return small.resize(size, Image.BICUBIC)
+
+
+def written(sheet, mask, color):
+    return Image.composite(Image.new(sheet.mode, sheet.size, color), sheet, mask)
+
+
+def scan(rng, d, w):
+    size = (300, 300)
+    return written(Image.new("L", size, 255), ink(rng, size, d, w, 0.6, 0.07), 20), "png"
+
+
+def textured(rng, d, w):
+    size = (480, 480)
+    return written(paper(rng, size, 215, 9, 6), ink(rng, size, d, w, 0.6, 0.06), 45), "jpg"
+
+
+def photograph(rng, d, w):
+    size = (1200, 900)
+    sheet = written(paper(rng, size, 225, 8, 5), ink(rng, size, d, w, 0.55, 0.05, angle=rng.uniform(-6, 6)), 50)
+    sheet = ImageChops.multiply(sheet, light(rng, size, 0.55)).filter(ImageFilter.GaussianBlur(1.2))
+    tint = Image.merge("RGB", [sheet.point(lambda v, f=f: int(v * f)) for f in (1.0, 0.96, 0.86)])
+    return tint, "jpg"
+
+
+def blackboard(rng, d, w):
+    size = (640, 480)
+    chalk = ImageChops.multiply(ink(rng, size, d, w, 0.6, 0.06), paper(rng, size, 215, 25))
+    return written(paper(rng, size, 45, 7, 8), chalk, 235), "jpg"
+
+
+def rotated(rng, d, w):
+    size = (400, 400)
+    angle = rng.choice([-1, 1]) * rng.uniform(8, 15)
+    return written(paper(rng, size, 235, 5), ink(rng, size, d, w, 0.55, 0.07, angle=angle), 30), "png"
+
+
+def corner(rng, d, w):
+    size = (900, 700)
+    at = (rng.choice([0.2, 0.8]), rng.choice([0.22, 0.78]))
+    return written(paper(rng, size, 225, 6), ink(rng, size, d, w, 0.22, 0.022, at=at), 40), "jpg"
+
+
+def large(rng, d, w):
+    size = (2400, 2400)
+    small = (600, 600)
+    sheet = paper(rng, small, 220, 7, 5).resize(size, Image.BICUBIC)
+    return written(sheet, ink(rng, size, d, w, 0.8, 0.08), 60), "jpg"
+
+
+def thin(rng, d, w):
+    size = (500, 500)
+    return written(paper(rng, size, 235, 5), ink(rng, size, d, w, 0.7, 0.014), 60), "jpg"
+
+
+def pencil(rng, d, w):
+    size = (500, 500)
+    return written(paper(rng, size, 215, 6, 3), ink(rng, size, d, w, 0.6, 0.035), 140), "jpg"
+
+
+def transparent(rng, d, w):
+    size = (200, 260)
+    picture = Image.new("RGBA", size, (255, 255, 255, 0) if w % 2 else (20, 40, 160, 0))
+    picture.putalpha(ink(rng, size, d, w, 0.8, 0.1))
+    return picture, "png"
+
+
+def main():
+    folder, seed = Path(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 1
+    kinds = (scan, textured, photograph, blackboard, rotated, corner, large, thin, pencil, transparent)
+    for kind in kinds:
+        (folder / kind.__name__).mkdir(parents=True)
+        for digit in range(10):
+            for way in range(2):
+                rng = random.Random(f"{seed} {kind.__name__} {digit} {way}")
+                if digit == 1 and kind in (textured, corner, pencil):
+                    way += 1
+                picture, ending = kind(rng, digit, way)
+                name = f"{way}-{digit}.{ending}"
+                picture.save(folder / kind.__name__ / name, **({"quality": 80} if ending == "jpg" else {}))
+
+
+main()

@@ -1,0 +1,52 @@
+//! The options of `predict`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::groups::Machine;
+use crate::commands::predict::{Format, Options};
+
+/// All of them.
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// PNG or JPEG pictures of one digit each, dark on light or light on dark; folders of them; - for stdin
+    #[arg(value_name = "IMAGE", required = true)]
+    images: Vec<PathBuf>,
+    /// The model: a safetensors file of this program or of PyTorch, or the directory of a run
+    #[arg(long, value_name = "FILE|RUN_DIR")]
+    model: PathBuf,
+    /// Print a JSON object a line, with the probability of every class
+    #[arg(long)]
+    json: bool,
+    /// Print the picture as the network sees it, 28x28, below each line
+    #[arg(long, conflicts_with = "json")]
+    show: bool,
+    /// Keep the pictures as the network sees them in this folder, as NAME.28x28.png
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Replace files of these names
+    #[arg(long, requires = "out")]
+    force: bool,
+    #[command(flatten, next_help_heading = "Machine")]
+    machine: Machine,
+}
+
+impl From<Arguments> for Options {
+    fn from(arguments: Arguments) -> Self {
+        let format = match (arguments.json, arguments.show) {
+            (true, _) => Format::Json,
+            (false, true) => Format::Shown,
+            (false, false) => Format::Text,
+        };
+        Self {
+            model: arguments.model,
+            images: arguments.images,
+            device: arguments.machine.device,
+            threads: arguments.machine.threads(),
+            format,
+            out: arguments.out,
+            force: arguments.force,
+        }
+    }
+}

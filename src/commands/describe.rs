@@ -1,0 +1,43 @@
+//! `mnist-tch describe`: what the network is made of, as a table and as a figure.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+
+use super::model;
+use crate::data::{CLASSES, PIXELS, embedded};
+use crate::learn::structure;
+use crate::learn::weights::{Init, Weights};
+use crate::report::{file, structure as drawn};
+
+/// What the command line asks for.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The model's file, or the directory of its run; `None` means the network as it is before training.
+    pub model: Option<PathBuf>,
+    /// Where the figure goes; `None` means that there is none.
+    pub png: Option<PathBuf>,
+    /// Whether a file of that name may be replaced.
+    pub force: bool,
+}
+
+/// Prints the table and writes the figure.
+///
+/// # Errors
+/// When the model cannot be used, or the file is there already or cannot be written.
+pub fn run(options: &Options) -> Result<()> {
+    let weights = match &options.model {
+        Some(path) => model::open(path)?.weights,
+        None => Weights::initial(Init::default(), 0, CLASSES),
+    };
+    let layers = structure::layers(&weights)?;
+    let mut text = drawn::table(&layers);
+    if let Some(path) = &options.png {
+        file::refuse_taken(path, options.force)?;
+        let split = embedded::mnist_10k()?;
+        let example = split.test.pixels().chunks_exact(PIXELS).next();
+        file::write(path, &drawn::figure(&layers, example.unwrap_or_default())?)?;
+        text += &format!("\n{}\n", path.display());
+    }
+    super::print(&text)
+}

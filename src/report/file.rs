@@ -1,0 +1,57 @@
+//! Whole files: they appear under their name complete and on the disk, or not at all.
+
+use std::ffi::{OsStr, OsString};
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::Path;
+
+use anyhow::{Context, Result, ensure};
+
+/// Writes a whole file, in the place of one of that name.
+///
+/// # Errors
+/// When it cannot be written, for example because the disk is full.
+pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
+    let name = path.file_name().context("a file needs a name")?;
+    let mut hidden = OsString::from(".");
+    hidden.push(name);
+    hidden.push(".partial");
+    write_through(path, &hidden, bytes)
+}
+
+/// The same through a file of the name `partial` beside it, where several processes may write a file of one name.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn write_through(path: &Path, partial: &OsStr, bytes: &[u8]) -> Result<()> {
+    let partial = path.with_file_name(partial);
+    let write = || {
+        let mut file = File::create(&partial)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        fs::rename(&partial, path)
+    };
+    write().with_context(|| {
+        // What is left of it helps nobody; that this may fail too changes nothing.
+        let _ = fs::remove_file(&partial);
+        format!("cannot write {}", path.display())
+    })
+}
+
+/// Refuses a path that is taken, so that nothing is replaced without `force`; a folder is never replaced.
+///
+/// # Errors
+/// When something is there.
+pub fn refuse_taken(path: &Path, force: bool) -> Result<()> {
+    let shown = path.display();
+    ensure!(
+        !path.is_dir(),
+        "{shown} is a folder: a file's name is expected"
+    );
+    let taken = path.symlink_metadata().is_ok();
+    ensure!(
+        force || !taken,
+        "{shown} is there already: choose another name, or replace it with --force"
+    );
+    Ok(())
+}

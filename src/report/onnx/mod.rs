@@ -1,0 +1,158 @@
+//! The network as an ONNX file, for every runtime that reads them.
+//!
+//! It owns the graph: the same layers in the same order as the network that was trained, with the weights inside
+//! the file. Input `images`: 32-bit floats, n x 1 x 28 x 28, grey values / 255 with ink high. Output `logits`: 32-bit
+//! floats, n x classes. Nothing here knows libtorch or files.
+
+pub mod proto;
+
+use prost::Message;
+
+use self::proto::{
+    Attribute, Dimension, Graph, Model, Node, OperatorSet, Shape, Tensor, TensorType, Type, Value,
+};
+use crate::data::SIDE;
+use crate::learn::weights::{Weights, parameters};
+
+/// Version of the file format: that of ONNX 1.10, of 2021, which every runtime in use reads.
+const IR_VERSION: i64 = 8;
+/// Version of the operators.
+const OPERATORS: i64 = 13;
+/// ONNX's number for 32-bit floats.
+const FLOAT: i32 = 1;
+
+/// The bytes of an ONNX file of the network with these weights. The same weights give the same bytes.
+#[must_use]
+pub fn onnx(weights: &Weights) -> Vec<u8> {
+    let initializers = tensors(weights);
+    let classes = initializers
+        .last()
+        .and_then(|bias| bias.dims.first().copied());
+    let side = i64::try_from(SIDE).unwrap_or(i64::MAX);
+    let model = Model {
+        ir_version: Some(IR_VERSION),
+        producer_name: Some("mnist-tch".to_owned()),
+        producer_version: Some(env!("CARGO_PKG_VERSION").to_owned()),
+        graph: Some(Graph {
+            nodes: nodes(),
+            name: Some("mnist-tch".to_owned()),
+            initializers,
+            inputs: vec![value("images", &[1, side, side])],
+            outputs: vec![value("logits", &[classes.unwrap_or_default()])],
+        }),
+        operator_sets: vec![OperatorSet {
+            domain: None,
+            version: Some(OPERATORS),
+        }],
+    };
+    model.encode_to_vec()
+}
+
+/// Three times convolution, pooling and ReLU, then the dense layer.
+fn nodes() -> Vec<Node> {
+    let mut nodes = Vec::new();
+    let mut input = "images".to_owned();
+    for block in 1..=3 {
+        let (conv, pool, relu) = (
+            format!("conv{block}"),
+            format!("pool{block}"),
+            format!("relu{block}"),
+        );
+        let parameters = [&input, &format!("{conv}.weight"), &format!("{conv}.bias")];
+        let kernel = [ints("kernel_shape", &[3, 3]), ints("pads", &[1, 1, 1, 1])];
+        nodes.push(node("Conv", &parameters, &conv, kernel.into()));
+        let halves = [ints("kernel_shape", &[2, 2]), ints("strides", &[2, 2])];
+        nodes.push(node("MaxPool", &[&conv], &pool, halves.into()));
+        nodes.push(node("Relu", &[&pool], &relu, Vec::new()));
+        input = relu;
+    }
+    nodes.push(node("Flatten", &[&input], "features", vec![int("axis", 1)]));
+    let dense = ["features", "dense.weight", "dense.bias"];
+    nodes.push(node("Gemm", &dense, "logits", vec![int("transB", 1)]));
+    nodes
+}
+
+fn node(
+    operator: &str,
+    inputs: &[impl AsRef<str>],
+    output: &str,
+    attributes: Vec<Attribute>,
+) -> Node {
+    Node {
+        inputs: inputs
+            .iter()
+            .map(|input| input.as_ref().to_owned())
+            .collect(),
+        outputs: vec![output.to_owned()],
+        name: Some(output.to_owned()),
+        operator: Some(operator.to_owned()),
+        attributes,
+    }
+}
+
+fn int(name: &str, value: i64) -> Attribute {
+    Attribute {
+        name: Some(name.to_owned()),
+        int: Some(value),
+        ints: Vec::new(),
+        kind: Some(Attribute::INT),
+    }
+}
+
+fn ints(name: &str, values: &[i64]) -> Attribute {
+    Attribute {
+        name: Some(name.to_owned()),
+        int: None,
+        ints: values.to_vec(),
+        kind: Some(Attribute::INTS),
+    }
+}
+
+/// An input or output: any number of things of this shape.
+fn value(name: &str, sizes: &[i64]) -> Value {
+    let any = Dimension {
+        value: None,
+        name: Some("batch".to_owned()),
+    };
+    let sizes = sizes.iter().map(|&size| Dimension {
+        value: Some(size),
+        name: None,
+    });
+    let tensor = TensorType {
+        kind: Some(FLOAT),
+        shape: Some(Shape {
+            dimensions: std::iter::once(any).chain(sizes).collect(),
+        }),
+    };
+    Value {
+        name: Some(name.to_owned()),
+        kind: Some(Type {
+            tensor: Some(tensor),
+        }),
+    }
+}
+
+/// The parameters under their names.
+fn tensors(weights: &Weights) -> Vec<Tensor> {
+    let mut rest = weights.values();
+    let tensor = |(name, shape): (&str, Vec<usize>)| {
+        let (values, after) = rest.split_at(shape.iter().product::<usize>().min(rest.len()));
+        rest = after;
+        let size = |&size: &usize| i64::try_from(size).unwrap_or(i64::MAX);
+        Tensor {
+            dims: shape.iter().map(size).collect(),
+            kind: Some(FLOAT),
+            name: Some(name.to_owned()),
+            raw: Some(
+                values
+                    .iter()
+                    .flat_map(|value| value.to_le_bytes())
+                    .collect(),
+            ),
+        }
+    };
+    parameters(weights.classes())
+        .into_iter()
+        .map(tensor)
+        .collect()
+}
