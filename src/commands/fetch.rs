@@ -54,8 +54,8 @@ fn result_text(set: Published, folder: &Path, fetched: usize) -> String {
     )
 }
 
-/// Makes sure that the files of `set` are in `data_dir`, else in the user's cache. Returns the folder and how many
-/// files had to be fetched.
+/// Makes sure that the files of `set` are in `data_dir` (or below it, where torchvision has put them), else in the
+/// user's cache. Returns the folder and how many files had to be fetched.
 ///
 /// # Errors
 /// When a file cannot be had, or the folder holds another file under its name.
@@ -66,7 +66,9 @@ pub(super) fn ensure(
     quiet: bool,
 ) -> Result<(PathBuf, usize)> {
     let folder = match data_dir {
-        Some(path) => path.to_owned(),
+        Some(path) => Some(path.join(set.torchvision_folder()))
+            .filter(|theirs| theirs.is_dir())
+            .unwrap_or_else(|| path.to_owned()),
         None => fetch::cache_folder(set)?,
     };
     let known: Vec<Mirror> = set

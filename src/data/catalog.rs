@@ -115,6 +115,16 @@ impl Published {
         }
     }
 
+    /// Where torchvision puts its files, seen from the folder that it is given.
+    #[must_use]
+    pub fn torchvision_folder(self) -> &'static str {
+        match self {
+            Self::Mnist => "MNIST/raw",
+            Self::FashionMnist => "FashionMNIST/raw",
+            Self::Kmnist => "KMNIST/raw",
+        }
+    }
+
     /// Its four files: training images and labels, test images and labels.
     #[must_use]
     pub fn files(self) -> [PublishedFile; 4] {

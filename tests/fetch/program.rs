@@ -104,6 +104,20 @@ fn a_proxy_is_asked_and_this_machine_is_not_behind_it() {
 }
 
 #[test]
+fn torchvisions_folder_is_found_and_the_users_files_stay_as_they_are() {
+    let folder = tempdir().unwrap();
+    let raw = folder.path().join("MNIST/raw");
+    fs::create_dir_all(&raw).unwrap();
+    fs::write(raw.join("train-images-idx3-ubyte"), "mine").unwrap();
+    let line = "fetch mnist --data-dir . --mirror http://127.0.0.1:1";
+    let error = error_line(&mut program(folder.path(), line), 1);
+    let file = "MNIST/raw/train-images-idx3-ubyte is not the published file";
+    assert!(error.contains(file), "{error}");
+    assert!(error.contains("the content has 4 bytes"), "{error}");
+    assert_eq!(names(&raw), ["train-images-idx3-ubyte"]);
+}
+
+#[test]
 fn the_embedded_images_need_no_fetching_and_no_folder() {
     let folder = tempdir().unwrap();
     let output = program(folder.path(), "fetch mnist-10k").assert().success();

@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use mnist_tch::data::catalog::PublishedFile;
 use tempfile::tempdir;
 
 use super::sample::{
@@ -33,6 +34,26 @@ fn raw_files_and_other_compressions_count_and_nothing_is_written_beside_them() {
     // Nobody is asked: there is no mirror at all.
     assert_eq!(fetch(&[], folder.path()), Ok(0));
     assert_eq!(names(folder.path()), ["images", "labels"]);
+}
+
+#[test]
+fn a_dot_before_idx_is_another_spelling() {
+    let folder = tempdir().unwrap();
+    let name = "train-images-idx3-ubyte";
+    let file = PublishedFile { name, ..FILES[0] };
+    let there = folder.path().join("train-images.idx3-ubyte");
+    for bytes in [content("images"), gzip(&content("images"))] {
+        let packed = bytes.starts_with(&[0x1f, 0x8b]);
+        let path = there.with_extension(if packed {
+            "idx3-ubyte.gz"
+        } else {
+            "idx3-ubyte"
+        });
+        fs::write(&path, bytes).unwrap();
+        let (outcome, _) = fetch_with(&[], folder.path(), &[file], PATIENT, false);
+        assert_eq!(outcome, Ok(0), "{}", path.display());
+        fs::remove_file(path).unwrap();
+    }
 }
 
 #[test]

@@ -15,7 +15,7 @@ pub use cache::cache_folder;
 pub use mirror::Mirror;
 
 use std::fs::{self, File, TryLockError};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Error, Result};
@@ -132,30 +132,35 @@ fn missing<'a>(request: &Request<'a>) -> Result<Vec<&'a PublishedFile>> {
 }
 
 fn is_there(request: &Request, file: &PublishedFile) -> Result<bool> {
-    let raw = request.folder.join(file.name);
-    let packed = request.folder.join(file.gz_name());
-    // As they are read: where both are there, the raw file counts.
-    let (path, found) = if raw.is_file() {
-        let checked = File::open(&raw).map_err(Error::from);
-        (
-            &raw,
-            checked.and_then(|source| check::content(source, file)),
-        )
-    } else if packed.is_file() {
-        let checked = File::open(&packed).map_err(Error::from);
-        let checked = checked.and_then(|mut source| check::compressed(&mut source, file));
-        (&packed, checked)
-    } else {
+    let Some(path) = find(request.folder, file) else {
         return Ok(false);
     };
-    match found {
+    let packed = path.extension().is_some_and(|extension| extension == "gz");
+    let check = || {
+        let mut source = File::open(&path)?;
+        if packed {
+            check::compressed(&mut source, file)
+        } else {
+            check::content(source, file)
+        }
+    };
+    match check() {
         Ok(()) => Ok(true),
-        Err(_) if request.replace && path == &packed => Ok(false),
+        Err(_) if request.replace && packed => Ok(false),
         Err(error) => Err(error.context(format!(
             "{} is not the published file; move it away and it will be fetched",
             path.display()
         ))),
     }
+}
+
+/// The file where it is there: raw before packed, as folders are read, and with the dot that some unpackers put in.
+fn find(folder: &Path, file: &PublishedFile) -> Option<PathBuf> {
+    [file.name.to_owned(), file.name.replace("-idx", ".idx")]
+        .into_iter()
+        .flat_map(|name| [name.clone(), format!("{name}.gz")])
+        .map(|name| folder.join(name))
+        .find(|path| path.is_file())
 }
 
 /// Waits until no other process fetches into `folder`; the lock ends with the file that is returned.
