@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::path::PathBuf;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 
 use super::source::DataSet;
 use crate::data::Dataset;
@@ -61,7 +61,7 @@ pub fn run(options: &Options) -> Result<()> {
     );
     let names = files.class_names(options.data_set.classes);
     let title = format!("{} {taken}", files.name());
-    write_whole(out, &contact_sheet(&images, &names, &title)?)?;
+    write_whole(out, &contact_sheet(&images, &names, &title)?).context("--out")?;
     super::print(&text(&images, &names, &format!("{shown}: {title}")))
 }
 

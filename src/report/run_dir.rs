@@ -47,7 +47,8 @@ impl RunDir {
             !path.exists() || path.is_dir(),
             "{shown} is a file: --out takes a folder"
         );
-        fs::create_dir_all(path).with_context(|| format!("cannot make the folder {shown}"))?;
+        fs::create_dir_all(path)
+            .with_context(|| format!("--out: cannot make the folder {shown}"))?;
         for name in FILES {
             let file = path.join(name);
             if !file.exists() {
