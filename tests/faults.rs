@@ -4,20 +4,10 @@
 
 mod common;
 
-use std::fs::{self, File};
-use std::io::Write;
-use std::path::Path;
+use std::fs;
 
-use common::{SMALL, error_line, idx, mnist_tch, write_set};
-use flate2::Compression;
-use flate2::write::GzEncoder;
+use common::{SMALL, error_line, gzip, idx, mnist_tch, write_set};
 use tempfile::{TempDir, tempdir};
-
-fn gzip(path: &Path, bytes: &[u8]) {
-    let mut encoder = GzEncoder::new(File::create(path).unwrap(), Compression::fast());
-    encoder.write_all(bytes).unwrap();
-    encoder.finish().unwrap();
-}
 
 const IMAGES: &str = "train-images-idx3-ubyte";
 const LABELS: &str = "train-labels-idx1-ubyte";
@@ -89,6 +79,7 @@ fn labels_are_checked_against_their_range_and_the_images() {
     labels[13] = 10;
     let error = error_with(LABELS, &idx(&[20], &labels));
     assert!(error.contains("label 10 at position 13"), "{error}");
+    assert!(error.contains("--classes 11"), "{error}");
     let error = error_with(LABELS, &idx(&[19], &labels[..19]));
     assert!(error.contains("20 images but 19 labels"), "{error}");
 }
@@ -98,7 +89,7 @@ fn broken_gzip_files_give_one_line_with_their_name() {
     let folder = good_folder();
     let whole = fs::read(folder.path().join(IMAGES)).unwrap();
     let packed = folder.path().join(format!("{IMAGES}.gz"));
-    gzip(&packed, &whole);
+    fs::write(&packed, gzip(&whole)).unwrap();
     fs::remove_file(folder.path().join(IMAGES)).unwrap();
     let line = "--device cpu --data-dir . --batch-size 5 --quiet";
     mnist_tch(folder.path(), line).assert().success();
@@ -132,7 +123,7 @@ fn a_missing_file_and_a_missing_folder_are_named() {
         1,
     );
     assert!(
-        error.contains("neither t10k-labels-idx1-ubyte nor"),
+        error.contains("none of t10k-labels-idx1-ubyte, t10k-labels-idx1-ubyte.gz, "),
         "{error}"
     );
     let error = error_line(
@@ -143,22 +134,62 @@ fn a_missing_file_and_a_missing_folder_are_named() {
 }
 
 #[test]
-fn more_images_than_there_are_is_an_error_that_names_the_option() {
+fn a_folder_without_a_set_is_told_what_was_looked_for_and_a_file_is_no_folder() {
+    let folder = tempdir().unwrap();
+    fs::write(folder.path().join("file"), "mine").unwrap();
+    for (name, parts) in [
+        (".", ["looked for train-images-idx3-ubyte", "MNIST/raw"]),
+        ("file", ["file is a file", "--data-dir takes the folder"]),
+    ] {
+        let line = format!("--device cpu --data-dir {name}");
+        let error = error_line(&mut mnist_tch(folder.path(), &line), 1);
+        assert!(parts.iter().all(|part| error.contains(part)), "{error}");
+    }
+}
+
+#[test]
+fn images_that_are_not_there_or_in_both_sets_are_errors_that_name_the_option() {
     let folder = tempdir().unwrap();
     for (line, part) in [
         (
-            "--train-size 5001",
-            "--train-size 5001 is more than the 5000",
+            "--train-range 0..5001",
+            "--train-range train:0..5001 is not within the 5000 images of the train file",
         ),
-        ("--test-size 5001", "--test-size 5001 is more than the 5000"),
-        ("--train-size 50", "--batch-size 100 is more than the 50"),
+        (
+            "--train-range 5000..",
+            "--train-range train:5000.. is not within the 5000 images",
+        ),
+        (
+            "--test-range train:0..6000 --train-range 0..100",
+            "--test-range train:0..6000 is not within the 5000 images of the train file",
+        ),
+        (
+            "--test-range 4999..18446744073709551615",
+            "--test-range test:4999..18446744073709551615 is not within",
+        ),
+        (
+            "--test-range train:4999..",
+            "--test-range train:4999.. has images in common with the training images, train:0..5000",
+        ),
+        (
+            "--train-range 100..200 --test-range train:199..300",
+            "has images in common with the training images, train:100..200",
+        ),
+        (
+            "--train-range test:0..10",
+            "has images in common with the training images, test:0..10",
+        ),
+        (
+            "--train-range 0..50",
+            "--batch-size 100 is more than the 50 training images",
+        ),
+        ("--classes 9", "--classes 10"),
     ] {
-        let error = error_line(
-            &mut mnist_tch(folder.path(), &format!("--device cpu {line}")),
-            1,
-        );
-        assert!(error.contains(part), "{error}");
+        let line = format!("--device cpu {line}");
+        let error = error_line(&mut mnist_tch(folder.path(), &line), 1);
+        assert!(error.contains(part), "{line}: {error}");
     }
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
 }
 
 #[test]

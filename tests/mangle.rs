@@ -5,6 +5,7 @@
 //! (scripts/fuzz.sh: 100,000).
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![allow(clippy::print_stdout, reason = "scripts/fuzz.sh shows the numbers")]
 #![allow(unsafe_code, reason = "a global allocator cannot be written without")]
 
 mod common;
@@ -12,13 +13,11 @@ mod common;
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::env;
 use std::fs;
-use std::io::{Read, Write};
+use std::io::Read;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use common::idx;
-use flate2::Compression;
+use common::{gzip, idx};
 use flate2::read::MultiGzDecoder;
-use flate2::write::GzEncoder;
 use mnist_tch::data::folder::Folder;
 use mnist_tch::data::selection::Part;
 use rand::seq::IndexedRandom;
@@ -68,12 +67,6 @@ const IMAGES: &str = "train-images-idx3-ubyte";
 const LABELS: &str = "train-labels-idx1-ubyte";
 const COUNT: u32 = 3;
 
-fn gzip(bytes: &[u8]) -> Vec<u8> {
-    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
-    encoder.write_all(bytes).unwrap();
-    encoder.finish().unwrap()
-}
-
 fn good_images() -> Vec<u8> {
     let pixels: Vec<u8> = (0..=255).cycle().take(784 * 3).collect();
     idx(&[COUNT, 28, 28], &pixels)
@@ -96,9 +89,12 @@ struct Lab {
 
 impl Lab {
     fn new(packed: bool) -> Self {
-        let file = |name: &str, bytes: Vec<u8>| match packed {
-            true => (format!("{name}.gz"), gzip(&bytes)),
-            false => (name.to_owned(), bytes),
+        let file = |name: &str, bytes: Vec<u8>| {
+            if packed {
+                (format!("{name}.gz"), gzip(&bytes))
+            } else {
+                (name.to_owned(), bytes)
+            }
         };
         let good = [file(IMAGES, good_images()), file(LABELS, good_labels())];
         let folder = tempdir().unwrap();

@@ -7,7 +7,7 @@ mod common;
 use std::collections::BTreeSet;
 use std::fs;
 
-use common::{mnist_tch, run_file, small_run, write_set};
+use common::{mnist_tch, run_file, small_run};
 use mnist_tch::data::embedded;
 use mnist_tch::learn::device::Device;
 use mnist_tch::learn::prediction;
@@ -169,24 +169,4 @@ fn scoring_changes_nothing_in_training() {
         run_file(&folder, "model.safetensors")
     };
     assert_eq!(model("--eval-every 1"), model("--eval-every 0"));
-}
-
-#[test]
-fn a_folder_of_ones_own_images_trains() {
-    // Three classes that differ in where a bar stands: 4 x 28 pixels of 255.
-    let folder = tempdir().unwrap();
-    let images = |count: u8| -> Vec<u8> {
-        let bar =
-            |class: usize| (0..784).map(move |pixel| if pixel / 28 / 8 == class { 255 } else { 0 });
-        (0..count)
-            .flat_map(|image| bar(usize::from(image % 3)))
-            .collect()
-    };
-    for (prefix, count) in [("train", 150), ("t10k", 30)] {
-        let labels: Vec<u8> = (0..count).map(|image| image % 3).collect();
-        write_set(folder.path(), prefix, &images(count), &labels);
-    }
-    let line = "--device cpu --data-dir . --batch-size 10 --epochs 4 --out run --min-accuracy 1";
-    mnist_tch(folder.path(), line).assert().success();
-    assert_eq!(summary(&folder)["data"]["test_images"], 30);
 }

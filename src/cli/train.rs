@@ -134,13 +134,18 @@ mod tests {
     use clap::Parser;
 
     fn command(line: &str) -> Result<Command, String> {
+        let words: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
+        parsed(&words)
+    }
+
+    fn parsed(words: &[String]) -> Result<Command, String> {
         #[derive(Parser)]
         struct Whole {
             #[command(flatten)]
             arguments: Arguments,
         }
-        let words = std::iter::once("mnist-tch").chain(line.split_whitespace());
-        Whole::try_parse_from(words)
+        let program = std::iter::once("mnist-tch");
+        Whole::try_parse_from(program.chain(words.iter().map(String::as_str)))
             .map(|whole| whole.arguments.into())
             .map_err(|error| error.to_string())
     }
@@ -191,55 +196,85 @@ mod tests {
     }
 
     #[test]
-    fn nonsense_is_refused_by_the_options_name() {
-        for (line, option) in [
-            ("--epochs 0", "--epochs"),
-            ("--epochs -1", "--epochs"),
-            ("--epochs 99999999999", "--epochs"),
-            ("--batch-size 0", "--batch-size"),
-            ("--lr 0", "--lr"),
-            ("--lr -0.1", "--lr"),
-            ("--lr NaN", "--lr"),
-            ("--lr inf", "--lr"),
-            ("--lr much", "--lr"),
-            ("--threads 0", "--threads"),
-            ("--threads 1.5", "--threads"),
-            ("--threads 1025", "--threads"),
-            ("--train-range 5", "--train-range"),
-            ("--train-range -5..5", "--train-range"),
-            ("--test-range 5..5", "--test-range"),
-            ("--test-range valid:0..5", "--test-range"),
-            ("--classes 1", "--classes"),
-            ("--classes 257", "--classes"),
-            ("--classes -3", "--classes"),
-            ("--min-accuracy 90", "--min-accuracy"),
-            ("--min-accuracy -0.5", "--min-accuracy"),
-            ("--min-accuracy NaN", "--min-accuracy"),
-            ("--eval-every -1", "--eval-every"),
-            ("--checkpoint-every x", "--checkpoint-every"),
-            ("--seed -1", "--seed"),
-            ("--init zeros", "--init"),
-            ("--device gpu", "--device"),
-            ("--force", "--out"),
-            ("--dataset cifar", "--dataset"),
-            ("--mirror example.org", "--mirror"),
+    fn every_option_refuses_nonsense_by_its_name() {
+        // Not a whole number, or far too large a one.
+        let no_count = [
+            "-1",
+            "1.5",
+            "1e3",
+            "NaN",
+            "inf",
+            "99999999999999999999",
+            "x",
+            "",
+        ];
+        let no_rate = [
+            "0", "-0.0", "-0.1", "NaN", "nan", "inf", "-inf", "1e999", "much", "",
+        ];
+        let no_share = ["-0.5", "1.01", "90", "NaN", "inf", "x", ""];
+        let no_range = [
+            "5",
+            "5..5",
+            "6..5",
+            "..0",
+            "-1..5",
+            "0..-5",
+            "1..=5",
+            "a..b",
+            "0..NaN",
+            "0..1e3",
+            "valid:0..5",
+            "",
+        ];
+        for (option, values, more) in [
+            ("--epochs", &no_count[..], &["0", "1000001"][..]),
+            ("--batch-size", &no_count, &["0", "1000001"]),
+            ("--threads", &no_count, &["0", "1025"]),
+            ("--classes", &no_count, &["0", "1", "257"]),
+            ("--seed", &no_count, &["18446744073709551616"]),
+            ("--eval-every", &no_count, &[]),
+            ("--lr", &no_rate, &[]),
+            ("--min-accuracy", &no_share, &[]),
+            ("--train-range", &no_range, &[]),
+            ("--test-range", &no_range, &[]),
+            ("--init", &["zeros", "0", ""], &[]),
+            (
+                "--device",
+                &["gpu", "cuda:", "cuda:-1", "cuda:x", "cpu:0", ""],
+                &[],
+            ),
+            ("--checkpoint-every", &no_count, &[]),
+            ("--dataset", &["cifar", ""], &[]),
+            ("--mirror", &["example.org"], &[]),
+            ("--data-dir", &[""], &[]),
+            ("--out", &[""], &[]),
+            ("--shuffle", &["x"], &[]),
+            ("--force", &["x"], &[]),
+            ("--quiet", &["x"], &[]),
         ] {
-            let error = options(line).unwrap_err();
-            assert!(error.contains(option), "{line}: {error}");
+            for value in values.iter().chain(more) {
+                let error = parsed(&[format!("{option}={value}")]).unwrap_err();
+                let line = error.lines().next().unwrap();
+                assert!(line.contains(option), "{option}={value}: {error}");
+            }
         }
+        // These need another.
+        assert!(options("--force").unwrap_err().contains("--out"));
+        // A number after a blank may be negative too.
+        assert!(options("--epochs -1").unwrap_err().contains("--epochs"));
     }
 
     #[test]
     fn data_sets_have_names_and_mirrors_an_order() {
         let line = "--dataset fashion-mnist --mirror http://a/x/ --mirror https://b";
-        let source = options(line).unwrap().source;
+        let data_set = |line| options(line).unwrap().source.data_set;
         let set = Named::Published(Published::FashionMnist);
-        assert_eq!((source.dataset, source.data_dir), (Some(set), None));
-        let mirrors: Vec<String> = source.mirrors.iter().map(ToString::to_string).collect();
+        let found = data_set(line);
+        assert_eq!((found.named, found.data_dir), (Some(set), None));
+        let mirrors: Vec<String> = found.mirrors.iter().map(ToString::to_string).collect();
         assert_eq!(mirrors, ["http://a/x", "https://b"]);
-        let source = options("--dataset mnist-10k").unwrap().source;
-        assert_eq!(source.dataset, Some(Named::Embedded));
-        assert_eq!(options("").unwrap().source.dataset, None);
+        assert_eq!(data_set("--dataset mnist-10k").named, Some(Named::Embedded));
+        assert_eq!(data_set("").named, None);
     }
 
     #[test]

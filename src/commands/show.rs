@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::path::PathBuf;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 
 use super::source::DataSet;
 use crate::data::Dataset;
@@ -33,7 +33,7 @@ pub struct Options {
 /// When the images cannot be read or the picture cannot be written.
 pub fn run(options: &Options) -> Result<()> {
     let (out, shown) = (&options.out, options.out.display());
-    file::refuse_taken(out, options.force)?;
+    file::refuse_taken(out, options.force).context("--out")?;
     let files = options.data_set.open(false)?;
     let part = options
         .range
@@ -54,7 +54,7 @@ pub fn run(options: &Options) -> Result<()> {
     );
     let names = files.class_names(options.data_set.classes);
     let title = format!("{} {taken}", files.name());
-    file::write(out, &contact_sheet(&images, &names, &title)?)?;
+    file::write(out, &contact_sheet(&images, &names, &title)?).context("--out")?;
     super::print(&text(&images, &names, &format!("{shown}: {title}")))
 }
 

@@ -63,7 +63,8 @@ impl RunDir {
             !path.exists() || path.is_dir(),
             "{shown} is a file: --out takes a folder"
         );
-        fs::create_dir_all(path).with_context(|| format!("cannot make the folder {shown}"))?;
+        fs::create_dir_all(path)
+            .with_context(|| format!("--out: cannot make the folder {shown}"))?;
         let run_dir = Self::lock(path.into())?;
         let holds = |name: &&str| path.join(name).exists();
         if !force && holds(&SUMMARY) {

@@ -3,9 +3,12 @@
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
 use std::fs;
+use std::io::Write;
 use std::path::Path;
 
 use assert_cmd::Command;
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use tempfile::TempDir;
 
 /// The program, in `folder`, with the words of `line` as its arguments.
@@ -57,4 +60,23 @@ pub fn write_set(folder: &Path, prefix: &str, images: &[u8], labels: &[u8]) {
     let path = |name: &str| folder.join(format!("{prefix}-{name}-ubyte"));
     fs::write(path("images-idx3"), idx(&[count, 28, 28], images)).unwrap();
     fs::write(path("labels-idx1"), idx(&[count], labels)).unwrap();
+}
+
+/// The same bytes as a gzip file.
+pub fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
+/// Images that anyone can tell apart: of image i a bar whose place is that of class i modulo `classes`, and its label
+/// `first` + i modulo `classes`.
+pub fn bars(count: usize, classes: usize, first: usize) -> (Vec<u8>, Vec<u8>) {
+    let bar = |class: usize| {
+        let on = move |pixel: usize| pixel * classes / 784 == class;
+        (0..784).map(move |pixel| if on(pixel) { 255 } else { 0 })
+    };
+    let images = (0..count).flat_map(|image| bar(image % classes)).collect();
+    let label = |image: usize| u8::try_from(first + image % classes).unwrap();
+    (images, (0..count).map(label).collect())
 }
