@@ -21,7 +21,8 @@ use crate::learn::device::Device;
 use crate::learn::record::Step;
 use crate::learn::state::State;
 use crate::learn::training::Training;
-use crate::report::run_dir::{self, Growing, RunDir};
+use crate::report::growing::Growing;
+use crate::report::run_dir::{self, RunDir};
 use crate::report::summary::{self, Data, Summary, Timings};
 use crate::report::tables::{self, AccuracyLog};
 

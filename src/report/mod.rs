@@ -4,6 +4,7 @@
 
 mod canvas;
 pub mod curve;
+pub mod growing;
 pub mod heatmap;
 mod numbers;
 mod palette;
