@@ -1,5 +1,7 @@
 # shellcheck shell=bash
-# The faults that scripts/faults.sh tries beside kill -9: a function each, and what must be seen then.
+# The faults that scripts/faults.sh tries beside kill -9, and what must be seen then.
+# Sourced by it: $program, $job and $folder are its own.
+# shellcheck disable=SC2154
 
 # run OPTION...: the job into ./case, its stderr in ./log, its exit status in $status.
 run() {
@@ -23,7 +25,7 @@ end() {
 
 resume() {
     status=0
-    "$program" --resume case --quiet "$@" >out 2>log || status=$?
+    "$program" --resume case --quiet >out 2>log || status=$?
 }
 
 # report FAULT STATUS WORDS: compares $status and log, which must be one line with these words (none: empty).
@@ -81,8 +83,7 @@ before_a_score() {
     end
     if [[ -e case/accuracy.png ]]; then echo "there is a picture" >>log; fi
     report "SIGTERM before the first score: a checkpoint, no picture" 143 "--resume case"
-    status=0
-    "$program" --resume case --quiet >out 2>log || status=$?
+    resume
     report "  resumed after it" 0 ""
 }
 
@@ -154,8 +155,7 @@ checkpoints() {
 
 two_at_once() {
     begin --quiet
-    status=0
-    "$program" --resume case --quiet >out 2>log || status=$?
+    resume
     report "a second process in the same folder" 1 "another process is at work"
     end
     local different
@@ -173,7 +173,7 @@ disks() {
     status=0
     "$program" "${job[@]}" --out disk/run --quiet >out 2>log || status=$?
     if grep -qvE '^(epoch|([0-9.]+,){4}[0-9.]+$)' disk/run/accuracy.csv; then echo "half a row" >>log; fi
-    report "disk full (a tmpfs of 96 KB): whole rows" 1 "No space left on device"
+    report "disk full (a tmpfs of 96 KB): whole rows" 1 "go on with: mnist-tch --resume disk/run: cannot write"
     mount -o remount,size=8m disk
     status=0
     "$program" --resume disk/run --quiet >out 2>log || status=$?

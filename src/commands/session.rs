@@ -23,7 +23,8 @@ use crate::learn::prediction;
 use crate::learn::record::Step;
 use crate::learn::state::State;
 use crate::learn::training::Training;
-use crate::report::run_dir::{self, Growing, RunDir};
+use crate::report::growing::Growing;
+use crate::report::run_dir::{self, RunDir};
 use crate::report::summary::{self, Data, Summary, Timings};
 use crate::report::tables::{self, AccuracyLog};
 
@@ -155,36 +156,34 @@ impl Session {
     /// Leaves a checkpoint, the pictures and the weights of what there is.
     fn stopped(mut self, signal: Signal) -> Result<()> {
         let state = self.training.state()?;
-        let (step, weights) = (state.step(), state.weights.clone());
-        self.keep(state)?;
-        if step > 0 {
-            results::write_scores(&self.run_dir, &self.run, self.class_names())?;
-            results::write_model(&self.run_dir, &weights)?;
-        }
+        self.leave(state).map_err(|error| self.failed(error))?;
         Err(Stopped {
             signal,
-            step,
+            step: self.training.made(),
             steps: self.training.schedule().steps(),
             folder: self.run_dir.path().into(),
         }
         .into())
     }
 
+    fn leave(&mut self, state: State) -> Result<()> {
+        let (step, weights) = (state.step(), state.weights.clone());
+        self.keep(state)?;
+        if step > 0 {
+            results::write_scores(&self.run_dir, &self.run, self.class_names())?;
+            results::write_model(&self.run_dir, &weights)?;
+        }
+        Ok(())
+    }
+
+    /// Leaves the results, prints them, and judges the accuracy.
     fn finish(self, start_seconds: f64) -> Result<()> {
-        let run = &self.run;
-        results::write_scores(&self.run_dir, run, self.class_names())?;
-        let weights = self.training.weights()?;
-        results::write_model(&self.run_dir, &weights)?;
-        let answers = prediction::answers(&weights, &self.test, self.device)?;
-        results::write_mistakes(&self.run_dir, &answers, &self.test, self.class_names())?;
         let summary = self.summary(start_seconds)?;
-        // After all others, because it says that the run is complete; from then on no checkpoint is needed.
-        let json = summary.to_json()?;
-        self.run_dir.write(run_dir::SUMMARY, json.as_bytes())?;
-        self.run_dir.remove(run_dir::CHECKPOINT)?;
+        self.complete(&summary)
+            .map_err(|error| self.failed(error))?;
         if !self.quiet {
             let text = results::text(
-                run,
+                &self.run,
                 self.class_names(),
                 self.run_dir.path(),
                 summary.timings,
@@ -192,6 +191,18 @@ impl Session {
             super::print(&text)?;
         }
         results::check_accuracy(self.min_accuracy, summary.final_accuracy)
+    }
+
+    fn complete(&self, summary: &Summary<impl Serialize>) -> Result<()> {
+        results::write_scores(&self.run_dir, &self.run, self.class_names())?;
+        let weights = self.training.weights()?;
+        results::write_model(&self.run_dir, &weights)?;
+        let answers = prediction::answers(&weights, &self.test, self.device)?;
+        results::write_mistakes(&self.run_dir, &answers, &self.test, self.class_names())?;
+        // After all others, because it says that the run is complete; from then on no checkpoint is needed.
+        let json = summary.to_json()?;
+        self.run_dir.write(run_dir::SUMMARY, json.as_bytes())?;
+        self.run_dir.remove(run_dir::CHECKPOINT)
     }
 
     fn summary(&self, start_seconds: f64) -> Result<Summary<impl Serialize + use<>>> {

@@ -9,6 +9,7 @@ pub mod contact_sheet;
 pub mod curve;
 pub mod ensemble;
 pub mod file;
+pub mod growing;
 pub mod heatmap;
 pub mod mistakes;
 mod numbers;

@@ -2,13 +2,14 @@
 //!
 //! One process at a time works in it. What the files hold is not known here.
 
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{self, File, TryLockError};
 use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
 
 use super::file;
+use super::growing::Growing;
 
 /// One row per scored step.
 pub const ACCURACY_CSV: &str = "accuracy.csv";
@@ -202,12 +203,7 @@ impl RunDir {
     /// When it cannot be opened.
     pub fn append(&self, name: &str) -> Result<Growing> {
         let path = self.path.join(name);
-        let open = || {
-            let file = OpenOptions::new().append(true).open(&path)?;
-            let length = file.metadata()?.len();
-            Ok::<_, io::Error>(Growing { file, length })
-        };
-        open().with_context(|| format!("cannot open {}", path.display()))
+        Growing::open(&path).with_context(|| format!("cannot open {}", path.display()))
     }
 
     /// The bytes of a file; `None` when it is not there.
@@ -247,29 +243,6 @@ impl RunDir {
         // The new name, too; not every file system takes that.
         let _ = self.folder.as_ref().map(File::sync_all);
         Ok(())
-    }
-}
-
-/// A file to whose end whole pieces are written: where the disk is full, a piece is there or not, but never half.
-#[derive(Debug)]
-pub struct Growing {
-    file: File,
-    /// In bytes, of whole pieces.
-    length: u64,
-}
-
-impl Write for Growing {
-    fn write(&mut self, piece: &[u8]) -> io::Result<usize> {
-        self.file.write_all(piece).inspect_err(|_| {
-            // The error is told in any case.
-            let _ = self.file.set_len(self.length);
-        })?;
-        self.length += piece.len() as u64;
-        Ok(piece.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.file.flush()
     }
 }
 
