@@ -95,7 +95,7 @@ impl Plane {
     /// The smallest part that holds all values of at least `least`; `None` where there are none.
     pub fn extent(&self, least: f32) -> Option<Extent> {
         let inked = |row: &[f32]| row.iter().any(|&value| value >= least);
-        let range = |plane: &Self| {
+        let span = |plane: &Self| {
             let first = plane.rows().position(inked)?;
             let last = plane
                 .rows()
@@ -105,8 +105,8 @@ impl Plane {
             Some(first..last.0 + 1)
         };
         Some(Extent {
-            columns: range(&self.turned())?,
-            rows: range(self)?,
+            columns: span(&self.turned())?,
+            rows: span(self)?,
         })
     }
 
