@@ -122,7 +122,8 @@ impl Block {
 
     /// Upper left corner of map `index`.
     fn corner(&self, index: usize) -> (f64, f64) {
-        let top = AXIS - (self.face().1 + self.depth()) / 2.0;
+        let height = self.face().1 + self.depth();
+        let top = AXIS - height / 2.0;
         (self.left + real(index) * STEP, top + real(index) * STEP)
     }
 
