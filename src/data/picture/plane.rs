@@ -97,12 +97,12 @@ impl Plane {
         let has_ink = |row: &[f32]| row.iter().any(|&value| value >= least);
         let ends = |plane: &Self| {
             let first = plane.rows().position(has_ink)?;
-            let last = plane
+            let final_row = plane
                 .rows()
                 .enumerate()
                 .filter(|(_, row)| has_ink(row))
                 .last()?;
-            Some(first..last.0 + 1)
+            Some(first..final_row.0 + 1)
         };
         Some(Extent {
             columns: ends(&self.turned())?,
