@@ -1,5 +1,6 @@
 //! `mnist-tch describe`: what the network is made of, as a table and as a figure.
 
+use std::fmt::Write;
 use std::path::PathBuf;
 
 use anyhow::Result;
@@ -37,7 +38,7 @@ pub fn run(options: &Options) -> Result<()> {
         let split = embedded::mnist_10k()?;
         let example = split.test.pixels().chunks_exact(PIXELS).next();
         file::write(path, &drawn::figure(&layers, example.unwrap_or_default())?)?;
-        text += &format!("\n{}\n", path.display());
+        let _ = writeln!(text, "\n{}", path.display());
     }
     super::print(&text)
 }

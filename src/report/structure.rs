@@ -122,7 +122,8 @@ impl Block {
 
     /// Upper left corner of map `index`.
     fn corner(&self, index: usize) -> (f64, f64) {
-        let top = AXIS - (self.face().1 + self.depth()) / 2.0;
+        let height = self.face().1 + self.depth();
+        let top = AXIS - height / 2.0;
         (self.left + real(index) * STEP, top + real(index) * STEP)
     }
 
@@ -270,17 +271,24 @@ fn draw_connection(canvas: &mut Canvas, layer: &Layer, from: &Block, to: &Block)
         Operation::Pooling => Some(2),
         Operation::Flatten | Operation::Dense => None,
     };
-    match (field, &from.shape) {
-        (Some(field), Shape::Maps { side, .. }) => draw_field(canvas, from, to, field, *side)?,
-        _ => {
-            let ((x, y), (width, height)) = (from.front(), from.face());
-            let end = to.corner(0);
-            for (start, end) in [(y, end.1), (y + height, end.1 + to.face().1)] {
-                canvas.stroke(&[(x + width, start), (to.left, end)], 1.0, GUIDE)?;
-            }
+    if let (Some(field), Shape::Maps { side, .. }) = (field, &from.shape) {
+        draw_field(canvas, from, to, field, *side)?;
+    } else {
+        let ((x, y), (width, height)) = (from.front(), from.face());
+        let end = to.corner(0);
+        for (start, end) in [(y, end.1), (y + height, end.1 + to.face().1)] {
+            canvas.stroke(&[(x + width, start), (to.left, end)], 1.0, GUIDE)?;
         }
     }
-    let middle = (from.left + from.width() + to.left) / 2.0;
+    draw_operation(
+        canvas,
+        layer,
+        f64::midpoint(from.left + from.width(), to.left),
+    )
+}
+
+/// Name and number of parameters, below the figure.
+fn draw_operation(canvas: &mut Canvas, layer: &Layer, middle: f64) -> Result<()> {
     let lines: Vec<String> = match layer.operation {
         Operation::Convolution { kernel } => {
             vec!["convolution".to_owned(), format!("{kernel}×{kernel}")]

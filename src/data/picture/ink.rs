@@ -39,20 +39,37 @@ pub fn find(light: &Plane) -> Option<Plane> {
     )
 }
 
-/// Strokes are the smaller part of what surrounds them, so values lean to the other side of the local mean.
+/// Two signs, of about the same weight. Strokes are the smaller part of what surrounds them, so values lean to the
+/// other side of the local mean (their skewness); and the picture's edge is paper, even where bold strokes fill it.
 fn is_light_on_dark(light: &Plane) -> bool {
     let coarse = light.within(COARSE);
     let reach = coarse.width.max(coarse.height) / 2;
     let around = local_mean(&coarse, reach);
-    let differences = coarse
-        .values
-        .iter()
-        .zip(&around.values)
-        .map(|(value, mean)| value - mean);
-    differences
-        .map(|difference| difference.powi(3))
-        .sum::<f32>()
-        > 0.0
+    let pairs = coarse.values.iter().zip(&around.values);
+    let differences = coarse.with(pairs.map(|(value, mean)| value - mean).collect());
+    let moment = |power| {
+        let powers = differences.values.iter().map(|value| value.powi(power));
+        powers.sum::<f32>() / differences.values.len() as f32
+    };
+    let spread = moment(2).sqrt().max(f32::MIN_POSITIVE);
+    let skewness = moment(3) / spread.powi(3).max(f32::MIN_POSITIVE);
+    let edge = mean(&edge(&differences)).unwrap_or_default() / spread;
+    skewness - edge > 0.0
+}
+
+/// The outermost values.
+fn edge(plane: &Plane) -> Vec<f32> {
+    let sides = plane.turned();
+    let ends = |plane: &Plane| -> Vec<f32> {
+        let (first, last) = (plane.rows().next(), plane.rows().last());
+        [first, last]
+            .into_iter()
+            .flatten()
+            .flatten()
+            .copied()
+            .collect()
+    };
+    [ends(plane), ends(&sides)].concat()
 }
 
 /// The mean of all values up to `reach` pixels away in both directions.

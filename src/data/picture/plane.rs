@@ -94,19 +94,19 @@ impl Plane {
 
     /// The smallest part that holds all values of at least `least`; `None` where there are none.
     pub fn extent(&self, least: f32) -> Option<Extent> {
-        let inked = |row: &[f32]| row.iter().any(|&value| value >= least);
-        let range = |plane: &Self| {
-            let first = plane.rows().position(inked)?;
-            let last = plane
+        let has_ink = |row: &[f32]| row.iter().any(|&value| value >= least);
+        let ends = |plane: &Self| {
+            let first = plane.rows().position(has_ink)?;
+            let final_row = plane
                 .rows()
                 .enumerate()
-                .filter(|(_, row)| inked(row))
+                .filter(|(_, row)| has_ink(row))
                 .last()?;
-            Some(first..last.0 + 1)
+            Some(first..final_row.0 + 1)
         };
         Some(Extent {
-            columns: range(&self.turned())?,
-            rows: range(self)?,
+            columns: ends(&self.turned())?,
+            rows: ends(self)?,
         })
     }
 
