@@ -49,7 +49,7 @@ fn a_run_is_scored_on_its_own_images_with_the_numbers_it_had() {
     let line = "evaluate --model run/model.safetensors --device cpu";
     let all = printed(folder.path(), line);
     assert!(all.contains("on 5000 test images"), "{all}");
-    let same = printed(folder.path(), &format!("{line} --test-size 200"));
+    let same = printed(folder.path(), &format!("{line} --test-range ..200"));
     assert!(same.starts_with(&format!("accuracy {} on 200", last_accuracy(&folder))));
 }
 
@@ -158,7 +158,9 @@ fn files_that_are_no_models_of_this_network_are_named_with_the_tensor() {
     };
     assert!(error(b"").contains("not a safetensors file"));
     assert!(error(b"PK\x03\x04").contains("torch.save"));
-    let good = Weights::initial(Init::Flux, 0).to_safetensors().unwrap();
+    let good = Weights::initial(Init::Flux, 0, 10)
+        .to_safetensors()
+        .unwrap();
     assert!(error(&good[..good.len() - 1]).contains("not a safetensors file"));
     let file = SafeTensors::deserialize(&good).unwrap();
     let without = |name: &str| {
@@ -190,7 +192,7 @@ fn weights_as_pytorch_saves_them_are_taken() {
     let score = |model: &str| {
         printed(
             folder.path(),
-            &format!("evaluate --device cpu --test-size 200 --model {model}"),
+            &format!("evaluate --device cpu --test-range ..200 --model {model}"),
         )
     };
     assert_eq!(score("pytorch.safetensors"), score("run/model.safetensors"));
@@ -239,7 +241,7 @@ fn a_runs_own_summary_names_the_images() {
     assert_eq!(summary["data"]["name"], "mnist-10k");
     let text = printed(
         folder.path(),
-        "evaluate --model run --device cpu --test-size 50",
+        "evaluate --model run --device cpu --test-range ..50",
     );
     assert!(text.contains("on 50 test images"), "{text}");
 }

@@ -7,7 +7,7 @@ mod common;
 use std::fs;
 
 use common::{error_line, mnist_tch};
-use mnist_tch::learn::weights::{Init, PARAMETERS, Weights};
+use mnist_tch::learn::weights::{Init, Weights, parameters};
 use mnist_tch::report::onnx::proto::{Model, Value};
 use prost::Message;
 use tempfile::tempdir;
@@ -24,7 +24,7 @@ fn signature(value: &Value) -> (String, Vec<Option<i64>>) {
 #[test]
 fn the_file_holds_the_network_with_its_weights() {
     let folder = tempdir().unwrap();
-    let weights = Weights::initial(Init::Kaiming, 4);
+    let weights = Weights::initial(Init::Kaiming, 4, 7);
     let file = folder.path().join("model.safetensors");
     fs::write(&file, weights.to_safetensors().unwrap()).unwrap();
     let line = "export --model model.safetensors model.onnx";
@@ -40,10 +40,10 @@ fn the_file_holds_the_network_with_its_weights() {
     assert_eq!(signature(&graph.inputs[0]), input);
     assert_eq!(
         signature(&graph.outputs[0]),
-        ("logits".to_owned(), vec![None, Some(10)])
+        ("logits".to_owned(), vec![None, Some(7)])
     );
     let mut values = Vec::new();
-    for (tensor, (name, shape)) in graph.initializers.iter().zip(PARAMETERS) {
+    for (tensor, (name, shape)) in graph.initializers.iter().zip(parameters(7)) {
         let shape: Vec<i64> = shape
             .iter()
             .map(|&size| i64::try_from(size).unwrap())
@@ -57,7 +57,7 @@ fn the_file_holds_the_network_with_its_weights() {
 
 #[test]
 fn every_node_takes_what_is_there_before_it() {
-    let weights = Weights::initial(Init::Flux, 0);
+    let weights = Weights::initial(Init::Flux, 0, 10);
     let bytes = mnist_tch::report::onnx::onnx(&weights);
     let graph = Model::decode(bytes.as_slice()).unwrap().graph.unwrap();
     let names = graph
@@ -89,7 +89,9 @@ fn every_node_takes_what_is_there_before_it() {
 #[test]
 fn a_file_that_is_there_is_kept_without_force() {
     let folder = tempdir().unwrap();
-    let weights = Weights::initial(Init::Flux, 0).to_safetensors().unwrap();
+    let weights = Weights::initial(Init::Flux, 0, 10)
+        .to_safetensors()
+        .unwrap();
     fs::write(folder.path().join("m.safetensors"), weights).unwrap();
     fs::write(folder.path().join("model.onnx"), "mine").unwrap();
     let line = "export --model m.safetensors model.onnx";

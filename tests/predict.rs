@@ -19,7 +19,7 @@ use tempfile::{TempDir, tempdir};
 /// A model that knows most digits, made once for all tests.
 static MODEL: LazyLock<TempDir> = LazyLock::new(|| {
     let folder = tempdir().unwrap();
-    let line = "--device cpu --epochs 3 --eval-every 0 --test-size 100 --out run -q";
+    let line = "--device cpu --epochs 3 --eval-every 0 --test-range ..100 --out run -q";
     mnist_tch(folder.path(), line).assert().success();
     folder
 });

@@ -68,14 +68,14 @@ pub fn run(options: &Options) -> Result<()> {
         let logits = prediction::logits(&model.weights, &test.images, device)?;
         write_files(out, &test, &confusion, &logits)?;
     }
-    let mut text = result_text(&confusion, &test);
+    let mut report = result_text(&confusion, &test);
     if let Some(out) = &out {
-        let _ = writeln!(text, "\nfiles in {}:", out.path().display());
+        let _ = writeln!(report, "\nfiles in {}:", out.path().display());
         for name in FILES {
-            let _ = writeln!(text, "  {name}");
+            let _ = writeln!(report, "  {name}");
         }
     }
-    super::print(&text)
+    super::print(&report)
 }
 
 fn result_text(confusion: &ConfusionMatrix, test: &TestImages) -> String {

@@ -294,7 +294,9 @@ mod tests {
             assert!(error(&bytes[..length]).starts_with("damaged, or not a checkpoint"));
         }
         assert!(error(b"<!DOCTYPE html>").starts_with("damaged, or not a checkpoint"));
-        let model = Weights::initial(Init::Flux, 0).to_safetensors().unwrap();
+        let model = Weights::initial(Init::Flux, 0, 10)
+            .to_safetensors()
+            .unwrap();
         assert_eq!(error(&model), "not a checkpoint of mnist-tch");
     }
 
