@@ -331,7 +331,7 @@ fn stopped_after_any_step_training_goes_on_with_the_same_numbers() {
             shuffle,
             ..Config::default()
         };
-        let initial = State::initial(Weights::initial(config.init, 0));
+        let initial = State::initial(Weights::initial(config.init, 0, 10));
         let mut whole = training(&config, &initial, 2);
         let expected = steps(&mut whole);
         assert_eq!(expected.len(), 15);
@@ -357,7 +357,7 @@ fn a_state_that_is_kept_on_the_way_is_that_of_its_step() {
         shuffle: true,
         ..Config::default()
     };
-    let initial = State::initial(Weights::initial(config.init, 0));
+    let initial = State::initial(Weights::initial(config.init, 0, 10));
     let expected = steps(&mut training(&config, &initial, 3));
     let kept: Vec<&Step> = expected
         .iter()
