@@ -174,7 +174,7 @@ fn show_draws_what_is_asked_for_and_overwrites_nothing() {
 
     let error = error_line(&mut mnist_tch(folder.path(), "show"), 1);
     assert!(
-        error.contains("contact_sheet.png exists") && error.contains("--force"),
+        error.contains("contact_sheet.png is there already") && error.contains("--force"),
         "{error}"
     );
     assert_eq!(fs::read(&path).unwrap(), picture);
@@ -195,7 +195,7 @@ fn show_refuses_what_it_cannot_draw_or_write() {
             "--range 4990..5001",
             "--range train:4990..5001 is not within the 5000 images",
         ),
-        ("--out folder.png", "--out folder.png is a folder"),
+        ("--out folder.png", "--out: folder.png is a folder"),
         ("--out no/sheet.png", "cannot write no/sheet.png"),
         ("--data-dir nowhere", "nowhere: no such folder"),
         ("--classes 5", "--classes 10 takes all"),

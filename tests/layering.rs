@@ -9,16 +9,20 @@ use std::path::{Path, PathBuf};
 const ORDER: [&str; 5] = ["data", "learn", "report", "commands", "cli"];
 
 /// Packages that only one module may use.
-const HOMES: [(&str, &str); 9] = [
+const HOMES: [(&str, &str); 13] = [
+    ("image", "data"),
     ("ureq", "data"),
     ("etcetera", "data"),
-    ("fs4", "data"),
     ("tch", "learn"),
     ("libloading", "learn"),
     ("plotters", "report"),
     ("csv", "report"),
+    ("prost", "report"),
+    ("png", "report"),
     ("indicatif", "commands"),
+    ("signal_hook", "commands"),
     ("clap", "cli"),
+    ("clap_complete", "cli"),
 ];
 
 /// Every source file with the top module it belongs to.

@@ -43,7 +43,7 @@ fn contents(folder: &Path) -> BTreeMap<String, Vec<u8>> {
 fn results(folder: &Path) -> BTreeMap<String, Vec<u8>> {
     let mut files = contents(folder);
     assert!(files.remove("summary.json").is_some());
-    assert_eq!(files.len(), 5, "{:?}", files.keys());
+    assert_eq!(files.len(), 6, "{:?}", files.keys());
     files
 }
 
@@ -249,7 +249,7 @@ fn a_run_that_can_go_on_is_replaced_only_with_force() {
     mnist_tch(folder.path(), &format!("{line} --force"))
         .assert()
         .success();
-    assert_eq!(results(&folder.path().join("run")).len(), 5);
+    assert_eq!(results(&folder.path().join("run")).len(), 6);
 }
 
 #[test]
