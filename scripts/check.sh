@@ -5,7 +5,7 @@ set -euo pipefail
 . "$(dirname -- "${BASH_SOURCE[0]}")/common.sh"
 
 cd "$root"
-scripts=(scripts/*.sh .ci/run tests/setup/stub.sh)
+scripts=(scripts/*.sh scripts/*/*.sh scripts/slurm/reproduce.sbatch .ci/run tests/setup/stub.sh)
 for script in "${scripts[@]}"; do bash -n "$script"; done
 if has shellcheck; then
     shellcheck -x "${scripts[@]}"
