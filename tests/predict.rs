@@ -171,6 +171,11 @@ fn stdin_folders_and_the_prepared_picture() {
     assert!(shown.contains("@@"), "{shown}");
     let seen = image::open(folder.path().join("seen/a.png.28x28.png")).unwrap();
     assert_eq!((seen.width(), seen.height()), (28, 28));
+    // The same once more replaces nothing; another picture of that name would.
+    predict(folder.path(), "some/a.png --out seen")
+        .assert()
+        .success();
+    fs::write(folder.path().join("seen/a.png.28x28.png"), "mine").unwrap();
     let error = error_line(&mut predict(folder.path(), "some/a.png --out seen"), 1);
     assert!(
         error.contains("a.png.28x28.png") && error.contains("--force"),
@@ -179,6 +184,8 @@ fn stdin_folders_and_the_prepared_picture() {
     predict(folder.path(), "some/a.png --out seen --force")
         .assert()
         .success();
+    printed(&mut predict(folder.path(), "some/a.png --show"));
+    assert!(folder.path().join("prepared/a.png.28x28.png").exists());
 }
 
 #[test]

@@ -7,6 +7,9 @@ use clap::Args;
 use super::groups::Machine;
 use crate::commands::predict::{Format, Options};
 
+/// Where `--show` keeps what it shows.
+const PREPARED: &str = "prepared";
+
 /// All of them.
 #[derive(Debug, Args)]
 pub struct Arguments {
@@ -19,14 +22,14 @@ pub struct Arguments {
     /// Print a JSON object a line, with the probability of every class
     #[arg(long)]
     json: bool,
-    /// Print the picture as the network sees it, 28x28, below each line
+    /// Print the picture as the network sees it, 28x28, below each line, and keep it in --out
     #[arg(long, conflicts_with = "json")]
     show: bool,
-    /// Keep the pictures as the network sees them in this folder, as NAME.28x28.png
+    /// Keep the pictures as the network sees them in this folder, as NAME.28x28.png [default with --show: prepared]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// Replace files of these names
-    #[arg(long, requires = "out")]
+    /// Replace other pictures of these names
+    #[arg(long)]
     force: bool,
     #[command(flatten, next_help_heading = "Machine")]
     machine: Machine,
@@ -45,7 +48,7 @@ impl From<Arguments> for Options {
             device: arguments.machine.device,
             threads: arguments.machine.threads(),
             format,
-            out: arguments.out,
+            out: arguments.out.or(arguments.show.then(|| PREPARED.into())),
             force: arguments.force,
         }
     }

@@ -3,6 +3,7 @@
 mod inputs;
 mod shades;
 
+use std::fs;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
@@ -138,8 +139,12 @@ impl Session<'_> {
         let picture = picture::prepare(&input.read()?).with_context(|| name.clone())?;
         if let Some(out) = &self.out {
             let path = out.path().join(input.prepared_name());
-            file::refuse_taken(&path, self.options.force)?;
-            file::write(&path, &picture::to_png(&picture)?)?;
+            let png = picture::to_png(&picture)?;
+            // The same picture prepared once more replaces nothing.
+            if fs::read(&path).ok().as_ref() != Some(&png) {
+                file::refuse_taken(&path, self.options.force)?;
+                file::write(&path, &png)?;
+            }
         }
         Ok(Ready { name, picture })
     }
