@@ -1,6 +1,6 @@
 //! The score of a trained network on labelled images: the same network, chunks and counting as while training.
 //!
-//! It owns only who counts which chunk. What is counted, and how, is [`super::replica`]'s and [`super::network`]'s.
+//! It owns only who counts which chunk. What is counted, and how, is `replica`'s and `network`'s.
 
 use std::num::NonZeroUsize;
 
