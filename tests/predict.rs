@@ -229,11 +229,7 @@ fn what_is_no_picture_is_told_and_the_others_go_on() {
 #[test]
 fn wrong_usage_is_status_2() {
     let folder = tempdir().unwrap();
-    for (line, word) in [
-        ("", "<IMAGE>"),
-        ("a.png --json --show", "--json"),
-        ("a.png --force", "--out"),
-    ] {
+    for (line, word) in [("", "<IMAGE>"), ("a.png --json --show", "--json")] {
         predict(folder.path(), line)
             .assert()
             .code(2)
