@@ -5,7 +5,9 @@ set -euo pipefail
 . "$(dirname -- "${BASH_SOURCE[0]}")/common.sh"
 
 cd "$root"
-scripts=(scripts/*.sh scripts/*/*.sh scripts/slurm/reproduce.sbatch .ci/run tests/setup/stub.sh)
+# A pattern without a file stands for nothing.
+shopt -s nullglob
+scripts=(scripts/*.sh scripts/*/*.sh scripts/*/*.sbatch .ci/run tests/setup/stub.sh)
 for script in "${scripts[@]}"; do bash -n "$script"; done
 if has shellcheck; then
     shellcheck -x "${scripts[@]}"
