@@ -7,7 +7,7 @@ use std::str::FromStr;
 
 use anyhow::{Result, bail};
 
-use super::{cuda, nvidia};
+use super::{cuda, libtorch, nvidia};
 
 /// What `--device` asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -86,6 +86,9 @@ impl Device {
         if self.0.is_cuda() {
             // Shapes are the same at every step, so it pays to let cuDNN try which algorithm is fastest.
             tch::Cuda::cudnn_set_benchmark(true);
+        }
+        if self.is_cpu() {
+            libtorch::keep_freed_memory();
         }
     }
 }
