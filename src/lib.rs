@@ -5,13 +5,13 @@
 //! is what speaks to the terminal. Each module uses only those before it.
 //!
 //! ```no_run
-//! use mnist_tch::data::embedded;
+//! use mnist_tch::data::mnist_10k;
 //! use mnist_tch::learn::{config::Config, device::Device, training::Training, weights::Weights};
 //! use std::num::NonZeroUsize;
 //!
 //! # fn main() -> anyhow::Result<()> {
 //! let config = Config::default();
-//! let split = embedded::mnist_10k()?;
+//! let split = mnist_10k()?;
 //! let weights = Weights::initial(config.init, config.seed, split.classes.len());
 //! for step in Training::new(&config, &weights, &split, Device::CPU, NonZeroUsize::MIN)? {
 //!     let step = step?;

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -96,6 +97,114 @@ fn only_commands_and_main_print() {
             let may = module == "commands" || module == "main";
             assert!(may || !prints, "{}: {line}", path.display());
         }
+    }
+}
+
+/// The module that a source file is, such as `learn::images::chunk`.
+fn module_of(path: &Path) -> String {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let inner = path.strip_prefix(root).unwrap().with_extension("");
+    let names: Vec<&str> = inner.iter().map(|name| name.to_str().unwrap()).collect();
+    names.join("::").trim_end_matches("::mod").to_owned()
+}
+
+/// A path as `use` has it, seen from `module`, from the root on; `None` where it leaves the crate.
+fn absolute(module: &str, path: &str) -> Option<String> {
+    let mut place: Vec<&str> = module.split("::").collect();
+    let mut names = path.split("::").peekable();
+    match names.next()? {
+        "crate" => place.clear(),
+        "self" => {}
+        "super" => {
+            place.pop();
+            while names.next_if_eq(&"super").is_some() {
+                place.pop();
+            }
+        }
+        _ => return None,
+    }
+    place.extend(names);
+    Some(place.join("::"))
+}
+
+/// Every path in the `use` declarations of a file outside its tests, groups taken apart.
+fn used_paths(path: &Path) -> Vec<String> {
+    let code = code(path).join("\n");
+    let code = code.split("#[cfg(test)]").next().unwrap();
+    let mut paths = Vec::new();
+    for declaration in code.split("use ").skip(1) {
+        let text: String = declaration
+            .split(';')
+            .next()
+            .unwrap()
+            .split_whitespace()
+            .collect();
+        let Some((stem, group)) = text.split_once('{') else {
+            paths.push(text);
+            continue;
+        };
+        let names = group.trim_end_matches('}').split(',');
+        paths.extend(names.map(|name| format!("{stem}{name}")));
+    }
+    paths
+}
+
+/// Which modules each module uses. Those around it (`use super::item`) do not count: they are one thing with it.
+fn uses_of_modules() -> BTreeMap<String, BTreeSet<String>> {
+    let files: BTreeMap<String, PathBuf> = sources()
+        .into_iter()
+        .map(|(_, path)| (module_of(&path), path))
+        .filter(|(module, _)| !module.ends_with("::tests"))
+        .collect();
+    let nearest = |mut path: String| loop {
+        if files.contains_key(&path) {
+            return Some(path);
+        }
+        path.truncate(path.rfind("::")?);
+    };
+    let used = |module: &String, path: &Path| {
+        let paths = used_paths(path).into_iter();
+        let modules = paths.filter_map(|path| nearest(absolute(module, &path)?));
+        let around = |other: &String| {
+            other == module
+                || module.starts_with(&format!("{other}::"))
+                || other.starts_with(&format!("{module}::"))
+        };
+        modules.filter(|other| !around(other)).collect()
+    };
+    files
+        .iter()
+        .map(|(module, path)| (module.clone(), used(module, path)))
+        .collect()
+}
+
+#[test]
+fn no_modules_use_each_other_not_even_by_way_of_others() {
+    let mut left = uses_of_modules();
+    assert!(
+        left["learn::training"].contains("learn::adam")
+            && left["cli::train"].contains("cli::groups")
+    );
+    // Whatever uses nothing that is left can be taken away; in the end all of it is gone, or goes round in circles.
+    while !left.is_empty() {
+        let free: Vec<String> = left
+            .iter()
+            .filter(|(_, used)| !used.iter().any(|other| left.contains_key(other)))
+            .map(|(module, _)| module.clone())
+            .collect();
+        assert!(!free.is_empty(), "these use each other: {left:#?}");
+        for module in free {
+            left.remove(&module);
+        }
+    }
+}
+
+#[test]
+fn every_module_says_at_its_head_what_it_is() {
+    for (_, path) in sources() {
+        let text = fs::read_to_string(&path).unwrap();
+        let is_test = path.ends_with("tests.rs");
+        assert!(is_test || text.starts_with("//! "), "{}", path.display());
     }
 }
 

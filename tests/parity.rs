@@ -6,7 +6,7 @@ use std::fs;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
-use mnist_tch::data::embedded;
+use mnist_tch::data::mnist_10k;
 use mnist_tch::learn::config::Config;
 use mnist_tch::learn::device::Device;
 use mnist_tch::learn::record::Step;
@@ -39,7 +39,7 @@ fn train(steps: usize, eval_every: usize) -> (Vec<Step>, Weights) {
         eval_every: Some(eval_every),
         ..Config::default()
     };
-    let split = embedded::mnist_10k().unwrap();
+    let split = mnist_10k().unwrap();
     let images = steps * config.batch_size.get();
     let split = split.resized(Some(images), None).unwrap();
     let threads = NonZeroUsize::new(2).unwrap();
@@ -57,11 +57,7 @@ fn largest_difference(one: &Weights, other: &Weights) -> f32 {
 #[test]
 fn logits_are_within_1e_4() {
     let expected: Vec<Vec<f32>> = reference("logits_test_first16");
-    let test = embedded::mnist_10k()
-        .unwrap()
-        .resized(None, Some(16))
-        .unwrap()
-        .test;
+    let test = mnist_10k().unwrap().resized(None, Some(16)).unwrap().test;
     let logits = mnist_tch::learn::prediction::logits(&weights(0), &test, Device::CPU).unwrap();
     assert_eq!(logits.len(), 16);
     for (ours, theirs) in logits.iter().flatten().zip(expected.iter().flatten()) {

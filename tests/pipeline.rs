@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::fs;
 
 use common::{mnist_tch, run_file, small_run};
-use mnist_tch::data::embedded;
+use mnist_tch::data::mnist_10k;
 use mnist_tch::learn::device::Device;
 use mnist_tch::learn::prediction;
 use mnist_tch::learn::weights::Weights;
@@ -127,11 +127,7 @@ fn the_saved_weights_are_those_of_the_last_row() {
     let folder = tempdir().unwrap();
     small_run(&folder, "");
     let weights = Weights::from_safetensors(&run_file(&folder, "model.safetensors")).unwrap();
-    let test = embedded::mnist_10k()
-        .unwrap()
-        .resized(None, Some(200))
-        .unwrap()
-        .test;
+    let test = mnist_10k().unwrap().resized(None, Some(200)).unwrap().test;
     let logits = prediction::logits(&weights, &test, Device::CPU).unwrap();
     let best = |row: &Vec<f32>| {
         (0_u8..10).max_by(|&a, &b| row[usize::from(a)].total_cmp(&row[usize::from(b)]))

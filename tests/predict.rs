@@ -11,7 +11,7 @@ use std::sync::LazyLock;
 use common::{error_line, mnist_tch};
 use image::imageops::FilterType;
 use image::{DynamicImage, GrayImage};
-use mnist_tch::data::embedded;
+use mnist_tch::data::mnist_10k;
 use predicates::prelude::*;
 use serde_json::Value;
 use tempfile::{TempDir, tempdir};
@@ -41,7 +41,7 @@ fn printed(command: &mut assert_cmd::Command) -> String {
 
 /// Test image `index` ten times as large, black on white, with its label.
 fn drawn(index: usize) -> (DynamicImage, u8) {
-    let test = embedded::mnist_10k().unwrap().test;
+    let test = mnist_10k().unwrap().test;
     let pixels = test.pixels()[index * 784..][..784]
         .iter()
         .map(|pixel| 255 - pixel);

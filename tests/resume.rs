@@ -16,7 +16,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use common::{error_line, mnist_tch, write_set};
-use mnist_tch::data::embedded;
+use mnist_tch::data::mnist_10k;
 use mnist_tch::learn::config::Config;
 use mnist_tch::learn::device::Device;
 use mnist_tch::learn::record::Step;
@@ -271,10 +271,7 @@ fn two_processes_never_work_in_one_folder() {
 #[test]
 fn images_that_moved_are_found_with_data_dir_and_other_images_are_refused() {
     let folder = tempdir().unwrap();
-    let split = embedded::mnist_10k()
-        .unwrap()
-        .resized(Some(300), Some(200))
-        .unwrap();
+    let split = mnist_10k().unwrap().resized(Some(300), Some(200)).unwrap();
     let images = folder.path().join("images");
     fs::create_dir(&images).unwrap();
     for (prefix, set) in [("train", &split.train), ("t10k", &split.test)] {
@@ -312,10 +309,7 @@ fn images_that_moved_are_found_with_data_dir_and_other_images_are_refused() {
 
 /// The small job: three steps an epoch, the last one smaller, on the library itself.
 fn training(config: &Config, state: &State, threads: usize) -> Training {
-    let split = embedded::mnist_10k()
-        .unwrap()
-        .resized(Some(250), Some(300))
-        .unwrap();
+    let split = mnist_10k().unwrap().resized(Some(250), Some(300)).unwrap();
     let threads = NonZeroUsize::new(threads).unwrap();
     Training::resume(config, state, &split, Device::CPU, threads).unwrap()
 }

@@ -113,20 +113,36 @@ enum Verb {
 /// Reads the command line of this process. Help, version and usage errors end it.
 #[must_use]
 pub fn parse() -> Command {
-    let arguments = Arguments::parse();
-    match arguments.command {
-        Some(Verb::Reproduce(arguments)) => Command::Reproduce((*arguments).into()),
-        Some(Verb::Evaluate(arguments)) => Command::Evaluate(arguments.into()),
-        Some(Verb::Predict(arguments)) => Command::Predict(arguments.into()),
-        Some(Verb::Export(arguments)) => Command::Export(arguments.into()),
-        Some(Verb::Describe(arguments)) => Command::Describe(arguments.into()),
-        Some(Verb::Show(arguments)) => Command::Show(arguments.into()),
-        Some(Verb::Fetch(arguments)) => Command::Fetch(arguments.into()),
-        Some(Verb::Devices) => Command::Devices,
-        Some(Verb::Completions(arguments)) => {
-            Command::Completions(arguments.script(Arguments::command()))
+    Arguments::parse().into()
+}
+
+/// Reads a command line that is given word by word, the program's name first.
+///
+/// # Errors
+/// The text that a wrong line, or one that asks for help, has printed.
+pub fn parse_words(words: &[&str]) -> Result<Command, String> {
+    match Arguments::try_parse_from(words) {
+        Ok(arguments) => Ok(arguments.into()),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+impl From<Arguments> for Command {
+    fn from(arguments: Arguments) -> Self {
+        match arguments.command {
+            Some(Verb::Reproduce(arguments)) => Command::Reproduce((*arguments).into()),
+            Some(Verb::Evaluate(arguments)) => Command::Evaluate(arguments.into()),
+            Some(Verb::Predict(arguments)) => Command::Predict(arguments.into()),
+            Some(Verb::Export(arguments)) => Command::Export(arguments.into()),
+            Some(Verb::Describe(arguments)) => Command::Describe(arguments.into()),
+            Some(Verb::Show(arguments)) => Command::Show(arguments.into()),
+            Some(Verb::Fetch(arguments)) => Command::Fetch(arguments.into()),
+            Some(Verb::Devices) => Command::Devices,
+            Some(Verb::Completions(arguments)) => {
+                Command::Completions(arguments.script(Arguments::command()))
+            }
+            None => arguments.train.into(),
         }
-        None => arguments.train.into(),
     }
 }
 

@@ -6,10 +6,12 @@ use std::path::PathBuf;
 use anyhow::Result;
 
 use super::model;
-use crate::data::{CLASSES, PIXELS, embedded};
+use crate::data::{CLASSES, PIXELS, mnist_10k};
 use crate::learn::structure;
 use crate::learn::weights::{Init, Weights};
-use crate::report::{file, structure as drawn};
+use crate::report::figures::network;
+use crate::report::folders::file;
+use crate::report::tables;
 
 /// What the command line asks for.
 #[derive(Debug, Clone)]
@@ -32,12 +34,15 @@ pub fn run(options: &Options) -> Result<()> {
         None => Weights::initial(Init::default(), 0, CLASSES),
     };
     let layers = structure::layers(&weights)?;
-    let mut text = drawn::table(&layers);
+    let mut text = tables::layers_text(&layers);
     if let Some(path) = &options.png {
         file::refuse_taken(path, options.force)?;
-        let split = embedded::mnist_10k()?;
+        let split = mnist_10k()?;
         let example = split.test.pixels().chunks_exact(PIXELS).next();
-        file::write(path, &drawn::figure(&layers, example.unwrap_or_default())?)?;
+        file::write(
+            path,
+            &network::figure(&layers, example.unwrap_or_default())?,
+        )?;
         let _ = writeln!(text, "\n{}", path.display());
     }
     super::print(&text)

@@ -1,17 +1,56 @@
-//! The progress of a download on stderr: a bar in bytes on a terminal, lines elsewhere, nothing when quiet.
+//! Getting a published data set, with its progress on stderr: a bar in bytes on a terminal, lines elsewhere, nothing when
+//! quiet.
 
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use anyhow::Result;
 use indicatif::{HumanBytes, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::progress::Medium;
-use crate::data::fetch::Event;
+use crate::data::catalog::Published;
+use crate::data::fetch::{self, Event, Mirror, Patience, Request};
 
 /// Between lines about the same file.
 const INTERVAL: Duration = Duration::from_secs(10);
 
+/// Makes sure that the files of `set` are in `data_dir` (or below it, where torchvision has put them), else in the
+/// user's cache. Returns the folder and how many files had to be fetched.
+///
+/// # Errors
+/// When a file cannot be had, or the folder holds another file under its name.
+pub(super) fn ensure(
+    set: Published,
+    data_dir: Option<&Path>,
+    mirrors: &[Mirror],
+    quiet: bool,
+) -> Result<(PathBuf, usize)> {
+    let folder = match data_dir {
+        Some(path) => Some(path.join(set.torchvision_folder()))
+            .filter(|theirs| theirs.is_dir())
+            .unwrap_or_else(|| path.to_owned()),
+        None => fetch::cache_folder(set)?,
+    };
+    let known: Vec<Mirror> = set
+        .mirrors()
+        .iter()
+        .filter_map(|text| text.parse().ok())
+        .collect();
+    let request = Request {
+        files: &set.files(),
+        mirrors: if mirrors.is_empty() { &known } else { mirrors },
+        folder: &folder,
+        replace: data_dir.is_none(),
+        patience: Patience::default(),
+    };
+    let mut download = Download::new(quiet);
+    let fetched = fetch::fetch(&request, &mut |event| download.show(&event));
+    download.finish();
+    Ok((folder.clone(), fetched?))
+}
+
 /// Shows how files come in.
-pub struct Download {
+struct Download {
     medium: Medium,
     bar: Option<ProgressBar>,
     said: Instant,
@@ -19,7 +58,7 @@ pub struct Download {
 
 impl Download {
     /// A display that has nothing to show yet.
-    pub fn new(quiet: bool) -> Self {
+    fn new(quiet: bool) -> Self {
         Self {
             medium: Medium::of_stderr(quiet),
             bar: None,
@@ -28,7 +67,7 @@ impl Download {
     }
 
     /// Shows what happens.
-    pub fn show(&mut self, event: &Event) {
+    fn show(&mut self, event: &Event) {
         match event {
             Event::Waiting(folder) => self.say(&format!(
                 "waiting for another process that fetches into {}",
@@ -49,7 +88,7 @@ impl Download {
     }
 
     /// Takes the bar away.
-    pub fn finish(&mut self) {
+    fn finish(&mut self) {
         if let Some(bar) = self.bar.take() {
             bar.finish_and_clear();
         }

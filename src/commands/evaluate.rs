@@ -15,9 +15,9 @@ use crate::learn::device::Choice;
 use crate::learn::evaluation::evaluate;
 use crate::learn::prediction;
 use crate::learn::record::ConfusionMatrix;
-use crate::report::predictions::predictions_csv;
-use crate::report::run_dir::{self, RunDir};
-use crate::report::{heatmap, mistakes, tables};
+use crate::report::figures::{heatmap, mistakes};
+use crate::report::folders::run_dir::{self, RunDir};
+use crate::report::tables;
 
 const CLASSES_CSV: &str = "classes.csv";
 const PREDICTIONS_CSV: &str = "predictions.csv";
@@ -105,6 +105,6 @@ fn write_files<Row: AsRef<[f32]>>(
     )?;
     out.write(
         PREDICTIONS_CSV,
-        &predictions_csv(test.images.labels(), logits)?,
+        &tables::predictions_csv(test.images.labels(), logits)?,
     )
 }

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use anyhow::Result;
 
 use super::model;
-use crate::report::{file, onnx};
+use crate::report::folders::file;
+use crate::report::onnx;
 
 /// What the command line asks for.
 #[derive(Debug, Clone)]

@@ -4,11 +4,11 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
-use super::download::Download;
+use super::download::ensure;
 use super::source::Named;
 use crate::data::catalog::Published;
 use crate::data::embedded::NAME;
-use crate::data::fetch::{self, Mirror, Patience, Request};
+use crate::data::fetch::Mirror;
 
 /// What the command line asks for.
 #[derive(Debug, Clone)]
@@ -52,39 +52,4 @@ fn result_text(set: Published, folder: &Path, fetched: usize) -> String {
         set.title(),
         folder.display()
     )
-}
-
-/// Makes sure that the files of `set` are in `data_dir` (or below it, where torchvision has put them), else in the
-/// user's cache. Returns the folder and how many files had to be fetched.
-///
-/// # Errors
-/// When a file cannot be had, or the folder holds another file under its name.
-pub(super) fn ensure(
-    set: Published,
-    data_dir: Option<&Path>,
-    mirrors: &[Mirror],
-    quiet: bool,
-) -> Result<(PathBuf, usize)> {
-    let folder = match data_dir {
-        Some(path) => Some(path.join(set.torchvision_folder()))
-            .filter(|theirs| theirs.is_dir())
-            .unwrap_or_else(|| path.to_owned()),
-        None => fetch::cache_folder(set)?,
-    };
-    let known: Vec<Mirror> = set
-        .mirrors()
-        .iter()
-        .filter_map(|text| text.parse().ok())
-        .collect();
-    let request = Request {
-        files: &set.files(),
-        mirrors: if mirrors.is_empty() { &known } else { mirrors },
-        folder: &folder,
-        replace: data_dir.is_none(),
-        patience: Patience::default(),
-    };
-    let mut download = Download::new(quiet);
-    let fetched = fetch::fetch(&request, &mut |event| download.show(&event));
-    download.finish();
-    Ok((folder.clone(), fetched?))
 }

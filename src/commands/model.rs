@@ -11,8 +11,8 @@ use crate::data::catalog::Published;
 use crate::data::selection::{Part, Selection};
 use crate::data::{CLASSES, Dataset, embedded};
 use crate::learn::weights::Weights;
-use crate::report::run_dir::{MODEL, SUMMARY};
-use crate::report::summary::{self, Data};
+use crate::report::folders::run_dir::{MODEL, SUMMARY};
+use crate::report::tables::summary::{self, Data};
 
 /// Far more than the weights of any network of this program.
 const MAX_BYTES: u64 = 16 << 20;

@@ -9,9 +9,10 @@ use crate::data::Dataset;
 use crate::learn::answer::Answer;
 use crate::learn::checkpoint::Checkpoint;
 use crate::learn::weights::Weights;
-use crate::report::run_dir::{self, RunDir};
-use crate::report::summary::Timings;
-use crate::report::{curve, heatmap, mistakes, tables};
+use crate::report::figures::{curve, heatmap, mistakes};
+use crate::report::folders::run_dir::{self, RunDir};
+use crate::report::tables;
+use crate::report::tables::summary::Timings;
 
 /// Writes `confusion.csv` and both pictures; nothing before the first score. `names` are those of the classes.
 ///

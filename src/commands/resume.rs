@@ -13,8 +13,8 @@ use super::session::{About, Session};
 use crate::learn::checkpoint::Checkpoint;
 use crate::learn::device::{Choice, Device};
 use crate::learn::training::Training;
-use crate::report::run_dir::{self, RunDir};
-use crate::report::summary::Data;
+use crate::report::folders::run_dir::{self, RunDir};
+use crate::report::tables::summary::Data;
 
 /// What the command line asks for. All that decides the numbers comes from the checkpoint.
 #[derive(Debug, Clone)]

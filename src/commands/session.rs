@@ -23,9 +23,9 @@ use crate::learn::prediction;
 use crate::learn::record::Step;
 use crate::learn::state::State;
 use crate::learn::training::Training;
-use crate::report::growing::Growing;
-use crate::report::run_dir::{self, RunDir};
-use crate::report::summary::{self, Data, Summary, Timings};
+use crate::report::folders::growing::Growing;
+use crate::report::folders::run_dir::{self, RunDir};
+use crate::report::tables::summary::{self, Data, Summary, Timings};
 use crate::report::tables::{self, AccuracyLog};
 
 /// What a checkpoint remembers besides the training itself.

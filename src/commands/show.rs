@@ -8,8 +8,8 @@ use anyhow::{Context, Result, ensure};
 use super::source::DataSet;
 use crate::data::Dataset;
 use crate::data::selection::{Part, Selection};
-use crate::report::contact_sheet::{MOST, contact_sheet};
-use crate::report::file;
+use crate::report::figures::contact_sheet::{MOST, contact_sheet};
+use crate::report::folders::file;
 
 /// How many images are shown unless said.
 const USUAL: usize = 100;

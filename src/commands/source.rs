@@ -5,13 +5,13 @@ use std::path::PathBuf;
 use anyhow::{Result, ensure};
 use serde::{Deserialize, Serialize, Serializer};
 
-use super::fetch;
+use super::download;
 use crate::data::catalog::Published;
 use crate::data::fetch::Mirror;
 use crate::data::files::Files;
 use crate::data::selection::{Part, Selection};
 use crate::data::{Split, embedded};
-use crate::report::summary::Data;
+use crate::report::tables::summary::Data;
 
 /// A data set that has a name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,7 +48,7 @@ impl DataSet {
         let data_dir = self.data_dir.as_deref();
         match self.named {
             Some(Named::Published(set)) => {
-                let (path, _) = fetch::ensure(set, data_dir, &self.mirrors, quiet)?;
+                let (path, _) = download::ensure(set, data_dir, &self.mirrors, quiet)?;
                 Files::published(set, &path)
             }
             Some(Named::Embedded) => {

@@ -16,7 +16,7 @@ use crate::learn::device::Choice;
 use crate::learn::state::State;
 use crate::learn::training::Training;
 use crate::learn::weights::Weights;
-use crate::report::run_dir::RunDir;
+use crate::report::folders::run_dir::RunDir;
 
 /// Where runs go that were not told where to go.
 const RUNS: &str = "runs";

@@ -8,9 +8,8 @@ use std::sync::LazyLock;
 use anyhow::{Context, Result, ensure};
 use flate2::read::GzDecoder;
 
-use super::files::Files;
-use super::selection::{Part, Selection};
-use super::{CLASSES, Dataset, PIXELS, Split, idx};
+use super::selection::Part;
+use super::{Dataset, PIXELS, idx};
 
 /// The name this set has in summaries.
 pub const NAME: &str = "mnist-10k";
@@ -18,15 +17,6 @@ pub const NAME: &str = "mnist-10k";
 const TRAIN: usize = 5_000;
 const IMAGES: &[u8] = include_bytes!("../../data/mnist-10k-images-idx3-ubyte.gz");
 const LABELS: &[u8] = include_bytes!("../../data/mnist-10k-labels-idx1-ubyte.gz");
-
-/// The article's split of the embedded images: 5,000 to train on and the 5,000 after them to test on.
-///
-/// # Errors
-/// Only when the program itself is damaged.
-pub fn mnist_10k() -> Result<Split> {
-    let [train, test] = Part::ALL.map(Selection::all);
-    Split::read(&Files::Embedded, CLASSES, &train, &test)
-}
 
 /// Both halves, decompressed once.
 static HALVES: LazyLock<Result<[Dataset; 2]>> = LazyLock::new(|| {
@@ -62,6 +52,7 @@ pub fn read(part: Part, classes: usize) -> Result<Dataset> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::mnist_10k;
 
     #[test]
     fn the_test_images_are_the_articles() {

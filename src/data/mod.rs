@@ -19,7 +19,7 @@ mod split;
 use std::fmt::Write;
 
 pub use dataset::Dataset;
-pub use split::Split;
+pub use split::{Split, mnist_10k};
 
 /// Height and width of every image, in pixels.
 pub const SIDE: usize = 28;

@@ -4,8 +4,17 @@ use anyhow::{Result, ensure};
 use sha2::{Digest, Sha256};
 
 use super::files::Files;
-use super::selection::Selection;
-use super::{Dataset, hex};
+use super::selection::{Part, Selection};
+use super::{CLASSES, Dataset, hex};
+
+/// The article's split of the images that are part of the program: 5,000 to train on and the 5,000 after them to test on.
+///
+/// # Errors
+/// Only when the program itself is damaged.
+pub fn mnist_10k() -> Result<Split> {
+    let [train, test] = Part::ALL.map(Selection::all);
+    Split::read(&Files::Embedded, CLASSES, &train, &test)
+}
 
 /// What is trained on and what is tested on.
 #[derive(Debug, Clone)]
@@ -106,7 +115,7 @@ mod tests {
         let train = selection(Part::Test, 10, 30);
         let test = selection(Part::Train, 4_990, 5_000);
         let split = Split::read(&Files::Embedded, 10, &train, &test).unwrap();
-        let whole = super::super::embedded::mnist_10k().unwrap();
+        let whole = mnist_10k().unwrap();
         assert_eq!(split.train.labels(), &whole.test.labels()[10..30]);
         assert_eq!(split.test.labels(), &whole.train.labels()[4_990..]);
         assert_eq!(
@@ -137,7 +146,7 @@ mod tests {
 
     #[test]
     fn a_smaller_split_keeps_the_first_images() {
-        let whole = super::super::embedded::mnist_10k().unwrap();
+        let whole = mnist_10k().unwrap();
         let small = whole.clone().resized(Some(2), Some(1)).unwrap();
         assert_eq!(small.train.labels(), &whole.train.labels()[..2]);
         assert_eq!(small.test.labels(), &whole.test.labels()[..1]);

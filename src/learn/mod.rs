@@ -3,7 +3,7 @@
 //! In the order of dependence: what comes out (`record`); what libtorch does when it fails (`libtorch`);
 //! where the work is done (`nvidia`, `cuda`, `device`); what is learnt (`weights`, `network`, `adam`) and how it
 //! is kept (`state`, `checkpoint`); by which rules and on what (`config`, `schedule`, `images`); by whom (`pool`,
-//! `replica`); what is not read yet (`pending`); and the loop that puts them together (`training`). `sweep` goes
+//! `replica`, `shards`); what is not read yet (`pending`); and the loop that puts them together (`training`). `sweep` goes
 //! through that loop for many seeds. A trained network is scored by `evaluation`, class by class in
 //! `class_scores`; `prediction` asks it without a score, and an `answer` is what it says to one image.
 //! `structure` tells what it is made of.
@@ -26,6 +26,7 @@ pub mod prediction;
 pub mod record;
 mod replica;
 pub mod schedule;
+mod shards;
 pub mod state;
 pub mod structure;
 pub mod sweep;

@@ -6,9 +6,10 @@
 use anyhow::Result;
 use tch::{TchError, Tensor};
 
-use super::images::{Chunk, Rows, TrainingImages};
+use super::images::{Chunk, Placement, Rows, TrainingImages, chunks};
 use super::libtorch;
 use super::network::{Network, confusion_counts};
+use crate::data::Split;
 
 /// What a thread can be asked to do.
 #[derive(Debug)]
@@ -116,4 +117,25 @@ impl Replica {
 pub fn score(network: &Network, chunk: &Chunk) -> Result<Tensor, TchError> {
     let images = chunk.images()?;
     tch::no_grad(|| confusion_counts(&network.forward(&images), &chunk.rows, &chunk.ones))
+}
+
+/// A copy of the network for each thread, with views of the same data, and the number of chunks of the test set.
+///
+/// # Errors
+/// When memory does not suffice.
+pub fn replicas(
+    threads: usize,
+    split: &Split,
+    classes: usize,
+    placement: Placement,
+) -> Result<(Vec<Replica>, usize), TchError> {
+    let training = TrainingImages::new(&split.train, placement)?;
+    let chunks = chunks(&split.test, classes, placement)?;
+    let replica = |_| {
+        let test = chunks.iter().map(Chunk::share).collect();
+        let network = Network::new(placement.device, classes)?;
+        Ok(Replica::new(network, training.share(), test))
+    };
+    let replicas: Result<Vec<Replica>, TchError> = (0..threads).map(replica).collect();
+    Ok((replicas?, chunks.len()))
 }

@@ -168,10 +168,10 @@ impl Plan {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::embedded;
+    use crate::data::mnist_10k;
 
     fn sweep(seeds: &[u64], jobs: usize, change: impl FnOnce(&mut Config)) -> Sweep {
-        let split = embedded::mnist_10k().unwrap();
+        let split = mnist_10k().unwrap();
         let split = split.resized(Some(200), Some(100)).unwrap();
         let mut config = Config {
             epochs: NonZeroUsize::MIN,

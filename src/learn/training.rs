@@ -4,8 +4,8 @@
 //!
 //! On a CPU scoring is over nine tenths of the work and needs only the weights of its step, a few
 //! thousand numbers. So training runs ahead while all threads score chunks of the test set with copies of
-//! earlier weights. A batch's gradient is cut into shards of a size that follows from the batch alone;
-//! they are summed in order, so every number is the same for any number of threads.
+//! earlier weights. A batch's gradient is cut into `shards`,
+//! so that all threads share it too and every number stays the same for any number of threads.
 //!
 //! On CUDA one thread issues everything, a step of the article's job being about 75 kernels: input 2,
 //! weights 1, forward 16 (convolution, bias, pool, ReLU three times; dense 1; loss 3), backward 28,
@@ -16,19 +16,19 @@ use std::collections::VecDeque;
 use std::num::NonZeroUsize;
 
 use anyhow::{Context, Result, ensure};
-use tch::{TchError, Tensor};
+use tch::Tensor;
 
 use super::adam::Adam;
 use super::config::Config;
 use super::device::Device;
-use super::images::{self, Chunk, Placement, Rows, TrainingImages};
+use super::images::{Placement, Rows};
 use super::libtorch;
-use super::network::Network;
 use super::pending::{self, Pending};
 use super::pool::Pool;
 use super::record::Step;
-use super::replica::{Outcome, Replica, Task};
+use super::replica::{self, Outcome, Replica, Task};
 use super::schedule::{Position, Schedule};
+use super::shards::{self, Shards};
 use super::state::{self, Snapshot, State};
 use super::weights::Weights;
 use crate::data::Split;
@@ -50,8 +50,8 @@ pub struct Training {
     made: usize,
     /// The last step to make.
     last: usize,
-    /// Gradient and loss of each shard of the step being made.
-    shards: Vec<Option<(Tensor, Tensor)>>,
+    /// Of the step being made.
+    shards: Shards,
     /// Steps that are made but not read yet, without gaps.
     pending: VecDeque<Pending>,
     /// Steps that are read but not yielded yet.
@@ -106,7 +106,8 @@ impl Training {
         // Elsewhere a single thread is enough to keep the device busy.
         let threads = if device.is_cpu() { threads.get() } else { 1 };
         let placement = Placement::on(device.tch());
-        let (replicas, chunks) = libtorch::call(|| replicas(threads, split, classes, placement))?;
+        let (replicas, chunks) =
+            libtorch::call(|| replica::replicas(threads, split, classes, placement))?;
         let mut work = replicas.into_iter().map(work);
         let own = work.next().context("a pool has a first thread")?;
         let (weights, adam) = libtorch::call(|| {
@@ -126,7 +127,7 @@ impl Training {
             order: None,
             made,
             last,
-            shards: Vec::new(),
+            shards: Shards::default(),
             pending: VecDeque::new(),
             read: VecDeque::new(),
             failed: false,
@@ -211,16 +212,11 @@ impl Training {
     /// Gradient and loss of a batch, shard by shard on all threads, summed in the order of shards.
     fn gradient(&mut self, position: &Position) -> Result<(Tensor, Tensor)> {
         let batch_size = position.places.len();
-        let length = if self.device.is_cpu() {
-            shard_length(batch_size)
-        } else {
-            batch_size
-        };
-        let starts: Vec<usize> = position.places.clone().step_by(length).collect();
-        self.shards = starts.iter().map(|_| None).collect();
+        let cuts = shards::cut(&position.places, self.device.is_cpu());
+        self.shards = Shards::expect(cuts.len());
         // The last one first, because an urgent task goes before all others.
-        for (shard, &start) in starts.iter().enumerate().rev() {
-            let rows = self.rows(start, length.min(position.places.end - start))?;
+        for (shard, places) in cuts.into_iter().enumerate().rev() {
+            let rows = self.rows(places.start, places.len())?;
             let weights = self.weights.shallow_clone();
             self.pool.push_urgent(Task::Gradient {
                 shard,
@@ -229,18 +225,10 @@ impl Training {
                 batch_size,
             });
         }
-        while self.shards.iter().any(Option::is_none) {
+        while !self.shards.is_complete() {
             self.absorb()?;
         }
-        let mut shards = self.shards.drain(..).flatten();
-        let (mut gradient, mut loss) = shards.next().context("a batch has a shard")?;
-        libtorch::call(|| {
-            for (more, more_loss) in shards {
-                gradient = gradient.f_add_(&more)?;
-                loss = loss.f_add_(&more_loss)?;
-            }
-            Ok((gradient, loss))
-        })
+        std::mem::take(&mut self.shards).sum()
     }
 
     fn rows(&self, start: usize, length: usize) -> Result<Rows> {
@@ -262,7 +250,7 @@ impl Training {
                 gradient,
                 loss,
             } => {
-                self.shards[shard] = Some((gradient, loss));
+                self.shards.put(shard, gradient, loss);
                 Ok(())
             }
             Outcome::Score { step, counts } => {
@@ -324,24 +312,6 @@ impl Iterator for Training {
     }
 }
 
-/// A copy of the network for each thread, with views of the same data, and the number of chunks of the test set.
-fn replicas(
-    threads: usize,
-    split: &Split,
-    classes: usize,
-    placement: Placement,
-) -> Result<(Vec<Replica>, usize), TchError> {
-    let training = TrainingImages::new(&split.train, placement)?;
-    let chunks = images::chunks(&split.test, classes, placement)?;
-    let replica = |_| {
-        let test = chunks.iter().map(Chunk::share).collect();
-        let network = Network::new(placement.device, classes)?;
-        Ok(Replica::new(network, training.share(), test))
-    };
-    let replicas: Result<Vec<Replica>, TchError> = (0..threads).map(replica).collect();
-    Ok((replicas?, chunks.len()))
-}
-
 fn work(mut replica: Replica) -> Work {
     let mut first = true;
     Box::new(move |task| {
@@ -353,60 +323,5 @@ fn work(mut replica: Replica) -> Work {
     })
 }
 
-/// Images of a shard: 50 to 125 (measured to cost least an image), about eight shards in between; all nearly equal.
-fn shard_length(batch_size: usize) -> usize {
-    let shards = batch_size.div_ceil(batch_size.div_ceil(8).clamp(50, 125));
-    batch_size.div_ceil(shards)
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::data::embedded;
-
-    #[test]
-    fn after_an_error_there_is_no_other_step() {
-        let split = embedded::mnist_10k().unwrap();
-        let split = split.resized(Some(300), Some(300)).unwrap();
-        let config = Config {
-            learning_rate: 1e38,
-            ..Config::default()
-        };
-        let weights = Weights::initial(config.init, 0, 10);
-        for threads in [1, 3] {
-            let threads = NonZeroUsize::new(threads).unwrap();
-            let run = Training::new(&config, &weights, &split, Device::CPU, threads).unwrap();
-            let steps: Vec<Result<Step>> = run.collect();
-            assert!(
-                steps.len() >= 2 && steps.len() < 15,
-                "{} steps",
-                steps.len()
-            );
-            let errors = steps.iter().filter(|step| step.is_err()).count();
-            assert!(errors == 1 && steps.last().unwrap().is_err());
-        }
-    }
-
-    #[test]
-    fn the_state_can_be_read() {
-        let split = embedded::mnist_10k().unwrap();
-        let split = split.resized(Some(300), Some(50)).unwrap();
-        let config = Config::default();
-        let weights = Weights::initial(config.init, 0, 10);
-        let threads = NonZeroUsize::MIN;
-        let mut run = Training::new(&config, &weights, &split, Device::CPU, threads).unwrap();
-        assert_eq!(run.by_ref().count(), 15);
-        let state = run.state().unwrap();
-        assert_eq!(state.step(), 15);
-        assert_eq!(state.optimizer.first_moment.len(), Weights::count(10));
-        let mut moments = state.optimizer.second_moment.iter();
-        assert!(moments.any(|&moment| moment > 0.0));
-        assert_ne!(state.weights, weights);
-    }
-
-    #[test]
-    fn shards_follow_from_the_batch_alone() {
-        let lengths = [1, 30, 50, 51, 100, 120, 500, 1_000, 1_001, 5_000].map(shard_length);
-        assert_eq!(lengths, [1, 30, 50, 26, 50, 40, 63, 125, 112, 125]);
-    }
-}
+mod tests;

@@ -1,27 +1,12 @@
-//! From records to files: CSV, JSON, text tables and pictures, in a run directory that is never overwritten unasked.
+//! From records to files: CSV, JSON, text, pictures and ONNX, in folders where nothing is lost or overwritten unasked.
 //!
-//! It knows records and numbers only: no tensors, no training, no terminal. The only user of plotters and csv.
+//! In the order of dependence: `numbers` for all; what many runs say together and against a curve (`comparison`); records
+//! as `tables` and as `figures`; the network for other runtimes (`onnx`); and the `folders` that files end up in. It knows
+//! records and numbers only: no tensors, no training, no terminal.
 
-mod axes;
-pub mod band;
-mod canvas;
-pub mod contact_sheet;
-pub mod curve;
-pub mod ensemble;
-pub mod file;
-pub mod growing;
-pub mod heatmap;
-pub mod mistakes;
+pub mod comparison;
+pub mod figures;
+pub mod folders;
 mod numbers;
 pub mod onnx;
-mod palette;
-pub mod predictions;
-pub mod reference;
-pub mod run_dir;
-pub mod seed_store;
-mod steps;
-pub mod structure;
-pub mod summary;
 pub mod tables;
-mod text;
-pub mod verdict;

@@ -18,8 +18,8 @@ use crate::learn::answer::Answer;
 use crate::learn::device::{Choice, Device};
 use crate::learn::prediction;
 use crate::learn::weights::Weights;
-use crate::report::file;
-use crate::report::run_dir::RunDir;
+use crate::report::folders::file;
+use crate::report::folders::run_dir::RunDir;
 
 /// Pictures that are answered together: few enough for the first line to come soon.
 const GROUP: usize = 64;

@@ -10,7 +10,7 @@ use ureq::{Agent, Body, BodyReader, Timeout};
 
 use super::Patience;
 use super::partial::Start;
-use super::transfer::Problem;
+use super::problem::Problem;
 
 const REDIRECTS: u32 = 5;
 

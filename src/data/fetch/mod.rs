@@ -9,6 +9,7 @@ mod check;
 mod client;
 mod mirror;
 mod partial;
+mod problem;
 mod transfer;
 
 pub use cache::cache_folder;

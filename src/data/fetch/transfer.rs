@@ -3,26 +3,16 @@
 
 use std::time::Instant;
 
-use anyhow::{Error, Result, anyhow, bail};
+use anyhow::{Result, anyhow, bail};
 
 use super::client::{Client, Incoming, Reply};
 use super::partial::Partial;
+use super::problem::Problem;
 use super::{Event, Patience, Request, check};
 use crate::data::catalog::PublishedFile;
 
 /// How often a connection to one mirror that broke off is made again, as long as each brings bytes.
 const RETRIES: usize = 4;
-
-/// Why an attempt came to nothing.
-#[derive(Debug)]
-pub enum Problem {
-    /// The connection broke off; the bytes so far are kept.
-    Cut(Error),
-    /// The mirror has nothing that can be used.
-    Mirror(Error),
-    /// It is this machine: a full disk, a folder without permission. No other mirror would help.
-    Local(Error),
-}
 
 /// Gets files, one after the other, with one client.
 pub struct Transfer<'a> {

@@ -1,11 +1,11 @@
 //! MNIST's own digits, drawn as people's pictures, come back nearly as they were.
 
 use super::*;
-use crate::data::{Dataset, embedded};
+use crate::data::{Dataset, mnist_10k};
 use image::{DynamicImage, GrayImage, ImageFormat};
 
 fn digits() -> Dataset {
-    let split = embedded::mnist_10k().unwrap();
+    let split = mnist_10k().unwrap();
     split.resized(None, Some(100)).unwrap().test
 }
 

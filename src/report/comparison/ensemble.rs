@@ -1,0 +1,194 @@
+//! Many runs of the same job, seed by seed: their curves, and what is usual among them.
+//!
+//! It owns the statistics over seeds. It knows records only: nothing of tch, of files or of pictures.
+
+use anyhow::{Context, Result, ensure};
+
+use crate::learn::record::{ConfusionMatrix, SeedRun, StepRecord};
+use crate::report::numbers::real;
+
+/// Runs of the same steps, in the order of their seeds.
+#[derive(Debug)]
+pub struct Ensemble {
+    /// The first run's records: which steps were scored, of which epochs.
+    steps: Vec<StepRecord>,
+    curves: Vec<Curve>,
+    confusion: ConfusionMatrix,
+}
+
+/// One run's curve.
+#[derive(Debug)]
+pub struct Curve {
+    /// The run's seed.
+    pub seed: u64,
+    /// Test accuracy after each scored step, 0..=1.
+    pub accuracies: Vec<f64>,
+    /// How long the run took on its thread.
+    pub seconds: f64,
+}
+
+/// What is usual after each scored step.
+#[derive(Debug)]
+pub struct Band {
+    /// 5 % of the runs lie below.
+    pub low: Vec<f64>,
+    /// Half of the runs lie below.
+    pub median: Vec<f64>,
+    /// 95 % of the runs lie below.
+    pub high: Vec<f64>,
+}
+
+impl Ensemble {
+    /// Takes `runs`, of which only the curves are kept.
+    ///
+    /// # Errors
+    /// When there are none, a seed comes twice, or they did not score the same steps on the same number of classes.
+    pub fn gather(runs: impl IntoIterator<Item = Result<SeedRun>>) -> Result<Self> {
+        let mut runs = runs.into_iter();
+        let first = runs.next().context("there is no run")??;
+        let mut ensemble = Self {
+            steps: first.records.clone(),
+            curves: Vec::new(),
+            confusion: ConfusionMatrix::new(first.confusion.classes()),
+        };
+        ensemble.add(&first)?;
+        for run in runs {
+            ensemble.add(&run?)?;
+        }
+        ensemble.curves.sort_by_key(|curve| curve.seed);
+        let twice = ensemble
+            .curves
+            .windows(2)
+            .find(|pair| pair[0].seed == pair[1].seed);
+        if let Some([curve, _]) = twice {
+            anyhow::bail!("seed {} comes twice", curve.seed);
+        }
+        Ok(ensemble)
+    }
+
+    fn add(&mut self, run: &SeedRun) -> Result<()> {
+        let place = |record: &StepRecord| (record.epoch, record.step);
+        let same = run
+            .records
+            .iter()
+            .map(place)
+            .eq(self.steps.iter().map(place));
+        ensure!(
+            same,
+            "seed {} was scored after other steps than the first run",
+            run.seed
+        );
+        self.confusion.add_all(&run.confusion)?;
+        self.curves.push(Curve {
+            seed: run.seed,
+            accuracies: run
+                .records
+                .iter()
+                .map(|record| record.test_accuracy)
+                .collect(),
+            seconds: run.seconds,
+        });
+        Ok(())
+    }
+
+    /// The first run's records: which steps were scored, of which epochs.
+    #[must_use]
+    pub fn steps(&self) -> &[StepRecord] {
+        &self.steps
+    }
+
+    /// One curve a run, in the order of seeds; at least one.
+    #[must_use]
+    pub fn curves(&self) -> &[Curve] {
+        &self.curves
+    }
+
+    /// The sum of the runs' confusion matrices.
+    #[must_use]
+    pub fn confusion(&self) -> &ConfusionMatrix {
+        &self.confusion
+    }
+
+    /// Places of the scored steps that ended an epoch, or were the last scored of one.
+    pub fn epoch_ends(&self) -> impl Iterator<Item = usize> {
+        let epoch = |place: usize| self.steps.get(place).map(|record| record.epoch);
+        (0..self.steps.len()).filter(move |&place| epoch(place) != epoch(place + 1))
+    }
+
+    /// 5 %, 50 % and 95 % of the runs, step by step.
+    #[must_use]
+    pub fn band(&self) -> Band {
+        let sorted: Vec<Vec<f64>> = (0..self.steps.len()).map(|at| self.sorted(at)).collect();
+        let line = |share: f64| {
+            sorted
+                .iter()
+                .map(|values| quantile(values, share))
+                .collect()
+        };
+        Band {
+            low: line(0.05),
+            median: line(0.5),
+            high: line(0.95),
+        }
+    }
+
+    /// For each run its mean absolute distance, over the steps, from the median of the *other* runs; in the order
+    /// of seeds. Of a single run there are no others: 0.
+    #[must_use]
+    pub fn deviations(&self) -> Vec<f64> {
+        let mut sums = vec![0.0; self.curves.len()];
+        if let [_] = self.curves[..] {
+            return sums;
+        }
+        for at in 0..self.steps.len() {
+            let sorted = self.sorted(at);
+            for (sum, curve) in sums.iter_mut().zip(&self.curves) {
+                let own = curve.accuracies[at];
+                *sum += (own - median_without(&sorted, own)).abs();
+            }
+        }
+        let steps = real(self.steps.len());
+        sums.into_iter().map(|sum| sum / steps).collect()
+    }
+
+    /// The accuracies of all runs after one scored step, ascending.
+    fn sorted(&self, at: usize) -> Vec<f64> {
+        let mut values: Vec<f64> = self
+            .curves
+            .iter()
+            .map(|curve| curve.accuracies[at])
+            .collect();
+        values.sort_unstable_by(f64::total_cmp);
+        values
+    }
+}
+
+/// The value below which `share` (0..=1) of the ascending, non-empty `values` lie, linear between neighbours:
+/// type 7 of Hyndman and Fan 1996, the default of R and `NumPy`.
+#[must_use]
+pub fn quantile(values: &[f64], share: f64) -> f64 {
+    let place = share * real(values.len() - 1);
+    let below = whole(place);
+    let above = (below + 1).min(values.len() - 1);
+    values[below] + (values[above] - values[below]) * place.fract()
+}
+
+/// The median of the ascending `values`, at least two, without one that equals `own`.
+fn median_without(values: &[f64], own: f64) -> f64 {
+    let left_out = values.partition_point(|value| *value < own);
+    let rest = |place: usize| values[if place < left_out { place } else { place + 1 }];
+    let count = values.len() - 1;
+    f64::midpoint(rest((count - 1) / 2), rest(count / 2))
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a place in a list: from 0 to its length"
+)]
+fn whole(place: f64) -> usize {
+    place as usize
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -1,0 +1,180 @@
+//! Whether a curve is what the runs of many seeds give, or something else.
+//!
+//! The measure: a curve's deviation is its mean absolute distance, over the steps, from the median
+//! curve. A run's own deviation is taken from the median of the others, so that it does not pull the
+//! median towards itself. The rank of a curve is the share of runs that lie closer than it does.
+
+use std::fmt::Write;
+
+use anyhow::{Result, ensure};
+use serde::Serialize;
+
+use super::ensemble::{Ensemble, quantile};
+use super::reference::Reference;
+use crate::report::numbers::real;
+
+/// A curve further out than this share of the runs is not one of them.
+pub const HIGHEST_RANK: f64 = 0.95;
+
+/// The comparison of a curve with the runs; as JSON, `verdict.json`. Accuracies, shares and ranks are 0..=1.
+#[derive(Debug, Serialize)]
+pub struct Verdict {
+    /// Name of the curve.
+    pub compared: String,
+    /// How the runs drew their initial weights.
+    pub init: String,
+    /// Number of runs.
+    pub runs: usize,
+    /// Number of scored steps.
+    pub steps: usize,
+    /// Share of the steps at which the curve lies within the runs' 5-95 % band.
+    pub share_inside_band: f64,
+    /// The curve's mean absolute distance from the median curve.
+    pub deviation: f64,
+    /// The median of the runs' own deviations.
+    pub typical_deviation: f64,
+    /// Share of the runs whose deviation is smaller than the curve's.
+    pub rank: f64,
+    /// The rank up to which a curve counts as reproduced.
+    pub highest_rank: f64,
+    /// Whether the rank is not above that.
+    pub reproduced: bool,
+    /// The comparison at the end of each epoch.
+    pub epochs: Vec<EpochVerdict>,
+    /// The runs' own deviations, in the order of seeds.
+    pub run_deviations: Vec<RunDeviation>,
+}
+
+/// The end of an epoch.
+#[derive(Debug, Serialize)]
+pub struct EpochVerdict {
+    /// From 1.
+    pub epoch: usize,
+    /// Its last scored step.
+    pub step: usize,
+    /// The curve's accuracy.
+    pub compared: f64,
+    /// The runs' median.
+    pub median: f64,
+    /// 5 % of the runs lie below.
+    pub low: f64,
+    /// 95 % of the runs lie below.
+    pub high: f64,
+    /// Whether the curve lies between the two.
+    pub inside: bool,
+}
+
+/// How far a run lies from the others.
+#[derive(Debug, Serialize)]
+pub struct RunDeviation {
+    /// The run's seed.
+    pub seed: u64,
+    /// Mean absolute distance from the median of the other runs.
+    pub deviation: f64,
+}
+
+impl Verdict {
+    /// Compares `reference` with the runs, whose weights were drawn as `init` says.
+    ///
+    /// # Errors
+    /// When there are fewer than two runs, or the curve has other steps.
+    pub fn of(ensemble: &Ensemble, reference: &Reference, init: &str) -> Result<Self> {
+        let runs = ensemble.curves().len();
+        ensure!(runs >= 2, "a verdict needs at least two seeds");
+        let curve = reference.beside(ensemble.steps())?;
+        let band = ensemble.band();
+        let steps = curve.len();
+        let is_inside = |&at: &usize| (band.low[at]..=band.high[at]).contains(&curve[at]);
+        let inside = (0..steps).filter(is_inside).count();
+        let distances = curve.iter().zip(&band.median).map(|(a, b)| (a - b).abs());
+        let deviation = distances.sum::<f64>() / real(steps);
+        let mut deviations = ensemble.deviations();
+        let closer = deviations.iter().filter(|&&other| other < deviation);
+        let rank = real(closer.count()) / real(runs);
+        let seeds = ensemble.curves().iter().map(|curve| curve.seed);
+        let run_deviations = seeds
+            .zip(&deviations)
+            .map(|(seed, &deviation)| RunDeviation { seed, deviation })
+            .collect();
+        deviations.sort_unstable_by(f64::total_cmp);
+        let epoch = |at: usize| EpochVerdict {
+            epoch: ensemble.steps()[at].epoch,
+            step: ensemble.steps()[at].step,
+            compared: curve[at],
+            median: band.median[at],
+            low: band.low[at],
+            high: band.high[at],
+            inside: is_inside(&at),
+        };
+        Ok(Self {
+            compared: reference.name.clone(),
+            init: init.to_owned(),
+            runs,
+            steps,
+            share_inside_band: real(inside) / real(steps),
+            deviation,
+            typical_deviation: quantile(&deviations, 0.5),
+            rank,
+            highest_rank: HIGHEST_RANK,
+            reproduced: rank <= HIGHEST_RANK,
+            epochs: ensemble.epoch_ends().map(epoch).collect(),
+            run_deviations,
+        })
+    }
+
+    /// The verdict in a word.
+    #[must_use]
+    pub fn word(&self) -> &'static str {
+        if self.reproduced {
+            "reproduced"
+        } else {
+            "not reproduced"
+        }
+    }
+
+    /// The verdict for people: a paragraph and a table of epochs.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let mut text = format!(
+            "{}: {} against {} runs (init {}, {} scored steps)\n\
+             It lies within the runs' 5-95 % band at {:.1} % of the steps. Its mean distance from the median curve is\n\
+             {:.4}; that of a typical run from the median of the others is {:.4}. Of the runs {:.0} % lie closer than it\n\
+             does (rank {:.2}; up to {HIGHEST_RANK} counts as reproduced).\n\n\
+             epoch   step  compared    5 %  median   95 %\n",
+            self.word(),
+            self.compared,
+            self.runs,
+            self.init,
+            self.steps,
+            100.0 * self.share_inside_band,
+            self.deviation,
+            self.typical_deviation,
+            100.0 * self.rank,
+            self.rank,
+        );
+        for epoch in &self.epochs {
+            let place = if epoch.inside { "" } else { "  outside" };
+            let _ = writeln!(
+                text,
+                "{:>5}  {:>5}  {:>8.4}  {:.4}  {:.4}  {:.4}{place}",
+                epoch.epoch, epoch.step, epoch.compared, epoch.low, epoch.median, epoch.high
+            );
+        }
+        if self.runs < 20 {
+            text.push_str(
+                "\nFewer than 20 runs say little about what is usual: use more --seeds.\n",
+            );
+        }
+        text
+    }
+
+    /// `verdict.json`.
+    ///
+    /// # Errors
+    /// Only when the JSON library refuses.
+    pub fn to_json(&self) -> Result<String> {
+        let mut text = serde_json::to_string_pretty(self)?;
+        text.push('\n');
+        Ok(text)
+    }
+}

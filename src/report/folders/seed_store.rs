@@ -1,0 +1,208 @@
+//! The folder of a sweep over seeds: a file a seed, which appears whole or not at all, and what all have in common.
+//!
+//! `protocol.json` says which job it is, `seeds/N.json` is seed N's run. Everything else in the folder
+//! follows from these, so a sweep can be stopped at any moment and shared among machines.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context, Result, bail, ensure};
+use serde_json::Value;
+
+use super::run_dir::{self, RunDir};
+use crate::learn::record::SeedRun;
+
+/// What all runs of the folder have in common.
+const PROTOCOL: &str = "protocol.json";
+/// The folder of the runs.
+const SEEDS: &str = "seeds";
+
+/// The accuracy of every seed after every scored step.
+pub const CURVES_CSV: &str = "curves.csv";
+/// The accuracy of every seed at each epoch's end.
+pub const SEEDS_CSV: &str = "seeds.csv";
+/// How long every seed took.
+pub const TIMINGS_CSV: &str = "timings.csv";
+/// The runs' band with the compared curve.
+pub const BAND_PNG: &str = "band.png";
+/// The comparison.
+pub const VERDICT: &str = "verdict.json";
+
+/// Everything that is made of the seeds, in the order in which people look for it.
+pub const FILES: [&str; 6] = [
+    VERDICT,
+    BAND_PNG,
+    run_dir::CONFUSION_PNG,
+    CURVES_CSV,
+    SEEDS_CSV,
+    TIMINGS_CSV,
+];
+
+/// The folder of a sweep.
+#[derive(Debug)]
+pub struct SeedStore {
+    folder: RunDir,
+    seeds: RunDir,
+    protocol: Value,
+}
+
+impl SeedStore {
+    /// Makes the folder `path` for a sweep of `protocol`, or goes on in one of the same protocol.
+    ///
+    /// # Errors
+    /// When it holds a sweep of another protocol or other results, is a file, or cannot be written to.
+    pub fn open(path: &Path, protocol: &Value) -> Result<Self> {
+        let shown = path.display();
+        if path.join(PROTOCOL).exists() {
+            let store = Self::existing(path)?;
+            if let Some(difference) = difference("", &store.protocol, protocol) {
+                bail!("{shown} holds runs of another job ({difference}): choose another --out");
+            }
+            return Ok(store);
+        }
+        let others = FILES.iter().chain(&run_dir::FILES);
+        if let Some(name) = others.into_iter().find(|name| path.join(name).exists()) {
+            bail!("{shown} holds other results ({name}): choose another --out");
+        }
+        let store = Self::at(path, protocol.clone())?;
+        let text = serde_json::to_string_pretty(protocol)? + "\n";
+        store.folder.write(PROTOCOL, text.as_bytes())?;
+        Ok(store)
+    }
+
+    /// Opens the folder of a sweep that has begun.
+    ///
+    /// # Errors
+    /// When `path` is none.
+    pub fn existing(path: &Path) -> Result<Self> {
+        let file = path.join(PROTOCOL);
+        let text = fs::read(&file).with_context(|| {
+            let shown = path.display();
+            format!("{shown} is no folder of mnist-tch reproduce: cannot read {PROTOCOL}")
+        })?;
+        let protocol = serde_json::from_slice(&text);
+        Self::at(
+            path,
+            protocol.with_context(|| format!("{} is damaged", file.display()))?,
+        )
+    }
+
+    fn at(path: &Path, protocol: Value) -> Result<Self> {
+        Ok(Self {
+            folder: RunDir::shared(path)?,
+            seeds: RunDir::shared(&path.join(SEEDS))?,
+            protocol,
+        })
+    }
+
+    /// The folder.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// What all runs have in common.
+    #[must_use]
+    pub fn protocol(&self) -> &Value {
+        &self.protocol
+    }
+
+    /// The seeds whose runs are there.
+    ///
+    /// # Errors
+    /// When the folder cannot be read.
+    pub fn seeds(&self) -> Result<BTreeSet<u64>> {
+        let path = self.seeds.path();
+        let entries = fs::read_dir(path).and_then(Iterator::collect::<Result<Vec<_>, _>>);
+        let entries = entries.with_context(|| format!("cannot read {}", path.display()))?;
+        let seed = |entry: &fs::DirEntry| {
+            let name = entry.file_name().into_string().ok()?;
+            let seed = name.strip_suffix(".json")?.parse().ok()?;
+            (file_name(seed) == name).then_some(seed)
+        };
+        Ok(entries.iter().filter_map(seed).collect())
+    }
+
+    /// One seed's run.
+    ///
+    /// # Errors
+    /// When it is not there or damaged.
+    pub fn load(&self, seed: u64) -> Result<SeedRun> {
+        let path = self.seeds.path().join(file_name(seed));
+        let read = || -> Result<SeedRun> {
+            let run: SeedRun = serde_json::from_slice(&fs::read(&path)?)?;
+            ensure!(run.seed == seed, "it is seed {}", run.seed);
+            ensure!(!run.records.is_empty(), "no step was scored");
+            Ok(run)
+        };
+        read().with_context(|| {
+            let shown = path.display();
+            format!("cannot use {shown}: remove it, and its seed is run again")
+        })
+    }
+
+    /// Keeps a seed's run.
+    ///
+    /// # Errors
+    /// When it cannot be written, for example because the disk is full.
+    pub fn save(&self, run: &SeedRun) -> Result<()> {
+        let text = serde_json::to_string(run)? + "\n";
+        self.seeds.write(&file_name(run.seed), text.as_bytes())
+    }
+
+    /// Takes over the runs of `other` that are not here yet.
+    ///
+    /// # Errors
+    /// When `other` has another protocol, or a seed's numbers differ.
+    pub fn adopt(&self, other: &Self) -> Result<()> {
+        let (here, there) = (self.path().display(), other.path().display());
+        if let Some(difference) = difference("", &other.protocol, &self.protocol) {
+            bail!("{there} holds runs of another job than {here} ({difference})");
+        }
+        let own = self.seeds()?;
+        for seed in other.seeds()? {
+            let run = other.load(seed)?;
+            if !own.contains(&seed) {
+                self.save(&run)?;
+            } else if !run.agrees_with(&self.load(seed)?) {
+                bail!("seed {seed} in {there} has other numbers than in {here}");
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes one of [`FILES`].
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn write(&self, name: &str, bytes: &[u8]) -> Result<()> {
+        self.folder.write(name, bytes)
+    }
+}
+
+fn file_name(seed: u64) -> String {
+    format!("{seed}.json")
+}
+
+/// The first place at which two JSON values differ, for people; `None` where they are the same.
+fn difference(place: &str, there: &Value, here: &Value) -> Option<String> {
+    if let (Value::Object(there), Value::Object(here)) = (there, here) {
+        let keys: BTreeSet<&String> = there.keys().chain(here.keys()).collect();
+        let value = |values: &serde_json::Map<String, Value>, key: &str| {
+            values.get(key).cloned().unwrap_or(Value::Null)
+        };
+        return keys.into_iter().find_map(|key| {
+            let place = if place.is_empty() {
+                key.clone()
+            } else {
+                format!("{place}.{key}")
+            };
+            difference(&place, &value(there, key), &value(here, key))
+        });
+    }
+    (there != here).then(|| format!("{place}: {there} there, {here} here"))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,92 @@
+//! `summary.json`: what was run, on what, with which result, and how long it took.
+
+use anyhow::{Context, Result};
+use serde::{Deserialize, Serialize};
+
+use super::milestones;
+use crate::data::selection::Selection;
+use crate::learn::record::StepRecord;
+
+/// Everything needed to run it again and to compare the result.
+#[derive(Debug, Serialize)]
+pub struct Summary<C> {
+    /// When the run began: UTC, ISO 8601.
+    pub started: String,
+    /// Version of this program.
+    pub version: &'static str,
+    /// Version of libtorch, as it gives it itself.
+    pub libtorch: String,
+    /// What was asked for, defaults filled in.
+    pub configuration: C,
+    /// The images.
+    pub data: Data,
+    /// Such as `cpu` or `cuda:0`.
+    pub device: String,
+    /// Threads used on the CPU.
+    pub threads: usize,
+    /// The first scored step and each epoch's last one.
+    pub epochs: Vec<StepRecord>,
+    /// Share of the test images classified correctly after the last step, 0..=1.
+    pub final_accuracy: f64,
+    /// How long it took.
+    pub timings: Timings,
+}
+
+/// Which images.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Data {
+    /// A data set's name, or a folder.
+    pub name: String,
+    /// The names of the classes, in the order of labels.
+    pub classes: Vec<String>,
+    /// Which images were trained on, such as `train:0..5000`.
+    pub train_range: Selection,
+    /// Number of training images.
+    pub train_images: usize,
+    /// Which images were scored, such as `test:0..5000`.
+    pub test_range: Selection,
+    /// Number of test images.
+    pub test_images: usize,
+    /// SHA-256 of training pixels, training labels, test pixels and test labels.
+    pub sha256: String,
+}
+
+/// What a `summary.json` says of the images of its run.
+///
+/// # Errors
+/// When `text` is no such file.
+pub fn data_of(text: &[u8]) -> Result<Data> {
+    #[derive(Deserialize)]
+    struct Part {
+        data: Data,
+    }
+    let part: Part = serde_json::from_slice(text).context("not the summary of a run")?;
+    Ok(part.data)
+}
+
+/// Seconds.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct Timings {
+    /// From the start of the program to the first step.
+    pub start_seconds: f64,
+    /// All steps with their scores.
+    pub training_seconds: f64,
+    /// Images trained on and images scored, per second of training.
+    pub images_per_second: f64,
+}
+
+impl<C: Serialize> Summary<C> {
+    /// The file's text.
+    ///
+    /// # Errors
+    /// Only when the configuration cannot be written as JSON.
+    pub fn to_json(&self) -> Result<String> {
+        Ok(serde_json::to_string_pretty(self)? + "\n")
+    }
+}
+
+/// The rows that a summary shows of all records.
+#[must_use]
+pub fn epochs(records: &[StepRecord]) -> Vec<StepRecord> {
+    milestones(records).into_iter().cloned().collect()
+}
