@@ -1,5 +1,6 @@
 //! Checks that the libtorch which torch-sys found is the one this project is written for, and writes its folder
-//! into the program (rpath), so that the program finds it again without `LD_LIBRARY_PATH`.
+//! into the program (rpath), so that the program finds it again without `LD_LIBRARY_PATH`. `scripts/release.sh` has
+//! another folder written there, one beside the program: `MNIST_TCH_RPATH`.
 //!
 //! torch-sys has no version check for a libtorch that comes out of a Python wheel. A wrong one would link, and
 //! fail later in ways that are hard to read.
@@ -9,11 +10,14 @@ use std::process::ExitCode;
 use std::{env, fs};
 
 const VERSIONS: &str = "scripts/libtorch.versions";
+/// Where the program is to look for libtorch instead of the folder that it was built with.
+const RPATH: &str = "MNIST_TCH_RPATH";
 
 fn main() -> ExitCode {
     println!("cargo:rerun-if-changed=build.rs");
     println!("cargo:rerun-if-changed={VERSIONS}");
     println!("cargo:rerun-if-env-changed=LIBTORCH_BYPASS_VERSION_CHECK");
+    println!("cargo:rerun-if-env-changed={RPATH}");
     match link() {
         Ok(()) => ExitCode::SUCCESS,
         Err(message) => {
@@ -31,8 +35,9 @@ fn link() -> Result<(), String> {
     if let Some(found) = found_version(&lib) {
         check(&found, &wanted, &lib)?;
     }
+    let rpath = env::var(RPATH).unwrap_or_else(|_| lib.to_string_lossy().into_owned());
     // Three arguments, because a comma in the path would split a single -Wl,-rpath,PATH.
-    for argument in ["-Xlinker", "-rpath", "-Xlinker", &lib.to_string_lossy()] {
+    for argument in ["-Xlinker", "-rpath", "-Xlinker", &rpath] {
         println!("cargo:rustc-link-arg={argument}");
     }
     println!("cargo:rustc-env=LIBTORCH_VERSION={wanted}");
