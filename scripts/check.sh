@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# What must hold before the tests run: format, lints, documentation, and the scripts themselves.
+# What must hold before the tests run: dependencies, format, lints, documentation, and the scripts themselves.
 set -euo pipefail
 # shellcheck source=scripts/common.sh
 . "$(dirname -- "${BASH_SOURCE[0]}")/common.sh"
@@ -16,6 +16,17 @@ else
 fi
 
 check_rust
+# Licences and sources need no network; the advisories are fetched.
+if has cargo-deny; then
+    cargo deny --locked check bans licenses sources
+    if cargo deny --locked fetch db >/dev/null 2>&1; then
+        cargo deny --locked check advisories
+    else
+        say "note: the RustSec database cannot be reached, the dependencies were not checked for advisories"
+    fi
+else
+    say "note: cargo-deny is not installed, the dependencies were not checked"
+fi
 cargo fmt --all --check
 scripts/setup.sh
 forget_own_libtorch
