@@ -1,0 +1,90 @@
+#!/usr/bin/env bash
+# Runs every command of the README in a new folder, in order, as a reader would, and says which failed.
+#   scripts/readme-trial.sh [--data-dir MNIST] [--long]
+# MNIST's four files, raw or .gz, stand in for what a reader would have or fetch; without them the commands that need them
+# are left out. So are, unless --long is given, those that take longer than ten minutes. A command that is left out is
+# listed with the reason.
+set -euo pipefail
+# shellcheck source=scripts/common.sh
+. "$(dirname -- "${BASH_SOURCE[0]}")/common.sh"
+
+mnist='' long=''
+while (($#)); do
+    case $1 in
+    --data-dir) mnist=$(cd -P -- "${2:?--data-dir needs a folder}" && pwd) && shift ;;
+    --long) long=yes ;;
+    *) fail "usage: scripts/readme-trial.sh [--data-dir MNIST] [--long]" ;;
+    esac
+    shift
+done
+
+# Lines within ```sh fences, and what follows "$ " within ```text fences; without comments, and without the rest of the line
+# that belongs to a reader's own shell.
+commands() {
+    awk '/^```/ { inside = inside == "" ? substr($0, 4) : ""; next }
+         inside == "sh" { print }
+         inside == "text" && /^\$ / { print substr($0, 3) }' "$root/README.md" |
+        sed -e 's/  *#.*//' -e '/^ *$/d' -e '/\[options\]/d' -e '/COMMAND/d'
+}
+
+# Why a command is left out; nothing where it is run.
+left_out() {
+    case $1 in
+    scripts/train.sh* | scripts/test.sh | scripts/check.sh | .ci/run) echo "CI runs it" ;;
+    scripts/*) [[ -n $long ]] || echo "a script of many minutes" ;;
+    git\ clone* | cd\ *) echo "it is about the clone" ;;
+    cargo*) echo "set-up has built the program" ;;
+    *"--dataset fashion-mnist"*) echo "needs the network; tests/fetch.rs has it from loopback" ;;
+    *"--dataset mnist"* | *"fetch mnist"* | *path/to/*) [[ -n $mnist ]] || echo "needs --data-dir" ;;
+    "mnist-tch reproduce"*) [[ -n $long || $1 == *--seeds\ 0..4* ]] || echo "many minutes; scripts/reproduce.sh runs it" ;;
+    *"--device cuda"*) has nvidia-smi || echo "no GPU here" ;;
+    esac
+}
+
+# What a reader would have: MNIST in a folder and on a mirror, a photograph, a folder of scans.
+prepare() {
+    mkdir -p path/to scans
+    if [[ -n $mnist ]]; then
+        ln -s "$mnist" path/to/mnist
+        ln -s "$mnist" path/to/idx
+        python3 -m http.server --bind 127.0.0.1 --directory "$mnist" 0 >server.log 2>&1 &
+        server=$!
+        local port=''
+        until port=$(sed -n 's/.*port \([0-9]*\).*/\1/p' server.log) && [[ -n $port ]]; do sleep 0.1; done
+        export MNIST_TCH_MIRROR=http://127.0.0.1:$port
+    fi
+    export XDG_CACHE_HOME=$PWD/cache
+    # One image of the program's own, as a picture.
+    mnist-tch show --range test:0..1 --out sheet.png
+    cp sheet.png photo.jpg
+    cp sheet.png scans/one.png
+}
+
+"$root/scripts/setup.sh"
+forget_own_libtorch
+program=$(build_program)
+PATH=$(dirname "$program"):$PATH
+folder=$(mktemp -d)
+server=''
+trap '[[ -z $server ]] || kill "$server"; rm -rf "$folder"' EXIT
+cd "$folder"
+prepare
+failed=0 run=0
+while IFS= read -r line; do
+    reason=$(left_out "$line")
+    if [[ -n $reason ]]; then
+        say "left out: $line ($reason)"
+        continue
+    fi
+    say "+ $line"
+    begun=$SECONDS
+    if bash -c "$line" >out.txt 2>err.txt </dev/null; then
+        say "  ok, $((SECONDS - begun)) s"
+    else
+        say "  FAILED: $(tail -n 1 err.txt)"
+        failed=$((failed + 1))
+    fi
+    run=$((run + 1))
+done < <(commands)
+say "$run commands were run, $failed failed"
+((failed == 0))
