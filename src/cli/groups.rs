@@ -11,7 +11,7 @@ use crate::data::catalog::Published;
 use crate::data::fetch::Mirror;
 use crate::data::selection::Selection;
 use crate::learn::config::Config;
-use crate::learn::device::Choice;
+use crate::learn::device::{self, Choice};
 use crate::learn::weights::Init;
 
 // Wherever a number is expected, clap takes a negative one too, so that the error names the option.
@@ -30,8 +30,7 @@ pub struct Machine {
 impl Machine {
     /// The threads asked for, else one for each core that this process may use.
     pub fn threads(&self) -> NonZeroUsize {
-        let cores = || std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
-        self.threads.unwrap_or_else(cores)
+        self.threads.unwrap_or_else(device::cores)
     }
 }
 

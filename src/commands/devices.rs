@@ -1,8 +1,6 @@
 //! `mnist-tch devices`: what this machine and this libtorch have to offer.
 
 use std::fmt::Write;
-use std::num::NonZeroUsize;
-use std::thread;
 
 use anyhow::Result;
 
@@ -36,8 +34,7 @@ pub fn run() -> Result<()> {
     if facts.gpus == 0 {
         line("GPU", "none");
     }
-    let threads = thread::available_parallelism().map_or(1, NonZeroUsize::get);
-    line("threads", &threads.to_string());
+    line("threads", &device::cores().to_string());
     line("usable", &device::names(&device::available(&facts)));
     if facts.driver.is_some()
         && let Err(problem) = facts.check(0)

@@ -11,6 +11,7 @@ use crate::data::fetch::Mirror;
 use crate::data::files::Files;
 use crate::data::selection::{Part, Selection};
 use crate::data::{Split, embedded};
+use crate::learn::config::Config;
 use crate::report::tables::summary::Data;
 
 /// A data set that has a name.
@@ -93,6 +94,20 @@ impl Source {
     pub fn load(&self, quiet: bool) -> Result<Split> {
         let files = self.data_set.open(quiet)?;
         Split::read(&files, self.data_set.classes, &self.train, &self.test)
+    }
+
+    /// Reads the images for a run of `config`.
+    ///
+    /// # Errors
+    /// As those of [`Self::load`], and when there are fewer training images than a batch has.
+    pub fn load_for(&self, config: &Config, quiet: bool) -> Result<Split> {
+        let split = self.load(quiet)?;
+        let (batch_size, images) = (config.batch_size.get(), split.train.len());
+        ensure!(
+            batch_size <= images,
+            "--batch-size {batch_size} is more than the {images} training images"
+        );
+        Ok(split)
     }
 
     /// Which images `split`, read from here, holds.

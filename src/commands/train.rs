@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
 use jiff::Timestamp;
 
 use super::devices::libtorch_version;
@@ -50,14 +50,8 @@ pub struct Options {
 pub fn run(options: &Options, program_start: Instant) -> Result<()> {
     let started = Timestamp::now();
     let device = super::select_device(options.device, options.quiet)?;
-    let split = options.source.load(options.quiet)?;
     let config = &options.config;
-    let batch_size = config.batch_size;
-    ensure!(
-        batch_size.get() <= split.train.len(),
-        "--batch-size {batch_size} is more than the {} training images",
-        split.train.len()
-    );
+    let split = options.source.load_for(config, options.quiet)?;
     let state = State::initial(Weights::initial(
         config.init,
         config.seed,

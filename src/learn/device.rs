@@ -3,7 +3,9 @@
 //! A device that is asked for by name is used or refused, never replaced. Only `auto` chooses.
 
 use std::fmt;
+use std::num::NonZeroUsize;
 use std::str::FromStr;
+use std::thread;
 
 use anyhow::{Result, bail};
 
@@ -102,6 +104,12 @@ impl fmt::Display for Device {
             tch::Device::Vulkan => write!(f, "vulkan"),
         }
     }
+}
+
+/// The cores that this process may use, at least one.
+#[must_use]
+pub fn cores() -> NonZeroUsize {
+    thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
 }
 
 /// Finds the device that `choice` means.

@@ -109,9 +109,27 @@ fn layer(
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::learn::weights::Init;
+
+    /// A network of four layers.
+    pub fn small() -> Vec<Layer> {
+        let layer = |name, operation, output: &[usize], parameters, multiply_adds| Layer {
+            name,
+            operation,
+            output: output.to_vec(),
+            parameters,
+            multiply_adds,
+        };
+        let convolution = Operation::Convolution { kernel: 3 };
+        vec![
+            layer(Some("conv1"), convolution, &[4, 28, 28], 40, 28_224),
+            layer(None, Operation::Pooling, &[4, 14, 14], 0, 0),
+            layer(None, Operation::Flatten, &[784], 0, 0),
+            layer(Some("dense"), Operation::Dense, &[10], 7_850, 7_840),
+        ]
+    }
 
     #[test]
     fn the_layers_are_the_articles() {

@@ -3,14 +3,14 @@
 use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
 use super::{Options, Run, Shard};
 use crate::commands::progress::SweepProgress;
 use crate::commands::{print, select_device};
 use crate::learn::config::Config;
-use crate::learn::device::Device;
+use crate::learn::device::{Device, cores};
 use crate::learn::schedule::Schedule;
 use crate::learn::sweep::{Event, Sweep};
 use crate::report::comparison::reference::Reference;
@@ -27,13 +27,8 @@ pub fn make(
     options: &Options,
 ) -> Result<Option<(SeedStore, BTreeSet<u64>)>> {
     let device = select_device(run.device, options.quiet)?;
-    let split = run.source.load(options.quiet)?;
-    let (batch_size, images) = (run.config.batch_size.get(), split.train.len());
-    ensure!(
-        batch_size <= images,
-        "--batch-size {batch_size} is more than the {images} training images"
-    );
-    let schedule = Schedule::new(&run.config, images);
+    let split = run.source.load_for(&run.config, options.quiet)?;
+    let schedule = Schedule::new(&run.config, split.train.len());
     // Before the work and not after it.
     let scored: Vec<usize> = (1..=schedule.steps())
         .filter(|&step| schedule.is_scored(step))
@@ -76,7 +71,7 @@ fn own_seeds(run: &Run) -> BTreeSet<u64> {
 fn jobs(run: &Run, device: Device) -> NonZeroUsize {
     let usual = || {
         if device.is_cpu() {
-            std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
+            cores()
         } else {
             NonZeroUsize::MIN
         }

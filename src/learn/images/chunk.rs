@@ -85,13 +85,9 @@ pub fn chunks(
 
 #[cfg(test)]
 mod tests {
+    use super::super::PLAIN;
     use super::*;
     use crate::data::{PIXELS, SIDE, idx, mnist_10k};
-
-    const PLAIN: Placement = Placement {
-        device: Device::Cpu,
-        onednn: false,
-    };
 
     #[test]
     fn chunks_cover_the_set_once_in_order() {

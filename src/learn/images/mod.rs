@@ -75,3 +75,10 @@ fn labels(dataset: &Dataset) -> Result<Tensor, TchError> {
 fn size(number: usize) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
+
+/// What the tests compare with.
+#[cfg(test)]
+const PLAIN: Placement = Placement {
+    device: Device::Cpu,
+    onednn: false,
+};

@@ -116,13 +116,9 @@ impl TrainingImages {
 
 #[cfg(test)]
 mod tests {
+    use super::super::PLAIN;
     use super::*;
     use crate::data::mnist_10k;
-
-    const PLAIN: Placement = Placement {
-        device: Device::Cpu,
-        onednn: false,
-    };
 
     #[test]
     fn batches_are_the_images_divided_by_255() {

@@ -1,4 +1,4 @@
-//! Records as PNG pictures. The same records give the same bytes, on every machine.
+//! Records as PNG pictures. The same records give the same bytes.
 //!
 //! From below: colours (`palette`), letters (`text`), pixels (`canvas`, the only user of plotters); `steps` and `axes` for
 //! everything that runs over training; then a file per figure. A figure knows no folder: it gives bytes.

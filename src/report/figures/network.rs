@@ -231,23 +231,7 @@ mod tests {
     use super::super::canvas::tests::decode;
     use super::blocks::CONVOLVED;
     use super::*;
-
-    fn small() -> Vec<Layer> {
-        let layer = |name, operation, output: &[usize], parameters, multiply_adds| Layer {
-            name,
-            operation,
-            output: output.to_vec(),
-            parameters,
-            multiply_adds,
-        };
-        let convolution = Operation::Convolution { kernel: 3 };
-        vec![
-            layer(Some("conv1"), convolution, &[4, 28, 28], 40, 28_224),
-            layer(None, Operation::Pooling, &[4, 14, 14], 0, 0),
-            layer(None, Operation::Flatten, &[784], 0, 0),
-            layer(Some("dense"), Operation::Dense, &[10], 7_850, 7_840),
-        ]
-    }
+    use crate::learn::structure::tests::small;
 
     #[test]
     fn the_figure_is_as_wide_as_its_layers_and_shows_the_example() {

@@ -146,25 +146,9 @@ pub fn predictions_csv<Row: AsRef<[f32]>>(labels: &[u8], logits: &[Row]) -> Resu
 
 #[cfg(test)]
 mod tests {
+    use super::super::fixtures::{matrix, record};
     use super::*;
     use crate::report::comparison::ensemble::tests::ensemble;
-
-    fn record(epoch: usize, step: usize) -> StepRecord {
-        StepRecord {
-            epoch,
-            batch: step - (epoch - 1) * 3,
-            step,
-            train_loss: 0.5,
-            test_accuracy: 0.938,
-        }
-    }
-
-    fn matrix() -> ConfusionMatrix {
-        let mut matrix = ConfusionMatrix::new(2);
-        matrix.add(0, 0, 12);
-        matrix.add(1, 0, 3);
-        matrix
-    }
 
     #[test]
     fn accuracy_csv_has_a_header_and_a_row_per_record() {

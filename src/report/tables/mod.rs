@@ -25,3 +25,28 @@ fn milestones(records: &[StepRecord]) -> Vec<&StepRecord> {
         .chain(epochs.filter_map(<[StepRecord]>::last))
         .collect()
 }
+
+/// Records for the tests of this folder.
+#[cfg(test)]
+mod fixtures {
+    use crate::learn::record::{ConfusionMatrix, StepRecord};
+
+    /// A row of an epoch of three steps.
+    pub fn record(epoch: usize, step: usize) -> StepRecord {
+        StepRecord {
+            epoch,
+            batch: step - (epoch - 1) * 3,
+            step,
+            train_loss: 0.5,
+            test_accuracy: 0.938,
+        }
+    }
+
+    /// Two classes: twelve right answers, three wrong ones.
+    pub fn matrix() -> ConfusionMatrix {
+        let mut matrix = ConfusionMatrix::new(2);
+        matrix.add(0, 0, 12);
+        matrix.add(1, 0, 3);
+        matrix
+    }
+}

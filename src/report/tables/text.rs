@@ -88,24 +88,8 @@ fn name(names: &[String], class: usize) -> Option<&String> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::fixtures::{matrix, record};
     use super::*;
-
-    fn record(epoch: usize, step: usize) -> StepRecord {
-        StepRecord {
-            epoch,
-            batch: step - (epoch - 1) * 3,
-            step,
-            train_loss: 0.5,
-            test_accuracy: 0.938,
-        }
-    }
-
-    fn matrix() -> ConfusionMatrix {
-        let mut matrix = ConfusionMatrix::new(2);
-        matrix.add(0, 0, 12);
-        matrix.add(1, 0, 3);
-        matrix
-    }
 
     #[test]
     fn confusion_text_lines_up() {
