@@ -1,15 +1,16 @@
 //! The program: parse, run, one line for an error, an exit status.
 
 use std::io::Write;
-use std::process::ExitCode;
 use std::time::Instant;
 
+use anyhow::Error;
 use mnist_tch::cli::{self, Command};
+use mnist_tch::commands;
 use mnist_tch::commands::interrupt::Stopped;
 use mnist_tch::commands::{completions, describe, devices, evaluate, export, fetch, predict};
 use mnist_tch::commands::{reproduce, resume, show, train};
 
-fn main() -> ExitCode {
+fn main() -> ! {
     let start = Instant::now();
     let outcome = match cli::parse() {
         Command::Train(options) => train::run(&options, start),
@@ -24,16 +25,16 @@ fn main() -> ExitCode {
         Command::Devices => devices::run(),
         Command::Completions(script) => completions::run(&script),
     };
-    match outcome {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            if let Some(stopped) = error.downcast_ref::<Stopped>() {
-                let _ = writeln!(std::io::stderr(), "{stopped}");
-                return ExitCode::from(stopped.status());
-            }
-            // One line: each part says where, from the widest to the closest.
-            let _ = writeln!(std::io::stderr(), "error: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
+    commands::exit(outcome.map_or_else(|error| complain(&error), |()| 0))
+}
+
+/// Says on stderr what went wrong, in one line, and gives the exit status for it.
+fn complain(error: &Error) -> i32 {
+    let stopped = error.downcast_ref::<Stopped>();
+    let _ = match stopped {
+        Some(stopped) => writeln!(std::io::stderr(), "{stopped}"),
+        // Each part says where, from the widest to the closest.
+        None => writeln!(std::io::stderr(), "error: {error:#}"),
+    };
+    stopped.map_or(1, Stopped::status)
 }

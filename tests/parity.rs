@@ -58,7 +58,9 @@ fn largest_difference(one: &Weights, other: &Weights) -> f32 {
 fn logits_are_within_1e_4() {
     let expected: Vec<Vec<f32>> = reference("logits_test_first16");
     let test = mnist_10k().unwrap().resized(None, Some(16)).unwrap().test;
-    let logits = mnist_tch::learn::prediction::logits(&weights(0), &test, Device::CPU).unwrap();
+    let logits =
+        mnist_tch::learn::prediction::logits(&weights(0), &test, Device::CPU, NonZeroUsize::MIN)
+            .unwrap();
     assert_eq!(logits.len(), 16);
     for (ours, theirs) in logits.iter().flatten().zip(expected.iter().flatten()) {
         assert!((ours - theirs).abs() < 1e-4, "{ours} {theirs}");

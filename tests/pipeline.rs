@@ -6,6 +6,7 @@ mod common;
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::num::NonZeroUsize;
 
 use common::{mnist_tch, run_file, small_run};
 use mnist_tch::data::mnist_10k;
@@ -128,7 +129,7 @@ fn the_saved_weights_are_those_of_the_last_row() {
     small_run(&folder, "");
     let weights = Weights::from_safetensors(&run_file(&folder, "model.safetensors")).unwrap();
     let test = mnist_10k().unwrap().resized(None, Some(200)).unwrap().test;
-    let logits = prediction::logits(&weights, &test, Device::CPU).unwrap();
+    let logits = prediction::logits(&weights, &test, Device::CPU, NonZeroUsize::MIN).unwrap();
     let best = |row: &Vec<f32>| {
         (0_u8..10).max_by(|&a, &b| row[usize::from(a)].total_cmp(&row[usize::from(b)]))
     };

@@ -65,7 +65,7 @@ pub fn run(options: &Options) -> Result<()> {
     let confusion = evaluate(&model.weights, &test.images, device, options.threads)?;
     if let Some(out) = &out {
         // The same images in the same chunks once more, for every answer and not only their count.
-        let logits = prediction::logits(&model.weights, &test.images, device)?;
+        let logits = prediction::logits(&model.weights, &test.images, device, options.threads)?;
         write_files(out, &test, &confusion, &logits)?;
     }
     let mut report = result_text(&confusion, &test);

@@ -71,11 +71,12 @@ pub struct Stopped {
 impl Stopped {
     /// The exit status that shells give to a program that ended so.
     #[must_use]
-    pub fn status(&self) -> u8 {
-        match self.signal {
-            Signal::CtrlC => 130,
-            Signal::Term => 143,
-        }
+    pub fn status(&self) -> i32 {
+        STATUS
+            + match self.signal {
+                Signal::CtrlC => SIGINT,
+                Signal::Term => SIGTERM,
+            }
     }
 }
 

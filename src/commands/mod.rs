@@ -39,6 +39,12 @@ fn print(text: &str) -> Result<()> {
     }
 }
 
+/// Ends the program, of which everything is written by now. The usual way out would take libtorch's registries and
+/// caches apart piece by piece, for a tenth of a second and more, before the system takes all memory back anyway.
+pub fn exit(status: i32) -> ! {
+    signal_hook::low_level::exit(status)
+}
+
 /// Tells the user something that is not a result. Where stderr is closed there is nobody to tell.
 fn note(text: &str) {
     let _ = writeln!(io::stderr().lock(), "{text}");

@@ -197,7 +197,7 @@ impl Session {
         results::write_scores(&self.run_dir, &self.run, self.class_names())?;
         let weights = self.training.weights()?;
         results::write_model(&self.run_dir, &weights)?;
-        let answers = prediction::answers(&weights, &self.test, self.device)?;
+        let answers = prediction::answers(&weights, &self.test, self.device, self.threads)?;
         results::write_mistakes(&self.run_dir, &answers, &self.test, self.class_names())?;
         // After all others, because it says that the run is complete; from then on no checkpoint is needed.
         let json = summary.to_json()?;

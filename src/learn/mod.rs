@@ -27,6 +27,7 @@ pub mod record;
 mod replica;
 pub mod schedule;
 mod shards;
+mod sharing;
 pub mod state;
 pub mod structure;
 pub mod sweep;

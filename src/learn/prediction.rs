@@ -1,12 +1,15 @@
 //! What a network says to images: one forward pass, without training and without a score.
 
+use std::num::NonZeroUsize;
+
 use anyhow::{Result, ensure};
+use tch::TchError;
 
 use super::answer::Answer;
 use super::device::Device;
-use super::images::{self, Placement};
-use super::libtorch;
+use super::images::Chunk;
 use super::network::Network;
+use super::sharing;
 use super::weights::Weights;
 use crate::data::Dataset;
 
@@ -17,32 +20,38 @@ pub type Logits = Vec<f32>;
 ///
 /// # Errors
 /// As those of [`logits`].
-pub fn answers(weights: &Weights, dataset: &Dataset, device: Device) -> Result<Vec<Answer>> {
-    let logits = logits(weights, dataset, device)?;
+pub fn answers(
+    weights: &Weights,
+    dataset: &Dataset,
+    device: Device,
+    threads: NonZeroUsize,
+) -> Result<Vec<Answer>> {
+    let logits = logits(weights, dataset, device, threads)?;
     Ok(logits.iter().map(|row| Answer::from_logits(row)).collect())
 }
 
-/// The logits of each image of `dataset`.
+/// The logits of each image of `dataset`. On a CPU `threads` threads share the work, and the logits do not depend
+/// on how many.
 ///
 /// # Errors
 /// When libtorch fails, for example because the device's memory is full.
-pub fn logits(weights: &Weights, dataset: &Dataset, device: Device) -> Result<Vec<Logits>> {
-    libtorch::one_thread_per_operation();
-    let (placement, classes) = (Placement::on(device.tch()), weights.classes());
-    let flat = libtorch::call(|| {
-        let mut network = Network::new(placement.device, classes)?;
-        network.set_weights(&tch::Tensor::f_from_slice(weights.values())?)?;
-        let mut values = Vec::with_capacity(dataset.len() * classes);
-        for chunk in images::chunks(dataset, classes, placement)? {
-            let images = chunk.images()?;
-            let logits = tch::no_grad(|| network.forward(&images));
-            values.extend(Vec::<f32>::try_from(logits.f_flatten(0, -1)?)?);
-        }
-        Ok(values)
-    })?;
+pub fn logits(
+    weights: &Weights,
+    dataset: &Dataset,
+    device: Device,
+    threads: NonZeroUsize,
+) -> Result<Vec<Logits>> {
+    let flat = sharing::over_chunks(weights, dataset, device, threads, chunk_logits)?.concat();
+    let classes = weights.classes();
     ensure!(
         flat.len() == dataset.len() * classes,
         "the network gave another number of logits"
     );
     Ok(flat.chunks_exact(classes).map(<[f32]>::to_vec).collect())
+}
+
+fn chunk_logits(network: &Network, chunk: &Chunk) -> Result<Logits, TchError> {
+    let images = chunk.images()?;
+    let logits = tch::no_grad(|| network.forward(&images));
+    Vec::try_from(logits.f_flatten(0, -1)?)
 }

@@ -126,7 +126,8 @@ impl Session<'_> {
             return Ok(());
         }
         let pixels = ready.iter().flat_map(|ready| ready.picture).collect();
-        let answers = prediction::answers(self.weights, &Dataset::unlabelled(pixels), self.device)?;
+        let (images, threads) = (Dataset::unlabelled(pixels), self.options.threads);
+        let answers = prediction::answers(self.weights, &images, self.device, threads)?;
         let mut text = String::new();
         for (ready, answer) in ready.iter().zip(&answers) {
             text += &line(self.options.format, ready, answer)?;
