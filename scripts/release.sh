@@ -94,7 +94,7 @@ unset LIBTORCH
 check_tree
 build_from_crate
 assemble
-# The same commit gives the same archive.
+# Order, owners and times do not depend on who packs it and when.
 tar --sort=name --owner=0 --group=0 --numeric-owner --mtime="@$(git log -1 --format=%ct)" -C "$out" -c "$name" | gzip -n >"$out/$name.tar.gz"
 try_out
 (cd "$out" && sha256sum "$name.tar.gz" | tee "$name.tar.gz.sha256")

@@ -89,7 +89,7 @@ fn results_go_to_stdout_and_progress_to_stderr() {
     assert_eq!(lines.len(), 2, "{stderr}");
     assert!(lines[0].starts_with("epoch 1/2  step 3  loss "), "{stderr}");
     assert!(
-        lines[1].contains("accuracy 0.") && lines[1].ends_with("images/s"),
+        lines[1].contains("accuracy 0.") && lines[1].ends_with("images/s trained on"),
         "{stderr}"
     );
     assert!(

@@ -94,7 +94,7 @@ impl Progress {
             .map_or("-".to_owned(), |value| format!("{value:.4}"));
         let rate = self.images as f64 / self.begun.elapsed().as_secs_f64().max(1e-9);
         format!(
-            "epoch {}/{}  step {}  loss {:.4}  accuracy {accuracy}  {rate:.0} images/s",
+            "epoch {}/{}  step {}  loss {:.4}  accuracy {accuracy}  {rate:.0} images/s trained on",
             step.epoch, self.epochs, step.step, step.train_loss
         )
     }

@@ -41,7 +41,8 @@ fn draw_last(canvas: &mut Canvas, point: (f64, f64), last: &StepRecord) -> Resul
     let large = large.bold().color(CURVE).anchor(Anchor::Start);
     let small = small.color(GREY).anchor(Anchor::Start);
     canvas.text(&format!("{:.4}", last.test_accuracy), (x, y), &large)?;
-    canvas.text("final accuracy", (x, y + 20.0), &small)
+    // Not "final": the run may have been stopped here.
+    canvas.text(&format!("after step {}", last.step), (x, y + 20.0), &small)
 }
 
 #[cfg(test)]
