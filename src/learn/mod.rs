@@ -2,8 +2,8 @@
 //!
 //! In the order of dependence: what comes out (`record`); what libtorch does when it fails (`libtorch`);
 //! where the work is done (`nvidia`, `cuda`, `device`); what is learnt (`weights`, `network`, `adam`) and how it
-//! is kept (`state`, `checkpoint`); by which rules and on what (`config`, `schedule`, `images`); by whom (`pool`,
-//! `replica`, `shards`); what is not read yet (`pending`); and the loop that puts them together (`training`). `sweep` goes
+//! is kept (`state`, `checkpoint`); by which rules and on what (`config`, `schedule`, `images`); what is not read yet
+//! (`pending`); by whom (`pool`, `replica`, `shards`, `workers`); and the loop that puts them together (`training`). `sweep` goes
 //! through that loop for many seeds. A trained network is scored by `evaluation`, class by class in
 //! `class_scores`; `prediction` asks it without a score, and an `answer` is what it says to one image.
 //! `structure` tells what it is made of.
@@ -33,3 +33,4 @@ pub mod structure;
 pub mod sweep;
 pub mod training;
 pub mod weights;
+mod workers;

@@ -24,20 +24,14 @@ pub struct Pending {
 }
 
 impl Pending {
-    /// The step at `position` with its `loss`, to be scored on `chunks` chunks; 0 means that it is not scored.
-    /// With the state after it where that is to be kept.
+    /// The step at `position` with its `loss` (scalar, f32), and with the state after it where that is to be kept.
     #[must_use]
-    pub fn new(
-        position: Position,
-        loss: Tensor,
-        chunks: usize,
-        snapshot: Option<Snapshot>,
-    ) -> Self {
+    pub fn new(position: Position, loss: Tensor, snapshot: Option<Snapshot>) -> Self {
         Self {
             position,
             loss,
             counts: None,
-            missing: chunks,
+            missing: 0,
             snapshot,
         }
     }
@@ -46,6 +40,11 @@ impl Pending {
     #[must_use]
     pub fn step(&self) -> usize {
         self.position.step
+    }
+
+    /// Waits for the counts of so many chunks more.
+    pub fn expect(&mut self, chunks: usize) {
+        self.missing += chunks;
     }
 
     /// Whether nothing is missing.
@@ -130,26 +129,27 @@ pub fn confusion(counts: &[i64], classes: usize) -> ConfusionMatrix {
 mod tests {
     use super::*;
 
-    fn pending(step: usize, loss: f32, chunks: usize) -> Pending {
+    fn pending(step: usize, loss: f32) -> Pending {
         let position = Position {
             epoch: 1,
             batch: step,
             step,
             places: 0..7,
         };
-        Pending::new(position, Tensor::from(loss), chunks, None)
+        Pending::new(position, Tensor::from(loss), None)
     }
 
     #[test]
     fn counts_add_up_over_chunks_and_stay_with_their_step() {
-        let mut scored = pending(2, 0.5, 2);
+        let mut scored = pending(2, 0.5);
+        scored.expect(2);
         let mut counts = vec![0_i64; 100];
         counts[23] = 4;
         scored.add(Tensor::from_slice(&counts)).unwrap();
         assert!(!scored.is_whole());
         scored.add(Tensor::from_slice(&counts)).unwrap();
         assert!(scored.is_whole());
-        let steps = read(vec![pending(1, 0.75, 0), scored, pending(3, 0.25, 0)], 10).unwrap();
+        let steps = read(vec![pending(1, 0.75), scored, pending(3, 0.25)], 10).unwrap();
         let steps: Vec<Step> = steps.into_iter().map(Result::unwrap).collect();
         let losses: Vec<f32> = steps.iter().map(|step| step.train_loss).collect();
         assert_eq!(losses, [0.75, 0.5, 0.25]);
@@ -161,7 +161,7 @@ mod tests {
 
     #[test]
     fn a_loss_that_is_no_number_is_an_error_in_its_place() {
-        let steps = read(vec![pending(1, 1.0, 0), pending(2, f32::NAN, 0)], 10).unwrap();
+        let steps = read(vec![pending(1, 1.0), pending(2, f32::NAN)], 10).unwrap();
         assert!(steps[0].is_ok());
         let error = steps[1].as_ref().unwrap_err().to_string();
         assert!(

@@ -15,45 +15,37 @@
 use std::collections::VecDeque;
 use std::num::NonZeroUsize;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use tch::Tensor;
 
 use super::adam::Adam;
 use super::config::Config;
 use super::device::Device;
-use super::images::{Placement, Rows};
+use super::images::Rows;
 use super::libtorch;
 use super::pending::{self, Pending};
-use super::pool::Pool;
 use super::record::Step;
-use super::replica::{self, Outcome, Replica, Task};
 use super::schedule::{Position, Schedule};
-use super::shards::{self, Shards};
+use super::shards;
 use super::state::{self, Snapshot, State};
 use super::weights::Weights;
+use super::workers::Workers;
 use crate::data::Split;
-
-type Work = Box<dyn FnMut(Task) -> Result<Outcome> + Send>;
 
 /// A run in progress. Iterate over it to train; each item is one step, in order.
 pub struct Training {
     schedule: Schedule,
     device: Device,
-    pool: Pool<Task, Work, Result<Outcome>>,
+    workers: Workers,
     classes: usize,
     weights: Tensor,
     adam: Adam,
-    chunks: usize,
     /// The current epoch's order of images, where they are shuffled.
     order: Option<Tensor>,
     /// The last step made.
     made: usize,
     /// The last step to make.
     last: usize,
-    /// Of the step being made.
-    shards: Shards,
-    /// Steps that are made but not read yet, without gaps.
-    pending: VecDeque<Pending>,
     /// Steps that are read but not yielded yet.
     read: VecDeque<Result<Step>>,
     failed: bool,
@@ -103,32 +95,23 @@ impl Training {
         split.test.check_labels(classes)?;
         libtorch::one_thread_per_operation();
         device.prepare();
-        // Elsewhere a single thread is enough to keep the device busy.
-        let threads = if device.is_cpu() { threads.get() } else { 1 };
-        let placement = Placement::on(device.tch());
-        let (replicas, chunks) =
-            libtorch::call(|| replica::replicas(threads, split, classes, placement))?;
-        let mut work = replicas.into_iter().map(work);
-        let own = work.next().context("a pool has a first thread")?;
+        let workers = Workers::new(split, classes, device, threads)?;
         let (weights, adam) = libtorch::call(|| {
             let weights = Tensor::f_from_slice(state.weights.values())?;
-            let weights = weights.f_to_device(placement.device)?;
-            let adam = Adam::resume(&state.optimizer, config.learning_rate, placement.device)?;
+            let weights = weights.f_to_device(device.tch())?;
+            let adam = Adam::resume(&state.optimizer, config.learning_rate, device.tch())?;
             Ok((weights, adam))
         })?;
         Ok(Self {
             schedule,
             device,
-            pool: Pool::new(own, work.collect())?,
+            workers,
             classes,
             weights,
             adam,
-            chunks,
             order: None,
             made,
             last,
-            shards: Shards::default(),
-            pending: VecDeque::new(),
             read: VecDeque::new(),
             failed: false,
         })
@@ -190,45 +173,26 @@ impl Training {
             Ok(self.weights.copy())
         })?;
         self.made = position.step;
-        let is_scored = self.schedule.is_scored(position.step);
-        let chunks = if is_scored { self.chunks } else { 0 };
-        for chunk in 0..chunks {
-            let weights = snapshot.shallow_clone();
-            self.pool.push(Task::Score {
-                step: position.step,
-                weights,
-                chunk,
-            });
-        }
-        let is_kept = self.schedule.is_kept(position.step);
-        let kept = is_kept
-            .then(|| libtorch::call(|| Ok(Snapshot::new(snapshot, &self.adam, self.classes))));
-        let kept = kept.transpose()?;
-        self.pending
-            .push_back(Pending::new(position, loss, chunks, kept));
+        let kept = if self.schedule.is_kept(position.step) {
+            let snapshot = snapshot.shallow_clone();
+            let kept = libtorch::call(|| Ok(Snapshot::new(snapshot, &self.adam, self.classes)))?;
+            Some(kept)
+        } else {
+            None
+        };
+        let scored = self.schedule.is_scored(position.step).then_some(&snapshot);
+        self.workers
+            .enqueue(Pending::new(position, loss, kept), scored);
         Ok(())
     }
 
-    /// Gradient and loss of a batch, shard by shard on all threads, summed in the order of shards.
+    /// Gradient and loss of a batch. Its shards do not depend on the number of threads.
     fn gradient(&mut self, position: &Position) -> Result<(Tensor, Tensor)> {
-        let batch_size = position.places.len();
-        let cuts = shards::cut(&position.places, self.device.is_cpu());
-        self.shards = Shards::expect(cuts.len());
-        // The last one first, because an urgent task goes before all others.
-        for (shard, places) in cuts.into_iter().enumerate().rev() {
-            let rows = self.rows(places.start, places.len())?;
-            let weights = self.weights.shallow_clone();
-            self.pool.push_urgent(Task::Gradient {
-                shard,
-                weights,
-                rows,
-                batch_size,
-            });
-        }
-        while !self.shards.is_complete() {
-            self.absorb()?;
-        }
-        std::mem::take(&mut self.shards).sum()
+        let shards = shards::cut(&position.places, self.device.is_cpu()).into_iter();
+        let shards = shards.map(|places| self.rows(places.start, places.len()));
+        let shards = shards.collect::<Result<Vec<Rows>>>()?;
+        self.workers
+            .gradient(&self.weights, shards, position.places.len())
     }
 
     fn rows(&self, start: usize, length: usize) -> Result<Rows> {
@@ -241,41 +205,24 @@ impl Training {
         }
     }
 
-    /// Takes one more result from the pool and puts it where it belongs.
-    fn absorb(&mut self) -> Result<()> {
-        let outcome = self.pool.next();
-        match outcome.context("a thread ended before its work was done")?? {
-            Outcome::Gradient {
-                shard,
-                gradient,
-                loss,
-            } => {
-                self.shards.put(shard, gradient, loss);
-                Ok(())
-            }
-            Outcome::Score { step, counts } => {
-                let mut pending = self.pending.iter_mut();
-                let scored = pending.find(|pending| pending.step() == step);
-                scored.context("a score without its step")?.add(counts)
-            }
-        }
-    }
-
     /// Does one thing that brings the next step nearer; `false` when the run is over.
     fn advance(&mut self) -> Result<bool> {
-        let whole = self.pending.iter().take_while(|pending| pending.is_whole());
-        let whole = whole.count();
         let ended = self.made >= self.last;
-        if whole > 0 && (whole >= self.device.steps_per_read() || ended) {
-            let steps = self.pending.drain(..whole).collect();
-            self.read.extend(pending::read(steps, self.classes)?);
-        } else if self.pool.is_alone() && self.pool.outstanding() > 0 {
+        let least = if ended {
+            1
+        } else {
+            self.device.steps_per_read()
+        };
+        let whole = self.workers.take_whole(least);
+        if !whole.is_empty() {
+            self.read.extend(pending::read(whole, self.classes)?);
+        } else if self.workers.is_alone() && self.workers.is_busy() {
             // Nobody else would do it meanwhile.
-            self.absorb()?;
-        } else if !ended && self.pending.len() < self.steps_ahead() {
+            self.workers.absorb()?;
+        } else if !ended && self.workers.steps_ahead() < self.most_steps_ahead() {
             self.make_step()?;
-        } else if self.pool.outstanding() > 0 {
-            self.absorb()?;
+        } else if self.workers.is_busy() {
+            self.workers.absorb()?;
         } else {
             return Ok(false);
         }
@@ -283,8 +230,8 @@ impl Training {
     }
 
     /// How many steps may be made before the first of them has to be read.
-    fn steps_ahead(&self) -> usize {
-        self.device.steps_per_read().max(2 * self.pool.threads())
+    fn most_steps_ahead(&self) -> usize {
+        self.device.steps_per_read().max(2 * self.workers.threads())
     }
 }
 
@@ -304,23 +251,12 @@ impl Iterator for Training {
             };
             if outcome.is_err() {
                 self.failed = true;
-                self.pool.clear();
+                self.workers.clear();
             }
             return Some(outcome);
         }
         None
     }
-}
-
-fn work(mut replica: Replica) -> Work {
-    let mut first = true;
-    Box::new(move |task| {
-        // libtorch keeps the setting per thread, and this closure moves to its thread before its first task.
-        if std::mem::take(&mut first) {
-            libtorch::one_thread_per_operation();
-        }
-        replica.run(task)
-    })
 }
 
 #[cfg(test)]
