@@ -25,6 +25,6 @@ else
 fi
 forget_own_libtorch
 
-say "building (two to three minutes the first time) ..."
+say "building (three to six minutes the first time) ..."
 program=$(build_program)
 exec "$program" "$@"

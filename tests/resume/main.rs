@@ -1,0 +1,165 @@
+//! A run that was stopped, killed or cut short goes on and ends as if nothing had happened; what it cannot go on from
+//! it refuses, and touches nothing.
+
+#![cfg(unix)]
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+#[path = "../common/mod.rs"]
+mod common;
+mod library;
+mod refused;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use common::mnist_tch;
+use tempfile::{TempDir, tempdir};
+
+/// 120 steps of some milliseconds: long enough to be stopped on the way.
+const JOB: &str = "--device cpu --epochs 40 --train-range ..300 --test-range ..200";
+
+/// Everything in a folder, by name.
+fn contents(folder: &Path) -> BTreeMap<String, Vec<u8>> {
+    let file = |entry: Result<fs::DirEntry, _>| {
+        let entry: fs::DirEntry = entry.unwrap();
+        let name = entry.file_name().into_string().unwrap();
+        (name, fs::read(entry.path()).unwrap())
+    };
+    fs::read_dir(folder).unwrap().map(file).collect()
+}
+
+/// The files of a complete run, without the summary, which holds times.
+fn results(folder: &Path) -> BTreeMap<String, Vec<u8>> {
+    let mut files = contents(folder);
+    assert!(files.remove("summary.json").is_some());
+    assert_eq!(files.len(), 6, "{:?}", files.keys());
+    files
+}
+
+/// Starts the job in `folder`/run and waits until it has written `rows` rows.
+fn start(folder: &TempDir, options: &str, rows: usize) -> Child {
+    let line = format!("{JOB} --out run {options}");
+    let mut child = Command::new(assert_cmd::cargo::cargo_bin("mnist-tch"))
+        .current_dir(folder.path())
+        .args(line.split_whitespace())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let (log, begun) = (folder.path().join("run/accuracy.csv"), Instant::now());
+    let written = || fs::read_to_string(&log).map_or(0, |text| text.lines().count());
+    while written() <= rows {
+        assert!(child.try_wait().unwrap().is_none(), "it ended by itself");
+        assert!(
+            begun.elapsed() < Duration::from_secs(120),
+            "it makes no rows"
+        );
+        sleep(Duration::from_millis(1));
+    }
+    child
+}
+
+/// Sends a signal and gives the exit status and what was printed.
+fn stop(child: Child, signal: &str) -> (i32, String) {
+    let kill = Command::new("kill")
+        .args([signal, &child.id().to_string()])
+        .status();
+    assert!(kill.unwrap().success());
+    let output = child.wait_with_output().unwrap();
+    let text = String::from_utf8(output.stderr).unwrap();
+    (output.status.code().unwrap(), text)
+}
+
+/// A folder with a run that was stopped after a few steps.
+fn stopped() -> TempDir {
+    let folder = tempdir().unwrap();
+    let (status, text) = stop(start(&folder, "--quiet", 4), "-TERM");
+    assert_eq!(status, 143, "{text}");
+    folder
+}
+
+fn resume(folder: &TempDir, options: &str) -> assert_cmd::Command {
+    mnist_tch(folder.path(), &format!("--resume run {options}"))
+}
+
+/// The results of the job that nobody stopped, with the images in order or shuffled.
+fn uninterrupted(shuffle: bool) -> &'static BTreeMap<String, Vec<u8>> {
+    static RESULTS: [OnceLock<BTreeMap<String, Vec<u8>>>; 2] = [const { OnceLock::new() }; 2];
+    RESULTS[usize::from(shuffle)].get_or_init(|| {
+        let folder = tempdir().unwrap();
+        let shuffle = if shuffle { "--shuffle" } else { "" };
+        let line = format!("{JOB} --quiet --out run {shuffle}");
+        mnist_tch(folder.path(), &line).assert().success();
+        results(&folder.path().join("run"))
+    })
+}
+
+#[test]
+fn stopped_by_sigterm_and_ctrl_c_it_says_how_to_go_on_and_ends_with_the_same_bytes() {
+    let shuffled = "--shuffle --checkpoint-every 2";
+    for (shuffle, options, rows) in [(false, "", 1), (true, shuffled, 50)] {
+        let folder = tempdir().unwrap();
+        let run = folder.path().join("run");
+        let (status, text) = stop(start(&folder, &format!("{options} --quiet"), rows), "-INT");
+        assert_eq!(status, 130, "{text}");
+        assert!(text.starts_with("stopped by Ctrl-C after step "), "{text}");
+        assert!(
+            text.ends_with("of 120; go on with: mnist-tch --resume run\n"),
+            "{text}"
+        );
+        let files = contents(&run);
+        let names: Vec<&str> = files.keys().map(String::as_str).collect();
+        let there = "accuracy.csv accuracy.png checkpoint.safetensors confusion.csv confusion.png model.safetensors";
+        assert_eq!(names.join(" "), there);
+        // Stopped once more on the way, then to the end.
+        let mut command = resume(&folder, "--quiet");
+        let child = command.timeout(Duration::from_millis(700)).ok();
+        assert!(child.is_err() || run.join("summary.json").exists());
+        resume(&folder, "--quiet")
+            .assert()
+            .success()
+            .stdout("")
+            .stderr("");
+        assert_eq!(&results(&run), uninterrupted(shuffle), "{options}");
+    }
+}
+
+#[test]
+fn killed_at_once_or_later_it_ends_with_the_same_bytes() {
+    let expected = uninterrupted(true);
+    for rows in [1, 20, 90] {
+        let folder = tempdir().unwrap();
+        let mut child = start(&folder, "--shuffle --quiet", rows);
+        child.kill().unwrap();
+        child.wait().unwrap();
+        resume(&folder, "").assert().success();
+        assert_eq!(
+            &results(&folder.path().join("run")),
+            expected,
+            "{rows} rows"
+        );
+    }
+}
+
+#[test]
+fn rows_lost_or_torn_after_a_crash_come_back() {
+    let expected = uninterrupted(false);
+    for torn in [
+        None,
+        Some("epoch,batch,step,train_loss,test_accuracy\n1,1,1,2.5"),
+    ] {
+        let folder = stopped();
+        let log = folder.path().join("run/accuracy.csv");
+        match torn {
+            Some(rows) => fs::write(log, rows).unwrap(),
+            None => fs::remove_file(log).unwrap(),
+        }
+        resume(&folder, "--quiet").assert().success();
+        assert_eq!(&results(&folder.path().join("run")), expected);
+    }
+}
