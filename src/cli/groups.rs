@@ -19,7 +19,7 @@ use crate::learn::weights::Init;
 /// The device and the threads.
 #[derive(Debug, Args)]
 pub struct Machine {
-    /// Where to train: auto (a GPU if CUDA is usable, else the CPU), cpu, cuda, cuda:N or mps
+    /// Device to use: auto (a GPU if CUDA is usable, else the CPU), cpu, cuda, cuda:N or mps
     #[arg(long, value_name = "DEVICE", default_value = "auto")]
     pub device: Choice,
     /// Threads on the CPU; the numbers do not depend on it [default: the cores this process may use]

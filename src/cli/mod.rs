@@ -45,31 +45,34 @@ pub enum Command {
     Completions(String),
 }
 
+// clap wraps paragraphs, so they are lines without a break here.
 const LONG_ABOUT: &str = "\
-Trains a small CNN on MNIST with libtorch. Without options it is the run of a published Flux note: 5 epochs
-over 5,000 images in batches of 100, the accuracy on 5,000 others after every step. The images are part of
-the program.";
+Trains a small CNN on MNIST with libtorch. Without options it is the run of a published Flux note: \
+5 epochs over 5,000 images in batches of 100, the accuracy on 5,000 others after every step. \
+The images are part of the program.";
 
+// Lines of 80 columns at most, which no terminal of the usual width breaks.
 const EXAMPLES: &str = "\
 Examples:
-  mnist-tch                                      the article's run, on the GPU if there is one
-  mnist-tch --device cpu --out first             on the CPU, files in first/
-  mnist-tch --device cuda                        on the GPU or not at all
-  mnist-tch --device cpu --min-accuracy 0.9      in CI: exit status 1 below 90 %
-  mnist-tch --dataset fashion-mnist              another data set, fetched once and kept
-  mnist-tch --data-dir mnist --epochs 1          your own IDX files, train-images-idx3-ubyte(.gz) and so on
-  mnist-tch reproduce                            the article's run for 40 seeds, and the article among them
-  mnist-tch --resume first                       goes on after Ctrl-C, a kill or a crash, as if never stopped
+  mnist-tch                                    the article's run
+  mnist-tch --device cpu --out first           on the CPU, files in first/
+  mnist-tch --device cuda                      on the GPU or not at all
+  mnist-tch --device cpu --min-accuracy 0.9    in CI: exit status 1 below 90 %
+  mnist-tch --resume first                     goes on after Ctrl-C or a crash
+  mnist-tch --dataset fashion-mnist            another data set, fetched once
+  mnist-tch --data-dir mnist --epochs 1        your own IDX files
   mnist-tch --data-dir mnist --train-range 0..5000 --test-range train:5000..10000
-                                                 the article's images out of MNIST's training file
-  mnist-tch show --range test:0..200             a picture of images with their labels
-  mnist-tch evaluate --model first               precision, recall, F1 and the matrix, on the run's own test images
-  mnist-tch predict --model first photo.jpg      your own pictures, folders of them, - for stdin
-  mnist-tch export --model first model.onnx      for other runtimes
-  mnist-tch describe --png network.png           the layers as a table and as a figure
-  mnist-tch devices                              which devices there are, which libtorch, and why not CUDA
+                                               the article's images out of MNIST
+  mnist-tch reproduce                          40 seeds: is the article one?
+  mnist-tch evaluate --model first             precision, recall, F1, matrix
+  mnist-tch predict --model first photo.jpg    your own pictures; - for stdin
+  mnist-tch export --model first model.onnx    for other runtimes
+  mnist-tch describe --png network.png         the layers, as a figure too
+  mnist-tch show --range test:0..200           a picture of images and labels
+  mnist-tch devices                            which devices, why not CUDA
 
-Exit status: 0 done, 1 failed, 2 wrong usage, 130 stopped by Ctrl-C, 143 by SIGTERM. Results go to stdout, progress to stderr.";
+Exit status: 0 done, 1 failed, 2 wrong usage, 130 stopped by Ctrl-C, 143 by SIGTERM. \
+Results go to stdout, progress to stderr.";
 
 #[derive(Debug, Parser)]
 #[command(

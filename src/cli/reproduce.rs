@@ -47,7 +47,7 @@ const NOT_WITH_MERGE: [&str; 14] = [
 
 #[derive(Debug, Args)]
 struct Seeds {
-    /// Seeds from A up to, but not with, B [default: 0..40; with --merge those that are there]
+    /// Seeds A to B - 1 [default: 0..40; with --merge those that are there]
     #[arg(long = "seeds", value_name = "A..B", value_parser = seed_range, allow_hyphen_values = true)]
     range: Option<Range<u64>>,
     /// Do only part I of N parts of the seeds, for example on one of N machines
@@ -61,7 +61,7 @@ struct Seeds {
 
 #[derive(Debug, Args)]
 struct Machine {
-    /// Where to train: auto (a GPU if CUDA is usable, else the CPU), cpu, cuda, cuda:N or mps
+    /// Device to use: auto (a GPU if CUDA is usable, else the CPU), cpu, cuda, cuda:N or mps
     #[arg(long, value_name = "DEVICE", default_value = "auto")]
     device: Choice,
     /// Runs at once, each on one thread; the numbers do not depend on it [default: the cores this

@@ -44,7 +44,7 @@ pub fn fraction(text: &str) -> Result<f64, String> {
         .ok_or_else(|| "a number from 0 to 1 is expected, such as 0.9 for 90 %".to_owned())
 }
 
-/// Seeds from A up to, but not with, B.
+/// Seeds A to B - 1.
 pub fn seed_range(text: &str) -> Result<Range<u64>, String> {
     let ends = text.split_once("..");
     let range = ends.and_then(|(from, to)| Some(from.parse::<u64>().ok()?..to.parse().ok()?));
