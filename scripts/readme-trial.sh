@@ -34,7 +34,7 @@ left_out() {
     scripts/*) [[ -n $long ]] || echo "a script of many minutes" ;;
     git\ clone* | cd\ *) echo "it is about the clone" ;;
     cargo*) echo "set-up has built the program" ;;
-    *"--dataset fashion-mnist"*) echo "needs the network; tests/fetch.rs has it from loopback" ;;
+    *"--dataset fashion-mnist"*) echo "needs the network; tests/fetch has it from loopback" ;;
     *"--dataset mnist" | *"fetch mnist" | *path/to/*) [[ -n $mnist ]] || echo "needs --data-dir" ;;
     "mnist-tch reproduce"*) [[ -n $long || $1 == *--seeds\ 0..4* ]] || echo "many minutes; scripts/reproduce.sh runs it" ;;
     *"--device cuda"*) has nvidia-smi || echo "no GPU here" ;;
