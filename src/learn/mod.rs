@@ -1,7 +1,7 @@
 //! Learning: from checked images to records. The only part of the program that knows tch.
 //!
 //! In the order of dependence: what comes out (`record`); what libtorch does when it fails (`libtorch`);
-//! where the work is done (`nvidia`, `cuda`, `device`); what is learnt (`weights`, `network`, `adam`) and how it
+//! where the work is done (`nvidia`, `cuda`, `device`); what is learnt (`weights`, `squares`, `network`, `adam`) and how it
 //! is kept (`state`, `checkpoint`); by which rules and on what (`config`, `schedule`, `images`); what is not read yet
 //! (`pending`); by whom (`pool`, `replica`, `shards`, `workers`); and the loop that puts them together (`training`). `sweep` goes
 //! through that loop for many seeds. A trained network is scored by `evaluation`, class by class in
@@ -28,6 +28,7 @@ mod replica;
 pub mod schedule;
 mod shards;
 mod sharing;
+mod squares;
 pub mod state;
 pub mod structure;
 pub mod sweep;

@@ -6,6 +6,7 @@
 use tch::nn::{self, Module};
 use tch::{Device, Kind, Reduction, TchError, Tensor};
 
+use super::squares::{SquareConvolution, max_pool};
 use super::weights::parameters;
 use crate::data::SIDE;
 
@@ -26,7 +27,7 @@ impl Network {
     /// When the device cannot hold it.
     pub fn new(device: Device, classes: usize) -> Result<Self, TchError> {
         let store = nn::VarStore::new(device);
-        let layers = layers(&store.root(), size(classes));
+        let layers = layers(&store.root(), size(classes))?;
         let named = store.variables();
         let parameters: Vec<Tensor> = parameters(classes)
             .iter()
@@ -98,7 +99,7 @@ impl Network {
 }
 
 /// (convolution 3x3, pool 2, ReLU) x 3 with 1-8-16-8 channels on 28-14-7-3 pixels, then a dense layer for so many classes.
-fn layers(root: &nn::Path, classes: i64) -> nn::Sequential {
+fn layers(root: &nn::Path, classes: i64) -> Result<nn::Sequential, TchError> {
     // Weights are set later, so drawing them here would be for nothing.
     let zero = nn::Init::Const(0.0);
     let same_size = nn::ConvConfig {
@@ -111,21 +112,21 @@ fn layers(root: &nn::Path, classes: i64) -> nn::Sequential {
         bs_init: Some(zero),
         bias: true,
     };
-    nn::seq()
+    let conv3 = nn::conv2d(root / "conv3", 16, 8, 3, same_size);
+    Ok(nn::seq()
         .add(nn::conv2d(root / "conv1", 1, 8, 3, same_size))
         .add_fn(pool_and_relu)
         .add(nn::conv2d(root / "conv2", 8, 16, 3, same_size))
         .add_fn(pool_and_relu)
-        .add(nn::conv2d(root / "conv3", 16, 8, 3, same_size))
+        .add(SquareConvolution::new(conv3)?)
         .add_fn(pool_and_relu)
         .add_fn(flatten)
-        .add(nn::linear(root / "dense", 72, classes, linear))
+        .add(nn::linear(root / "dense", 72, classes, linear)))
 }
 
 /// The article has ReLU first; the maximum of both orders is the same, and this one does a quarter of the work.
 fn pool_and_relu(images: &Tensor) -> Tensor {
-    // The stride is spelled out because the backward pass in oneDNN's layout does not know the default.
-    let mut pooled = images.max_pool2d(2, 2, 0, 1, false);
+    let mut pooled = max_pool(images);
     if pooled.requires_grad() {
         pooled.relu()
     } else {

@@ -4,8 +4,8 @@
 //!
 //! On a CPU scoring is over nine tenths of the work and needs only the weights of its step, a few
 //! thousand numbers. So training runs ahead while all threads score chunks of the test set with copies of
-//! earlier weights. A batch's gradient is cut into `shards`,
-//! so that all threads share it too and every number stays the same for any number of threads.
+//! earlier weights. A batch's gradient is cut into `shards`, so that all threads share it too and every number stays
+//! the same for any number of threads. What is scored goes through the network in the form of `squares`.
 //!
 //! On CUDA one thread issues everything, a step of the article's job being about 75 kernels: input 2,
 //! weights 1, forward 16 (convolution, bias, pool, ReLU three times; dense 1; loss 3), backward 28,
