@@ -9,7 +9,6 @@ use std::path::Path;
 
 use common::{SMALL, error_line, mnist_tch, run_file, small_run, write_set};
 use mnist_tch::learn::weights::{Init, Weights};
-use predicates::prelude::*;
 use safetensors::SafeTensors;
 use serde_json::Value;
 use tempfile::{TempDir, tempdir};
@@ -199,7 +198,7 @@ fn weights_as_pytorch_saves_them_are_taken() {
 }
 
 #[test]
-fn describe_and_completions_speak_for_themselves() {
+fn describe_draws_the_network_and_keeps_what_is_there() {
     let folder = tempdir().unwrap();
     let text = printed(folder.path(), "describe --png network.png");
     assert!(
@@ -216,19 +215,6 @@ fn describe_and_completions_speak_for_themselves() {
         error.contains("network.png") && error.contains("--force"),
         "{error}"
     );
-    for (shell, word) in [
-        ("bash", "complete -F"),
-        ("zsh", "#compdef mnist-tch"),
-        ("fish", "complete -c mnist-tch"),
-    ] {
-        let script = printed(folder.path(), &format!("completions {shell}"));
-        assert!(
-            script.contains(word) && script.contains("evaluate"),
-            "{shell}"
-        );
-    }
-    let refused = mnist_tch(folder.path(), "completions cmd").assert().code(2);
-    refused.stderr(predicate::str::contains("bash, zsh, fish"));
 }
 
 #[test]

@@ -29,6 +29,8 @@ impl Arguments {
         };
         let (name, mut script) = (command.get_name().to_owned(), Vec::new());
         generate(shell, &mut command, name, &mut script);
-        String::from_utf8_lossy(&script).into_owned()
+        // For bash clap_complete spells a name with a hyphen in two ways, so that no option of a command would be
+        // found (clap-rs/clap#6421). Once that is mended there, nothing is replaced here.
+        String::from_utf8_lossy(&script).replace("mnist__subcmd__tch", "mnist__tch")
     }
 }
