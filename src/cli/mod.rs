@@ -116,7 +116,14 @@ enum Verb {
 /// Reads the command line of this process. Help, version and usage errors end it.
 #[must_use]
 pub fn parse() -> Command {
-    Arguments::parse().into()
+    match Arguments::try_parse() {
+        Ok(arguments) => arguments.into(),
+        Err(error) => {
+            // What clap's own exit does, without taking libtorch apart.
+            let _ = error.print();
+            commands::exit(error.exit_code())
+        }
+    }
 }
 
 /// Reads a command line that is given word by word, the program's name first.

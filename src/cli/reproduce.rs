@@ -73,7 +73,7 @@ struct Machine {
 #[derive(Debug, Args)]
 struct Output {
     /// Folder for the runs and what is made of them; runs that are there are not made again
-    /// [default: runs/reproduce-<init>]
+    /// [default: runs/reproduce-flux, or what --init says]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// Compare this accuracy.csv with the runs, in the article's place

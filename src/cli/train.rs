@@ -65,7 +65,7 @@ const NOT_WITH_RESUME: [&str; 14] = [
 
 #[derive(Debug, Args)]
 struct Output {
-    /// Folder for the files of this run [default: runs/<time stamp>]
+    /// Folder for the files of this run [default: a new one in runs/, named by the time]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// Go on with the run in DIR that was stopped; all that decides its numbers comes from its checkpoint

@@ -39,9 +39,10 @@ fn print(text: &str) -> Result<()> {
     }
 }
 
-/// Ends the program, of which everything is written by now. The usual way out would take libtorch's registries and
+/// Ends the program, of which every file is written by now. The usual way out would take libtorch's registries and
 /// caches apart piece by piece, for a tenth of a second and more, before the system takes all memory back anyway.
 pub fn exit(status: i32) -> ! {
+    let _ = io::stdout().flush();
     signal_hook::low_level::exit(status)
 }
 
