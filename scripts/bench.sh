@@ -12,7 +12,7 @@ usage: scripts/bench.sh [options] [scenario...]
 scenarios (default: all; epoch only with --data-dir)
   article     the article job: 5 epochs, scored after each of 250 steps
   train-only  the same job, scored at the very end only
-  start       a job of one step: the start of the process
+  start       a job of one step: the start of the process, and when the first step is there
   loaded      the article job with a busy process pinned to each core, next to it without
   copies      two article jobs at once, next to one
   epoch       one epoch of 60,000 images at batch 100 and 1,000

@@ -8,7 +8,7 @@ import subprocess
 from pathlib import Path
 from statistics import median
 
-COLUMNS = ["command", "round", "seconds", "user_seconds", "system_seconds", "peak_rss_mb", "test_accuracy"]
+COLUMNS = ["command", "round", "seconds", "first_row_seconds", "user_seconds", "system_seconds", "peak_rss_mb", "test_accuracy"]
 FLAGS = ["avx2", "fma", "avx512f", "avx512_vnni", "avx512_bf16", "amx_tile", "amx_bf16", "asimd", "sve"]
 
 
@@ -35,8 +35,9 @@ class Measurements:
         self.writer.writerow({key: f"{value:.4f}" if isinstance(value, float) else value for key, value in row.items()})
         self.file.flush()
 
-    def seconds(self, command: str) -> dict[int, float]:
-        return {row["round"]: row["seconds"] for row in self.rows if row["command"] == command}
+    def seconds(self, command: str, column: str = "seconds") -> dict[int, float]:
+        """By round; without the rounds in which this was not measured."""
+        return {row["round"]: row[column] for row in self.rows if row["command"] == command and row[column] != ""}
 
     def peak(self, command: str) -> float:
         return median(row["peak_rss_mb"] for row in self.rows if row["command"] == command)
