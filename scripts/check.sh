@@ -31,4 +31,4 @@ cargo fmt --all --check
 scripts/setup.sh
 forget_own_libtorch
 cargo clippy --release --locked --all-targets -- -D warnings
-RUSTDOCFLAGS="${RUSTDOCFLAGS:-} -D warnings" cargo doc --release --locked --no-deps
+RUSTDOCFLAGS="${RUSTDOCFLAGS:-} -D warnings" cargo doc --release --locked --no-deps --document-private-items

@@ -3,7 +3,8 @@
 #   scripts/fuzz.sh [cases, 100000 unless said]
 # Mangled IDX and gzip files are read through the library, seeded, so that the same cases come again. libFuzzer, which
 # looks for inputs by coverage, needs cargo-fuzz and a nightly Rust (no libtorch, no clang):
-#   cargo install cargo-fuzz && cargo +nightly fuzz run idx -- -max_total_time=60 -max_len=4096 -malloc_limit_mb=8
+#   cargo install cargo-fuzz
+#   cargo +nightly fuzz run --fuzz-dir tests/fuzz idx -- -max_total_time=60 -max_len=4096 -malloc_limit_mb=8
 set -euo pipefail
 # shellcheck source=scripts/common.sh
 . "$(dirname -- "${BASH_SOURCE[0]}")/common.sh"

@@ -7,7 +7,7 @@ use flate2::read::MultiGzDecoder;
 use libfuzzer_sys::fuzz_target;
 
 #[allow(dead_code)]
-#[path = "../src/data/idx.rs"]
+#[path = "../../src/data/idx.rs"]
 mod idx;
 
 fuzz_target!(|bytes: &[u8]| {
