@@ -183,3 +183,25 @@ fn links_pictures_and_scripts_are_there() {
         }
     }
 }
+
+/// A heading as the part of an address behind #, by GitHub's rules.
+fn anchor(heading: &str) -> String {
+    let heading = heading.trim_start_matches('#').trim().to_lowercase();
+    let kept = heading
+        .chars()
+        .filter(|&c| c.is_alphanumeric() || c == ' ' || c == '-');
+    kept.map(|c| if c == ' ' { '-' } else { c }).collect()
+}
+
+#[test]
+fn links_within_the_readme_lead_to_a_heading() {
+    let readme = read("README.md");
+    let headings = readme.lines().filter(|line| line.starts_with('#'));
+    let anchors: BTreeSet<String> = headings.map(anchor).collect();
+    let links = readme.split("](#").skip(1);
+    let links: Vec<&str> = links.filter_map(|rest| rest.split(')').next()).collect();
+    assert!(links.len() > 10, "{links:?}");
+    for link in links {
+        assert!(anchors.contains(link), "#{link}");
+    }
+}

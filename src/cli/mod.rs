@@ -97,7 +97,7 @@ enum Verb {
     Reproduce(Box<reproduce::Arguments>),
     /// Score a trained model: accuracy, precision, recall, F1, confusion matrix
     Evaluate(evaluate::Arguments),
-    /// Tell the digits on your own pictures
+    /// Recognise the digits in your own pictures
     Predict(predict::Arguments),
     /// Write a trained model as an ONNX file
     Export(export::Export),
