@@ -4,8 +4,9 @@ use std::fmt::Write;
 
 use anyhow::Result;
 
-use crate::learn::cuda::Facts;
-use crate::learn::{device, libtorch, nvidia};
+use crate::learn::device::cuda::Facts;
+use crate::learn::device::{self, nvidia};
+use crate::learn::libtorch;
 
 /// Prints libtorch's version and path, its CUDA build, the driver, the GPUs and the threads.
 ///

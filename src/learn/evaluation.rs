@@ -9,9 +9,8 @@ use super::device::Device;
 use super::libtorch;
 use super::pending;
 use super::record::ConfusionMatrix;
-use super::replica;
-use super::sharing;
 use super::weights::Weights;
+use super::workers::{replica, sharing};
 use crate::data::Dataset;
 
 /// Scores `weights` on every image of `dataset`: exactly what training counts after a step with these weights.

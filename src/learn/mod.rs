@@ -1,10 +1,9 @@
 //! Learning: from checked images to records. The only part of the program that knows tch.
 //!
 //! In the order of dependence: what comes out (`record`); what libtorch does when it fails (`libtorch`);
-//! where the work is done (`nvidia`, `cuda`, `device`); what is learnt (`weights`, `squares`, `network`, `adam`) and how it
-//! is kept (`state`, `checkpoint`); by which rules and on what (`config`, `schedule`, `images`); what is not read yet
-//! (`pending`); by whom (`pool`, `replica`, `shards`, `workers`); and the loop that puts them together (`training`). `sweep` goes
-//! through that loop for many seeds. A trained network is scored by `evaluation`, class by class in
+//! where the work is done (`device`); what is learnt (`weights`, `network`, `adam`) and how it is kept (`state`,
+//! `checkpoint`); by which rules and on what (`config`, `schedule`, `images`); what is not read yet (`pending`); by whom
+//! (`workers`); and the loop that puts them together (`training`). `sweep` goes through that loop for many seeds. A trained network is scored by `evaluation`, class by class in
 //! `class_scores`; `prediction` asks it without a score, and an `answer` is what it says to one image.
 //! `structure` tells what it is made of.
 
@@ -13,22 +12,15 @@ pub mod answer;
 pub mod checkpoint;
 pub mod class_scores;
 pub mod config;
-pub mod cuda;
 pub mod device;
 pub mod evaluation;
 mod images;
 pub mod libtorch;
 mod network;
-pub mod nvidia;
 mod pending;
-mod pool;
 pub mod prediction;
 pub mod record;
-mod replica;
 pub mod schedule;
-mod shards;
-mod sharing;
-mod squares;
 pub mod state;
 pub mod structure;
 pub mod sweep;

@@ -9,8 +9,8 @@ use super::answer::Answer;
 use super::device::Device;
 use super::images::Chunk;
 use super::network::Network;
-use super::sharing;
 use super::weights::Weights;
+use super::workers::sharing;
 use crate::data::Dataset;
 
 /// One logit per class, in the order of classes.

@@ -26,10 +26,9 @@ use super::libtorch;
 use super::pending::{self, Pending};
 use super::record::Step;
 use super::schedule::{Position, Schedule};
-use super::shards;
 use super::state::{self, Snapshot, State};
 use super::weights::Weights;
-use super::workers::Workers;
+use super::workers::{Workers, shards};
 use crate::data::Split;
 
 /// A run in progress. Iterate over it to train; each item is one step, in order.

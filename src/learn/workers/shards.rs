@@ -8,7 +8,7 @@ use std::ops::Range;
 use anyhow::{Context, Result};
 use tch::Tensor;
 
-use super::libtorch;
+use super::super::libtorch;
 
 /// The places of a batch's images, shard by shard; in one piece unless it is to be `shared` among threads.
 pub fn cut(places: &Range<usize>, shared: bool) -> Vec<Range<usize>> {

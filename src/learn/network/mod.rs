@@ -3,10 +3,12 @@
 //! It owns the layers and ties their parameters to one flat tensor, so that setting weights, adding
 //! gradients and Adam's update are a few kernels each and not dozens.
 
+mod squares;
+
 use tch::nn::{self, Module};
 use tch::{Device, Kind, Reduction, TchError, Tensor};
 
-use super::squares::{SquareConvolution, max_pool};
+use self::squares::{SquareConvolution, max_pool};
 use super::weights::parameters;
 use crate::data::SIDE;
 

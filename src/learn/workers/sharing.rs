@@ -8,12 +8,12 @@ use std::num::NonZeroUsize;
 use anyhow::{Context, Result};
 use tch::{TchError, Tensor};
 
-use super::device::Device;
-use super::images::{self, Chunk, Placement};
-use super::libtorch;
-use super::network::Network;
+use super::super::device::Device;
+use super::super::images::{self, Chunk, Placement};
+use super::super::libtorch;
+use super::super::network::Network;
+use super::super::weights::Weights;
 use super::pool::Pool;
-use super::weights::Weights;
 use crate::data::Dataset;
 
 type Work<T> = Box<dyn FnMut(usize) -> Result<(usize, T)> + Send>;

@@ -1,6 +1,10 @@
 //! Where training runs: what the user asks for, and what that means on this machine.
 //!
-//! A device that is asked for by name is used or refused, never replaced. Only `auto` chooses.
+//! A device that is asked for by name is used or refused, never replaced. Only `auto` chooses. `nvidia` and `cuda` tell
+//! what there is, and why not.
+
+pub mod cuda;
+pub mod nvidia;
 
 use std::fmt;
 use std::num::NonZeroUsize;
@@ -9,7 +13,7 @@ use std::thread;
 
 use anyhow::{Result, bail};
 
-use super::{cuda, libtorch, nvidia};
+use super::libtorch;
 
 /// What `--device` asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

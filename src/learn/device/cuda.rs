@@ -8,7 +8,8 @@ use std::fmt;
 use std::path::Path;
 use std::sync::OnceLock;
 
-use super::{libtorch, nvidia};
+use super::super::libtorch;
+use super::nvidia;
 
 /// The oldest driver that runs the CUDA libraries of `scripts/setup.sh --cuda`.
 pub const MINIMUM_DRIVER: &str = env!("CUDA_MINIMUM_DRIVER");

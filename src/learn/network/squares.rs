@@ -102,7 +102,8 @@ mod tests {
         if libtorch::has_onednn_layout() {
             for (channels, side) in [((16, 8), 7), ((8, 16), 14), ((1, 8), 28), ((3, 5), 9)] {
                 let (ours, expected) = both(channels, side);
-                let same = ours.size() == expected.size() && ours.allclose(&expected, 1e-5, 1e-5, false);
+                let same =
+                    ours.size() == expected.size() && ours.allclose(&expected, 1e-5, 1e-5, false);
                 assert!(same, "{channels:?}, {side}x{side}");
             }
         }

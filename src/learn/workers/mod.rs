@@ -1,6 +1,13 @@
 //! The threads of a run: gradients first, scores in between, and the steps whose scores are under way.
 //!
-//! It knows nothing of epochs, Adam or the order of images. It is told what to do, and what to do it with.
+//! It knows nothing of epochs, Adam or the order of images. It is told what to do, and what to do it with. Its parts: the
+//! threads (`pool`), what each of them can do (`replica`), a batch cut for them (`shards`); and, for a network that is
+//! trained already, the same threads over a whole data set (`sharing`).
+
+mod pool;
+pub mod replica;
+pub mod shards;
+pub mod sharing;
 
 use std::collections::VecDeque;
 use std::num::NonZeroUsize;
@@ -8,13 +15,13 @@ use std::num::NonZeroUsize;
 use anyhow::{Context, Result};
 use tch::Tensor;
 
+use self::pool::Pool;
+use self::replica::{Outcome, Replica, Task};
+use self::shards::Shards;
 use super::device::Device;
 use super::images::{Placement, Rows};
 use super::libtorch;
 use super::pending::Pending;
-use super::pool::Pool;
-use super::replica::{self, Outcome, Replica, Task};
-use super::shards::Shards;
 use crate::data::Split;
 
 type Work = Box<dyn FnMut(Task) -> Result<Outcome> + Send>;

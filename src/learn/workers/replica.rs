@@ -6,9 +6,9 @@
 use anyhow::Result;
 use tch::{TchError, Tensor};
 
-use super::images::{Chunk, Placement, Rows, TrainingImages, chunks};
-use super::libtorch;
-use super::network::{Network, confusion_counts};
+use super::super::images::{Chunk, Placement, Rows, TrainingImages, chunks};
+use super::super::libtorch;
+use super::super::network::{Network, confusion_counts};
 use crate::data::Split;
 
 /// What a thread can be asked to do.
