@@ -20,7 +20,7 @@ check_rust
 if has cargo-deny; then
     cargo deny --locked check bans licenses sources
     if cargo deny --locked fetch db >/dev/null 2>&1; then
-        cargo deny --locked check --disable-fetch advisories
+        cargo deny --locked check advisories
     else
         say "note: the RustSec database cannot be reached, the dependencies were not checked for advisories"
     fi

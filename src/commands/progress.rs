@@ -74,7 +74,9 @@ impl Progress {
                 bar.set_message(self.text(step));
                 bar.set_position(step.step as u64);
             }
-            Display::Lines if step.batch == self.batches => super::note(&self.text(step)),
+            Display::Lines if step.batch == self.batches => {
+                super::note(&format!("{} trained on", self.text(step)));
+            }
             Display::Lines | Display::Quiet => {}
         }
     }
@@ -94,7 +96,7 @@ impl Progress {
             .map_or("-".to_owned(), |value| format!("{value:.4}"));
         let rate = self.images as f64 / self.begun.elapsed().as_secs_f64().max(1e-9);
         format!(
-            "epoch {}/{}  step {}  loss {:.4}  accuracy {accuracy}  {rate:.0} images/s trained on",
+            "epoch {}/{}  step {}  loss {:.4}  accuracy {accuracy}  {rate:.0} images/s",
             step.epoch, self.epochs, step.step, step.train_loss
         )
     }
@@ -174,8 +176,8 @@ impl Display {
 
 fn bar(steps: usize) -> ProgressBar {
     let bar = ProgressBar::with_draw_target(Some(steps as u64), ProgressDrawTarget::stderr());
-    // The words first: on a narrow terminal it is the bar that is cut.
-    let style = ProgressStyle::with_template("{msg}  [{wide_bar}] {percent}%");
+    // All of it fits 80 columns; on a narrower terminal the words are cut, so that they never take a second line.
+    let style = ProgressStyle::with_template("[{bar:10}] {wide_msg}");
     bar.with_style(style.map_or_else(
         |_| ProgressStyle::default_bar(),
         |style| style.progress_chars("=> "),
