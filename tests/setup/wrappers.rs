@@ -140,7 +140,7 @@ fn test_sets_up_and_hands_its_options_to_cargo_test() {
 const CHECKS: [&str; 3] = [
     "fmt --all --check",
     "clippy --release --locked --all-targets -- -D warnings",
-    "doc --release --locked --no-deps",
+    "doc --release --locked --no-deps --document-private-items",
 ];
 
 #[test]
