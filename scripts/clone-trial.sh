@@ -32,7 +32,7 @@ stamped() {
     begun=$(now)
     env "${caches[@]}" "$@" 2>&1 >"$log.stdout" | while IFS= read -r line; do
         printf '%s %s\n' "$(since "$begun" "$(now)")" "$line"
-    done | tee "$log" >&2
+    done | tee "$log" >&2 || { tail -n 40 "$log.stdout" >&2; fail "$* did not end well; the end of its stdout stands above"; }
 }
 
 # The stamp of the first line of LOG that holds a text.

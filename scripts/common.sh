@@ -15,6 +15,9 @@ fail() {
     exit 1
 }
 
+# The median of the numbers on stdin, one a line. With LC_ALL=C they have decimal points.
+median() { sort -n | awk '{ value[NR] = $1 } END { print (value[int((NR + 1) / 2)] + value[int(NR / 2) + 1]) / 2 }'; }
+
 has() { command -v "$1" >/dev/null 2>&1; }
 
 # older_than 1.87.0 1.88: is the first dotted version lower than the second? Suffixes such as -nightly or rc1 are ignored.

@@ -24,8 +24,7 @@ medians() {
     local epoch median off=0
     printf '\nepoch  median  PyTorch  tolerance\n'
     for epoch in 1 2 3 4 5; do
-        median=$(tail -n +2 "$root/runs/reproduce-flux/seeds.csv" | cut -d, -f $((epoch + 1)) | sort -n |
-            awk '{ value[NR] = $1 } END { print (value[int((NR + 1) / 2)] + value[int(NR / 2) + 1]) / 2 }')
+        median=$(tail -n +2 "$root/runs/reproduce-flux/seeds.csv" | cut -d, -f $((epoch + 1)) | median)
         printf '%5s  %.4f    %.3f      %.2f\n' "$epoch" "$median" "${expected[epoch - 1]}" "${tolerance[epoch - 1]}"
         awk -v a="$median" -v b="${expected[epoch - 1]}" -v t="${tolerance[epoch - 1]}" 'BEGIN { exit !(a - b <= t && b - a <= t) }' || off=1
     done

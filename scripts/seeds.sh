@@ -25,9 +25,6 @@ for ((seed = 0; seed < count; seed++)); do
     printf 'seed %s: %s\n' "$seed" "$accuracy"
     printf '%s\n' "$accuracy" >>"$folder/accuracies"
 done
-sort -n "$folder/accuracies" | awk '
-    { value[NR] = $1 }
-    END {
-        median = (value[int((NR + 1) / 2)] + value[int(NR / 2) + 1]) / 2
-        printf "n = %d: median %.4f, lowest %.4f, highest %.4f\n", NR, median, value[1], value[NR]
-    }'
+sort -n "$folder/accuracies" >"$folder/sorted"
+printf 'n = %s: median %.4f, lowest %s, highest %s\n' "$count" "$(median <"$folder/sorted")" \
+    "$(head -n 1 "$folder/sorted")" "$(tail -n 1 "$folder/sorted")"

@@ -129,8 +129,8 @@ def measure(case: Case, options: argparse.Namespace) -> dict:
     for out in outs:
         (out / "accuracy.csv").unlink(missing_ok=True)
     with busy_cores(usable_cores() if case.loaded else []):
-        table = outs[0] / "accuracy.csv" if case.job == ONE_STEP else None
-        usage = run_all([command(case, options, out) for out in outs], options.timeout, table)
+        watched = outs[0] / "accuracy.csv" if case.job == ONE_STEP else None
+        usage = run_all([command(case, options, out) for out in outs], options.timeout, watched)
     usage["test_accuracy"] = accuracy_of(case, outs[0]) if case.rows else ""
     return usage
 

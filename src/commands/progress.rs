@@ -177,7 +177,7 @@ impl Display {
 fn bar(steps: usize) -> ProgressBar {
     let bar = ProgressBar::with_draw_target(Some(steps as u64), ProgressDrawTarget::stderr());
     // All of it fits 80 columns; on a narrower terminal the words are cut, so that they never take a second line.
-    let style = ProgressStyle::with_template("[{bar:10}] {wide_msg}");
+    let style = ProgressStyle::with_template("[{bar:7}] {percent:>3}% {wide_msg}");
     bar.with_style(style.map_or_else(
         |_| ProgressStyle::default_bar(),
         |style| style.progress_chars("=> "),
