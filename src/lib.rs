@@ -23,7 +23,6 @@
 //! # }
 //! ```
 
-pub mod cli;
 pub mod commands;
 pub mod data;
 pub mod learn;

@@ -4,8 +4,8 @@ use std::io::Write;
 use std::time::Instant;
 
 use anyhow::Error;
-use mnist_tch::cli::{self, Command};
 use mnist_tch::commands;
+use mnist_tch::commands::cli::{self, Command};
 use mnist_tch::commands::interrupt::Stopped;
 use mnist_tch::commands::{completions, describe, devices, evaluate, export, fetch, predict};
 use mnist_tch::commands::{reproduce, resume, show, train};

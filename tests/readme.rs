@@ -10,7 +10,7 @@ use std::fs;
 use std::path::Path;
 
 use common::mnist_tch;
-use mnist_tch::cli;
+use mnist_tch::commands::cli;
 use mnist_tch::report::folders::run_dir;
 use tempfile::tempdir;
 

@@ -2,6 +2,7 @@
 //!
 //! Results go to stdout, everything else to stderr. Nothing outside this folder and `main` prints.
 
+pub mod cli;
 pub mod completions;
 pub mod describe;
 pub mod devices;
