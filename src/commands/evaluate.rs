@@ -6,8 +6,8 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 
+use super::images::SetOptions;
 use super::model::{self, TestImages};
-use super::source::DataSet;
 use crate::data::selection::Selection;
 use crate::learn::answer::Answer;
 use crate::learn::class_scores::class_scores;
@@ -37,7 +37,7 @@ pub struct Options {
     /// The model's file, or the directory of its run.
     pub model: PathBuf,
     /// The files of the images; where they name none, those of the model's run.
-    pub data_set: DataSet,
+    pub set: SetOptions,
     /// Which of the images; `None` means all of the test file, or those of the model's run.
     pub range: Option<Selection>,
     /// Where to do it.
@@ -57,7 +57,7 @@ pub struct Options {
 pub fn run(options: &Options) -> Result<()> {
     let model = model::open(&options.model)?;
     let device = super::select_device(options.device, false)?;
-    let test = model.images(&options.data_set, options.range.as_ref())?;
+    let test = model.images(&options.set, options.range.as_ref())?;
     let out = options.out.as_ref();
     let out = out
         .map(|path| RunDir::beside(path, &FILES, options.force))

@@ -1,26 +1,29 @@
-//! `mnist-tch fetch`: gets a published data set, or finds it there already. Training does the same by itself.
+//! `mnist-tch fetch`: gets a published data set, or finds it there already. Training does the same
+//! by itself.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::Result;
+use clap::Args;
 
-use super::download::ensure;
-use super::source::Named;
-use crate::data::catalog::Published;
-use crate::data::embedded::NAME;
-use crate::data::fetch::Mirror;
+use super::images::{Mirrors, fetch_missing, set_name};
+use crate::data::fetch::folder_of;
+use crate::data::location::Location;
 
-/// What the command line asks for.
-#[derive(Debug, Clone)]
+/// The options of `fetch`.
+#[derive(Debug, Clone, Args)]
 pub struct Options {
-    /// The data set.
-    pub dataset: Named,
-    /// Where its files go; `None` means the user's cache.
-    pub data_dir: Option<PathBuf>,
-    /// In place of the mirrors that are known.
-    pub mirrors: Vec<Mirror>,
-    /// Whether only errors are printed.
-    pub quiet: bool,
+    /// The data set
+    #[arg(value_name = "DATASET", value_parser = set_name())]
+    dataset: Location,
+    /// Folder for its four files [default: mnist-tch/DATASET in the user's cache folder]
+    #[arg(long, value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+    #[command(flatten)]
+    mirrors: Mirrors,
+    /// Print nothing but errors
+    #[arg(long, short)]
+    quiet: bool,
 }
 
 /// Fetches what is missing and prints where it is.
@@ -28,28 +31,27 @@ pub struct Options {
 /// # Errors
 /// When a file cannot be had, or the folder holds another file under its name.
 pub fn run(options: &Options) -> Result<()> {
-    let Options {
-        data_dir, quiet, ..
-    } = options;
-    let text = match options.dataset {
-        Named::Embedded => format!("{NAME} is part of the program: nothing to fetch\n"),
-        Named::Published(set) => {
-            let (folder, fetched) = ensure(set, data_dir.as_deref(), &options.mirrors, *quiet)?;
-            result_text(set, &folder, fetched)
-        }
+    let Location::Published { set, .. } = options.dataset else {
+        let name = options.dataset.name();
+        let text = format!("{name} is part of the program: nothing to fetch\n");
+        return if options.quiet {
+            Ok(())
+        } else {
+            super::print(&text)
+        };
     };
-    if *quiet { Ok(()) } else { super::print(&text) }
-}
-
-fn result_text(set: Published, folder: &Path, fetched: usize) -> String {
+    let folder = options.data_dir.clone();
+    let location = Location::Published { set, folder };
+    let fetched = fetch_missing(&location, &options.mirrors, options.quiet)?;
+    if options.quiet {
+        return Ok(());
+    }
     let what = match fetched {
         0 => "all files were there already",
         1 => "1 file was fetched",
         _ => &format!("{fetched} files were fetched"),
     };
-    format!(
-        "{}: {what}, digests are right\n{}\n",
-        set.title(),
-        folder.display()
-    )
+    let folder = folder_of(set, options.data_dir.as_deref())?;
+    let (title, folder) = (set.title(), folder.display());
+    super::print(&format!("{title}: {what}, digests are right\n{folder}\n"))
 }

@@ -6,13 +6,13 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 
-use super::source::{DataSet, Named, Source};
-use crate::data::catalog::Published;
+use super::images::{SetOptions, load_again};
+use crate::data::location::Location;
 use crate::data::selection::{Part, Selection};
-use crate::data::{CLASSES, Dataset, embedded};
+use crate::data::{CLASSES, Dataset};
 use crate::learn::weights::Weights;
 use crate::report::folders::run_dir::{MODEL, SUMMARY};
-use crate::report::tables::summary::{self, Data};
+use crate::report::tables::summary;
 
 /// Far more than the weights of any network of this program.
 const MAX_BYTES: u64 = 16 << 20;
@@ -75,49 +75,43 @@ pub struct TestImages {
 }
 
 impl Model {
-    /// The test images of `data_set`; where it names none and the model is a run's, those of the run, which are
-    /// checked to be the same ones. Of them `range`, if it is given.
+    /// The test images of the set that `options` name; where they name none and the model is a run's, those of the
+    /// run, which are checked to be the same ones. Of them `range`, if it is given.
     ///
     /// # Errors
     /// When they cannot be read, are not those of the run any more, or the model is for another number of classes.
-    pub fn images(&self, data_set: &DataSet, range: Option<&Selection>) -> Result<TestImages> {
+    pub fn images(&self, options: &SetOptions, range: Option<&Selection>) -> Result<TestImages> {
         let classes = self.weights.classes();
-        let asked = data_set.classes;
+        let asked = options.classes;
         ensure!(
             asked == classes || asked == CLASSES,
             "--classes {asked}: the model tells {classes} classes apart"
         );
-        let named = data_set.named.is_some() || data_set.data_dir.is_some();
-        let (data_set, test) = match &self.run {
+        let named = options.dataset.is_some() || options.data_dir.is_some();
+        let (location, test) = match &self.run {
             Some(run) if !named => recorded(run)?,
-            _ => (data_set.clone(), Selection::all(Part::Test)),
+            _ => (options.find(false)?, Selection::all(Part::Test)),
         };
-        let data_set = DataSet {
-            classes,
-            ..data_set
-        };
-        let files = data_set.open(false)?;
         let test = range.unwrap_or(&test);
-        let images = test.of(&files.read(test.part, classes)?, "--test-range")?;
+        let images = test.of(&location.read(test.part, classes)?, "--test-range")?;
         Ok(TestImages {
-            name: files.name(),
-            classes: files.class_names(classes),
+            name: location.name(),
+            classes: location.class_names(classes),
             images,
         })
     }
 }
 
-/// Where the images of the run in `folder` came from, and which of them it was tested on, once they are seen to be the
-/// same as then.
-fn recorded(folder: &Path) -> Result<(DataSet, Selection)> {
+/// Where the images of the run in `folder` are, and which of them it was tested on, once they are seen to be the same
+/// as then.
+fn recorded(folder: &Path) -> Result<(Location, Selection)> {
     let file = folder.join(SUMMARY);
     let shown = file.display();
     let text = start_of(&file).with_context(|| {
         format!("{shown}: which images the run was tested on is not known; say so with --data-dir or --dataset")
     })?;
     let data = summary::data_of(&text).with_context(|| shown.to_string())?;
-    let source = source_of(&data);
-    let split = source.load(false).with_context(|| {
+    let split = load_again(&data, false).with_context(|| {
         format!("{shown} names images that cannot be used now; say with --data-dir where they are")
     })?;
     let found = split.sha256();
@@ -128,23 +122,5 @@ fn recorded(folder: &Path) -> Result<(DataSet, Selection)> {
         data.name,
         data.sha256
     );
-    Ok((source.data_set, source.test))
-}
-
-fn source_of(data: &Data) -> Source {
-    let published = Published::ALL
-        .into_iter()
-        .find(|set| set.name() == data.name);
-    let named = published.map(Named::Published);
-    let named = named.or((data.name == embedded::NAME).then_some(Named::Embedded));
-    Source {
-        data_set: DataSet {
-            data_dir: named.is_none().then(|| PathBuf::from(&data.name)),
-            named,
-            mirrors: Vec::new(),
-            classes: data.classes.len(),
-        },
-        train: data.train_range.clone(),
-        test: data.test_range.clone(),
-    }
+    Ok((data.location(), data.test_range))
 }

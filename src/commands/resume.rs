@@ -8,8 +8,10 @@ use anyhow::{Context, Result, anyhow, ensure};
 use serde_json::Value;
 
 use super::devices::libtorch_version;
+use super::images::load_again;
 use super::results::check_accuracy;
 use super::session::{About, Session};
+use crate::data::Split;
 use crate::learn::checkpoint::Checkpoint;
 use crate::learn::device::{Choice, Device};
 use crate::learn::training::Training;
@@ -48,17 +50,15 @@ pub fn run(options: &Options, program_start: Instant) -> Result<()> {
         other => other,
     };
     let device = super::select_device(choice, options.quiet)?;
-    if options.data_dir.is_some() {
-        run.about
-            .source
-            .data_set
-            .data_dir
-            .clone_from(&options.data_dir);
+    let data = &mut run.about.data;
+    let mut location = data.location();
+    if let Some(path) = &options.data_dir {
+        location = location.moved(path.clone());
+        data.name = location.name();
     }
-    let split = run.about.source.load(options.quiet)?;
-    let data = run.about.source.describe(&split);
-    check_images(&run.about.data, &data)?;
-    run.about.data = data;
+    data.location = Some(location.absolute());
+    let split = load_again(data, options.quiet)?;
+    check_images(data, &split)?;
     let training = Training::resume(&run.config, &run.state, &split, device, options.threads)?;
     if !options.quiet {
         tell(&run, device, training.schedule().steps());
@@ -108,17 +108,16 @@ fn already_complete(options: &Options, run_dir: &RunDir, summary: &[u8]) -> Resu
     check_accuracy(options.min_accuracy, accuracy)
 }
 
-fn check_images(kept: &Data, found: &Data) -> Result<()> {
-    let same = kept.sha256 == found.sha256
-        && (kept.train_images, kept.test_images) == (found.train_images, found.test_images);
+fn check_images(data: &Data, split: &Split) -> Result<()> {
+    let found = split.sha256();
     let start = |digest: &str| digest.chars().take(12).collect::<String>();
     ensure!(
-        same,
+        data.sha256 == found,
         "--resume: the images in {} are not those the run began with (SHA-256 {}..., it was {}...): bring those back, \
          or say with --data-dir where they are",
-        found.name,
-        start(&found.sha256),
-        start(&kept.sha256)
+        data.name,
+        start(&found),
+        start(&data.sha256)
     );
     Ok(())
 }

@@ -15,7 +15,6 @@ use super::devices::libtorch_version;
 use super::interrupt::{Interrupt, Signal, Stopped};
 use super::progress::Progress;
 use super::results;
-use super::source::Source;
 use crate::data::Dataset;
 use crate::learn::checkpoint::Checkpoint;
 use crate::learn::device::Device;
@@ -37,8 +36,6 @@ pub struct About {
     pub libtorch: String,
     /// The device it began on, such as `cpu` or `cuda:0`.
     pub device: String,
-    /// Where the images are.
-    pub source: Source,
     /// Which images they are.
     pub data: Data,
     /// Seconds of training so far, in all sessions.

@@ -4,8 +4,9 @@ use std::fmt::Write;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, ensure};
+use clap::Args;
 
-use super::source::DataSet;
+use super::images::{SetOptions, train_range};
 use crate::data::Dataset;
 use crate::data::selection::{Part, Selection};
 use crate::report::figures::contact_sheet::{MOST, contact_sheet};
@@ -14,17 +15,36 @@ use crate::report::folders::file;
 /// How many images are shown unless said.
 const USUAL: usize = 100;
 
-/// What the command line asks for.
-#[derive(Debug, Clone)]
+/// The options of `show`.
+#[derive(Debug, Clone, Args)]
 pub struct Options {
-    /// The files.
-    pub data_set: DataSet,
-    /// The images; `None` means the first hundred of the training file.
-    pub range: Option<Selection>,
-    /// The picture.
-    pub out: PathBuf,
-    /// Whether the picture may be replaced.
-    pub force: bool,
+    #[command(flatten)]
+    set: SetOptions,
+    /// Show images A to B - 1 of the training file, or with test:A..B of the test file; 1,000 at
+    /// most [default: the first 100 of the training file]
+    #[arg(long, value_name = "A..B", value_parser = train_range, allow_hyphen_values = true)]
+    range: Option<Selection>,
+    /// The picture
+    #[arg(long, value_name = "FILE.png", value_parser = png)]
+    #[arg(default_value = "contact_sheet.png")]
+    out: PathBuf,
+    /// Replace the picture if it is there
+    #[arg(long)]
+    force: bool,
+}
+
+/// The name of a picture to write.
+///
+/// # Errors
+/// What is expected instead.
+pub fn png(text: &str) -> Result<PathBuf, String> {
+    let path = PathBuf::from(text);
+    let is_png = path
+        .extension()
+        .is_some_and(|extension| extension.eq_ignore_ascii_case("png"));
+    is_png
+        .then_some(path)
+        .ok_or_else(|| "a file name that ends in .png is expected".to_owned())
 }
 
 /// Writes the picture and prints how many images of each class it shows.
@@ -34,12 +54,12 @@ pub struct Options {
 pub fn run(options: &Options) -> Result<()> {
     let (out, shown) = (&options.out, options.out.display());
     file::refuse_taken(out, options.force).context("--out")?;
-    let files = options.data_set.open(false)?;
+    let (location, classes) = (options.set.find(false)?, options.set.classes);
     let part = options
         .range
         .as_ref()
         .map_or(Part::Train, |range| range.part);
-    let file = files.read(part, options.data_set.classes)?;
+    let file = location.read(part, classes)?;
     let range = options.range.clone().unwrap_or_else(|| Selection {
         part,
         start: 0,
@@ -52,8 +72,8 @@ pub fn run(options: &Options) -> Result<()> {
         "--range {taken} is {} images: a contact sheet shows at most {MOST}",
         images.len()
     );
-    let names = files.class_names(options.data_set.classes);
-    let title = format!("{} {taken}", files.name());
+    let names = location.class_names(classes);
+    let title = format!("{} {taken}", location.name());
     file::write(out, &contact_sheet(&images, &names, &title)?).context("--out")?;
     super::print(&text(&images, &names, &format!("{shown}: {title}")))
 }

@@ -8,8 +8,8 @@ use anyhow::Result;
 use jiff::Timestamp;
 
 use super::devices::libtorch_version;
+use super::images::ImageOptions;
 use super::session::{About, Session};
-use super::source::Source;
 use crate::learn::checkpoint::Checkpoint;
 use crate::learn::config::Config;
 use crate::learn::device::Choice;
@@ -29,7 +29,7 @@ pub struct Options {
     /// Where to train.
     pub device: Choice,
     /// The images.
-    pub source: Source,
+    pub images: ImageOptions,
     /// Threads on the CPU.
     pub threads: NonZeroUsize,
     /// The run directory; `None` means a new one in `runs`.
@@ -51,7 +51,7 @@ pub fn run(options: &Options, program_start: Instant) -> Result<()> {
     let started = Timestamp::now();
     let device = super::select_device(options.device, options.quiet)?;
     let config = &options.config;
-    let split = options.source.load_for(config, options.quiet)?;
+    let (split, data) = options.images.load(config.batch_size, options.quiet)?;
     let state = State::initial(Weights::initial(
         config.init,
         config.seed,
@@ -69,8 +69,7 @@ pub fn run(options: &Options, program_start: Instant) -> Result<()> {
                 started: started.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
                 libtorch: libtorch_version(),
                 device: device.to_string(),
-                source: options.source.clone(),
-                data: options.source.describe(&split),
+                data,
                 training_seconds: 0.0,
             },
         },

@@ -52,9 +52,6 @@ impl PublishedFile {
 }
 
 impl Published {
-    /// All of them.
-    pub const ALL: [Self; 3] = [Self::Mnist, Self::FashionMnist, Self::Kmnist];
-
     /// The name that is typed, and that the folder of its files has.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -72,6 +69,16 @@ impl Published {
             Self::Mnist => "MNIST",
             Self::FashionMnist => "Fashion-MNIST",
             Self::Kmnist => "KMNIST",
+        }
+    }
+
+    /// What the images show, and how many there are.
+    #[must_use]
+    pub fn about(self) -> &'static str {
+        match self {
+            Self::Mnist => "Handwritten digits: 60,000 to train on, 10,000 to test on",
+            Self::FashionMnist => "Articles of clothing, as many",
+            Self::Kmnist => "Cursive hiragana, as many",
         }
     }
 

@@ -7,9 +7,9 @@
 pub mod catalog;
 pub mod embedded;
 pub mod fetch;
-pub mod files;
 pub mod folder;
 pub mod idx;
+pub mod location;
 pub mod picture;
 pub mod selection;
 

@@ -3,7 +3,7 @@
 use anyhow::{Result, ensure};
 use sha2::{Digest, Sha256};
 
-use super::files::Files;
+use super::location::Location;
 use super::selection::{Part, Selection};
 use super::{CLASSES, Dataset, hex};
 
@@ -13,7 +13,7 @@ use super::{CLASSES, Dataset, hex};
 /// Only when the program itself is damaged.
 pub fn mnist_10k() -> Result<Split> {
     let [train, test] = Part::ALL.map(Selection::all);
-    Split::read(&Files::Embedded, CLASSES, &train, &test)
+    Split::read(&Location::Embedded, CLASSES, &train, &test)
 }
 
 /// What is trained on and what is tested on.
@@ -30,17 +30,17 @@ pub struct Split {
 }
 
 impl Split {
-    /// Takes `train` and `test` out of `files`, which hold images of so many `classes`. A file that neither names is not read.
+    /// Takes `train` and `test` out of the set at `location`, which has images of so many `classes`. A file that neither names is not read.
     ///
     /// # Errors
     /// When a file cannot be read, has fewer images than asked for, or an image is in both.
     pub fn read(
-        files: &Files,
+        location: &Location,
         classes: usize,
         train: &Selection,
         test: &Selection,
     ) -> Result<Self> {
-        let file = files.read(train.part, classes)?;
+        let file = location.read(train.part, classes)?;
         let train_images = train.of(&file, TRAIN_RANGE)?;
         let test_images = if train.part == test.part {
             let images = test.of(&file, TEST_RANGE)?;
@@ -52,11 +52,11 @@ impl Split {
             );
             images
         } else {
-            test.of(&files.read(test.part, classes)?, TEST_RANGE)?
+            test.of(&location.read(test.part, classes)?, TEST_RANGE)?
         };
         Ok(Self {
-            name: files.name(),
-            classes: files.class_names(classes),
+            name: location.name(),
+            classes: location.class_names(classes),
             train: train_images,
             test: test_images,
         })
@@ -114,7 +114,7 @@ mod tests {
     fn either_set_can_come_from_either_file() {
         let train = selection(Part::Test, 10, 30);
         let test = selection(Part::Train, 4_990, 5_000);
-        let split = Split::read(&Files::Embedded, 10, &train, &test).unwrap();
+        let split = Split::read(&Location::Embedded, 10, &train, &test).unwrap();
         let whole = mnist_10k().unwrap();
         assert_eq!(split.train.labels(), &whole.test.labels()[10..30]);
         assert_eq!(split.test.labels(), &whole.train.labels()[4_990..]);
@@ -130,7 +130,7 @@ mod tests {
         let train = selection(Part::Train, 100, 200);
         let read = |start, end| {
             let test = selection(Part::Train, start, end);
-            Split::read(&Files::Embedded, 10, &train, &test)
+            Split::read(&Location::Embedded, 10, &train, &test)
         };
         for (start, end) in [(0, 101), (199, 300), (120, 130), (0, 5_000)] {
             let error = read(start, end).unwrap_err().to_string();

@@ -4,9 +4,9 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::groups::{Files, Machine};
-use super::values::test_range;
+use super::groups::Machine;
 use crate::commands::evaluate::Options;
+use crate::commands::images::{SetOptions, test_range};
 use crate::data::selection::Selection;
 
 /// All of them.
@@ -17,7 +17,7 @@ pub struct Arguments {
     #[arg(long, value_name = "FILE|RUN_DIR")]
     model: PathBuf,
     #[command(flatten, next_help_heading = "Data")]
-    files: Files,
+    set: SetOptions,
     /// Score images A to B - 1 of the test file, or with train:A..B of the training file [default: all of the test
     /// file, or those of the model's run]
     #[arg(long, value_name = "A..B", value_parser = test_range, allow_hyphen_values = true, help_heading = "Data")]
@@ -36,7 +36,7 @@ impl From<Arguments> for Options {
     fn from(arguments: Arguments) -> Self {
         Self {
             model: arguments.model,
-            data_set: arguments.files.into(),
+            set: arguments.set,
             range: arguments.test_range,
             device: arguments.machine.device,
             threads: arguments.machine.threads(),

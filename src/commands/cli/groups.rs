@@ -1,15 +1,10 @@
 //! Options that several commands share.
 
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use super::values::{classes, count, mirrors, rate, test_range, threads, train_range};
-use crate::commands::source::{DataSet, Named, Source};
-use crate::data::catalog::Published;
-use crate::data::fetch::Mirror;
-use crate::data::selection::Selection;
+use super::values::{count, rate, threads};
 use crate::learn::config::Config;
 use crate::learn::device::{self, Choice};
 use crate::learn::weights::Init;
@@ -74,101 +69,6 @@ impl Protocol {
             shuffle: self.shuffle,
             checkpoint_every: 0,
         }
-    }
-}
-
-/// The files that images come from.
-#[derive(Debug, Args)]
-pub struct Files {
-    /// The data set [default: mnist-10k, or what is in --data-dir]
-    #[arg(long, value_name = "NAME")]
-    pub dataset: Option<DatasetName>,
-    /// Folder with the IDX files of an MNIST-like set, raw or gzip, there or in MNIST/raw and the like; with --dataset,
-    /// where the files of that set are or go to [default: the user's cache folder]
-    #[arg(long, value_name = "DIR")]
-    pub data_dir: Option<PathBuf>,
-    #[command(flatten)]
-    pub mirrors: Mirrors,
-    /// Number of classes, 2 to 256; labels go from 0 to N - 1
-    #[arg(long, value_name = "N", value_parser = classes, allow_negative_numbers = true)]
-    #[arg(default_value = "10")]
-    pub classes: usize,
-}
-
-impl From<Files> for DataSet {
-    fn from(files: Files) -> Self {
-        Self {
-            named: files.dataset.map(Named::from),
-            data_dir: files.data_dir,
-            mirrors: files.mirrors.into(),
-            classes: files.classes,
-        }
-    }
-}
-
-/// The images to train on and to score.
-#[derive(Debug, Args)]
-pub struct Images {
-    #[command(flatten)]
-    pub files: Files,
-    /// Train on images A to B - 1 of the training file (..B from the first, A.. to the last), or with test:A..B of
-    /// the test file [default: all of the training file]
-    #[arg(long, value_name = "A..B", value_parser = train_range, allow_hyphen_values = true)]
-    pub train_range: Option<Selection>,
-    /// Score images A to B - 1 of the test file, or with train:A..B of the training file [default: all of the
-    /// test file]
-    #[arg(long, value_name = "A..B", value_parser = test_range, allow_hyphen_values = true)]
-    pub test_range: Option<Selection>,
-}
-
-impl From<Images> for Source {
-    fn from(images: Images) -> Self {
-        let official = Self::official(images.files.into());
-        Self {
-            train: images.train_range.unwrap_or(official.train),
-            test: images.test_range.unwrap_or(official.test),
-            ..official
-        }
-    }
-}
-
-/// A data set, by name.
-#[derive(Debug, Clone, Copy, ValueEnum)]
-pub enum DatasetName {
-    /// The first 10,000 images of MNIST's training file, part of the program
-    #[value(name = "mnist-10k")]
-    Mnist10k,
-    /// Handwritten digits: 60,000 to train on, 10,000 to test on
-    Mnist,
-    /// Articles of clothing, as many
-    FashionMnist,
-    /// Cursive hiragana, as many
-    Kmnist,
-}
-
-impl From<DatasetName> for Named {
-    fn from(name: DatasetName) -> Self {
-        match name {
-            DatasetName::Mnist10k => Self::Embedded,
-            DatasetName::Mnist => Self::Published(Published::Mnist),
-            DatasetName::FashionMnist => Self::Published(Published::FashionMnist),
-            DatasetName::Kmnist => Self::Published(Published::Kmnist),
-        }
-    }
-}
-
-/// Where data sets are fetched from.
-#[derive(Debug, Args)]
-pub struct Mirrors {
-    /// Fetch from this folder on the web in place of the public mirrors; again, or several with
-    /// spaces between them, to try one after the other
-    #[arg(long, value_name = "URL", env = "MNIST_TCH_MIRROR", value_parser = mirrors)]
-    mirror: Vec<Vec<Mirror>>,
-}
-
-impl From<Mirrors> for Vec<Mirror> {
-    fn from(mirrors: Mirrors) -> Self {
-        mirrors.mirror.into_iter().flatten().collect()
     }
 }
 

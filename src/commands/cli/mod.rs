@@ -6,11 +6,9 @@
 mod completions;
 mod evaluate;
 mod export;
-mod fetch;
 mod groups;
 mod predict;
 mod reproduce;
-mod show;
 mod train;
 mod values;
 
@@ -104,9 +102,9 @@ enum Verb {
     /// Show the layers: shapes, parameters, multiply-adds; as a figure too
     Describe(export::Describe),
     /// Draw images with their labels into a PNG, to see what there is to train on
-    Show(show::Arguments),
+    Show(commands::show::Options),
     /// Fetch MNIST, Fashion-MNIST or KMNIST, or see that it is there; --dataset does so by itself
-    Fetch(fetch::Arguments),
+    Fetch(commands::fetch::Options),
     /// Show libtorch, the CUDA driver, the GPUs and the threads of this machine
     Devices,
     /// Print the script that completes this program's options in a shell
@@ -145,8 +143,8 @@ impl From<Arguments> for Command {
             Some(Verb::Predict(arguments)) => Command::Predict(arguments.into()),
             Some(Verb::Export(arguments)) => Command::Export(arguments.into()),
             Some(Verb::Describe(arguments)) => Command::Describe(arguments.into()),
-            Some(Verb::Show(arguments)) => Command::Show(arguments.into()),
-            Some(Verb::Fetch(arguments)) => Command::Fetch(arguments.into()),
+            Some(Verb::Show(options)) => Command::Show(options),
+            Some(Verb::Fetch(options)) => Command::Fetch(options),
             Some(Verb::Devices) => Command::Devices,
             Some(Verb::Completions(arguments)) => {
                 Command::Completions(arguments.script(Arguments::command()))

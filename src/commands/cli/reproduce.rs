@@ -6,8 +6,9 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::groups::{Images, Protocol};
+use super::groups::Protocol;
 use super::values::{seed_range, shard, threads};
+use crate::commands::images::ImageOptions;
 use crate::commands::reproduce::{Options, Run, Shard, Task};
 use crate::learn::device::Choice;
 use crate::learn::weights::Init;
@@ -22,7 +23,7 @@ pub struct Arguments {
     #[command(flatten, next_help_heading = "Training")]
     protocol: Protocol,
     #[command(flatten, next_help_heading = "Data")]
-    images: Images,
+    images: ImageOptions,
     #[command(flatten, next_help_heading = "Output")]
     output: Output,
 }
@@ -103,7 +104,7 @@ impl From<Arguments> for Options {
             },
             None => Task::Run(Box::new(Run {
                 config,
-                source: images.into(),
+                images,
                 device: machine.device,
                 seeds: seeds.range.unwrap_or(0..40),
                 shard: seeds.shard,

@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::Command;
-use super::groups::{Images, Machine, Protocol};
+use super::groups::{Machine, Protocol};
 use super::values::fraction;
+use crate::commands::images::ImageOptions;
 use crate::commands::{resume, train};
 use crate::learn::config::Config;
 
@@ -18,7 +19,7 @@ pub struct Arguments {
     #[command(flatten, next_help_heading = "Training")]
     training: Training,
     #[command(flatten, next_help_heading = "Data")]
-    images: Images,
+    images: ImageOptions,
     #[command(flatten, next_help_heading = "Output")]
     output: Output,
 }
@@ -90,7 +91,7 @@ impl From<Arguments> for Command {
                 folder: folder.clone(),
                 device: arguments.machine.device,
                 threads: arguments.machine.threads(),
-                data_dir: arguments.images.files.data_dir,
+                data_dir: arguments.images.set.data_dir,
                 quiet: arguments.output.quiet,
                 min_accuracy: arguments.output.min_accuracy,
             }),
@@ -114,7 +115,7 @@ impl From<Arguments> for train::Options {
             },
             device: machine.device,
             threads: machine.threads(),
-            source: images.into(),
+            images,
             out: output.out,
             force: output.force,
             quiet: output.quiet,

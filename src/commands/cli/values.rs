@@ -2,12 +2,8 @@
 
 use std::num::NonZeroUsize;
 use std::ops::Range;
-use std::path::PathBuf;
 
 use crate::commands::reproduce::Shard;
-use crate::data::MOST_CLASSES;
-use crate::data::fetch::Mirror;
-use crate::data::selection::{Part, Selection};
 
 /// A number of things: 1 to a million, so that no product of two of them leaves its range.
 pub fn count(text: &str) -> Result<NonZeroUsize, String> {
@@ -66,87 +62,4 @@ pub fn shard(text: &str) -> Result<Shard, String> {
     shard
         .filter(|shard| (1..=shard.of).contains(&shard.part))
         .ok_or_else(|| "I/N with I from 1 to N is expected".to_owned())
-}
-
-/// Addresses with spaces between them. None at all is what a variable that is set to nothing says.
-pub fn mirrors(text: &str) -> Result<Vec<Mirror>, String> {
-    text.split_whitespace().map(str::parse).collect()
-}
-
-/// The name of a picture to write.
-pub fn png(text: &str) -> Result<PathBuf, String> {
-    let path = PathBuf::from(text);
-    let is_png = path
-        .extension()
-        .is_some_and(|extension| extension.eq_ignore_ascii_case("png"));
-    is_png
-        .then_some(path)
-        .ok_or_else(|| "a file name that ends in .png is expected".to_owned())
-}
-
-/// A number of classes.
-pub fn classes(text: &str) -> Result<usize, String> {
-    let number = text.parse::<usize>().ok();
-    number
-        .filter(|number| (2..=MOST_CLASSES).contains(number))
-        .ok_or_else(|| format!("a whole number from 2 to {MOST_CLASSES} is expected"))
-}
-
-/// Images to train on: of the training file unless said.
-pub fn train_range(text: &str) -> Result<Selection, String> {
-    Selection::parse(text, Part::Train)
-}
-
-/// Images to score: of the test file unless said.
-pub fn test_range(text: &str) -> Result<Selection, String> {
-    Selection::parse(text, Part::Test)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn ranges_are_read_and_shown_alike() {
-        for (text, shown) in [
-            ("0..5000", "test:0..5000"),
-            ("..5000", "test:0..5000"),
-            ("5000..", "test:5000.."),
-            ("..", "test:0.."),
-            ("train:5000..10000", "train:5000..10000"),
-            ("test:1..2", "test:1..2"),
-        ] {
-            assert_eq!(test_range(text).unwrap().to_string(), shown, "{text}");
-        }
-        assert_eq!(train_range("1..").unwrap().to_string(), "train:1..");
-    }
-
-    #[test]
-    fn other_ranges_are_refused() {
-        for text in [
-            "",
-            "5",
-            "1-5",
-            "1...5",
-            "-1..5",
-            "+1..5",
-            "1..=5",
-            "a..b",
-            "1..2..3",
-            "1.5..2",
-            "valid:1..5",
-            "train",
-            "train:",
-            "Train:0..1",
-            "0..99999999999999999999",
-            " 1..2",
-        ] {
-            let error = train_range(text).unwrap_err();
-            assert!(error.starts_with("a range such as"), "{text}: {error}");
-        }
-        for text in ["5..5", "6..5", "..0", "test:7..1"] {
-            let error = train_range(text).unwrap_err();
-            assert!(error.starts_with("the range is empty"), "{text}: {error}");
-        }
-    }
 }

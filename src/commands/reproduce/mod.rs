@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
-use super::source::Source;
+use super::images::ImageOptions;
 use crate::learn::config::Config;
 use crate::learn::device::Choice;
 use crate::report::comparison::ensemble::Ensemble;
@@ -57,7 +57,7 @@ pub struct Run {
     /// The protocol; its seed does not count.
     pub config: Config,
     /// The images.
-    pub source: Source,
+    pub images: ImageOptions,
     /// Where to train.
     pub device: Choice,
     /// The seeds.

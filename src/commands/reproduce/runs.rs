@@ -27,14 +27,13 @@ pub fn make(
     options: &Options,
 ) -> Result<Option<(SeedStore, BTreeSet<u64>)>> {
     let device = select_device(run.device, options.quiet)?;
-    let split = run.source.load_for(&run.config, options.quiet)?;
+    let (split, data) = run.images.load(run.config.batch_size, options.quiet)?;
     let schedule = Schedule::new(&run.config, split.train.len());
     // Before the work and not after it.
     let scored: Vec<usize> = (1..=schedule.steps())
         .filter(|&step| schedule.is_scored(step))
         .collect();
     reference.at(scored.into_iter())?;
-    let data = run.source.describe(&split);
     let protocol = protocol(&run.config, &schedule, &data, device)?;
     let store = SeedStore::open(&options.out, &protocol)?;
     let seeds = own_seeds(run);
@@ -101,6 +100,7 @@ fn protocol(config: &Config, schedule: &Schedule, data: &Data, device: Device) -
     // What the images are called and where they lie may differ among machines.
     if let Some(fields) = data.as_object_mut() {
         fields.remove("name");
+        fields.remove("location");
     }
     Ok(json!({
         "format": 1,

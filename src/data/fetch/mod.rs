@@ -12,7 +12,7 @@ mod partial;
 mod problem;
 mod transfer;
 
-pub use cache::cache_folder;
+pub use cache::folder_of;
 pub use mirror::Mirror;
 
 use std::fs::{self, File, TryLockError};

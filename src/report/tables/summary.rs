@@ -4,6 +4,7 @@ use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
 use super::milestones;
+use crate::data::location::Location;
 use crate::data::selection::Selection;
 use crate::learn::record::StepRecord;
 
@@ -37,6 +38,9 @@ pub struct Summary<C> {
 pub struct Data {
     /// A data set's name, or a folder.
     pub name: String,
+    /// Where it is; early runs kept only the name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub location: Option<Location>,
     /// The names of the classes, in the order of labels.
     pub classes: Vec<String>,
     /// Which images were trained on, such as `train:0..5000`.
@@ -49,6 +53,15 @@ pub struct Data {
     pub test_images: usize,
     /// SHA-256 of training pixels, training labels, test pixels and test labels.
     pub sha256: String,
+}
+
+impl Data {
+    /// Where the set is.
+    #[must_use]
+    pub fn location(&self) -> Location {
+        let kept = self.location.clone();
+        kept.unwrap_or_else(|| Location::from_name(&self.name))
+    }
 }
 
 /// What a `summary.json` says of the images of its run.

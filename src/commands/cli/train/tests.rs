@@ -1,6 +1,5 @@
 use super::*;
-use crate::commands::source::Named;
-use crate::data::catalog::Published;
+use crate::data::location::Location;
 use crate::learn::config::Config;
 use crate::learn::device::Choice;
 use crate::learn::weights::Init;
@@ -140,14 +139,14 @@ fn every_option_refuses_nonsense_by_its_name() {
 #[test]
 fn data_sets_have_names_and_mirrors_an_order() {
     let line = "--dataset fashion-mnist --mirror http://a/x/ --mirror https://b";
-    let data_set = |line| options(line).unwrap().source.data_set;
-    let set = Named::Published(Published::FashionMnist);
+    let data_set = |line| options(line).unwrap().images.set;
     let found = data_set(line);
-    assert_eq!((found.named, found.data_dir), (Some(set), None));
-    let mirrors: Vec<String> = found.mirrors.iter().map(ToString::to_string).collect();
+    assert_eq!(found.dataset.unwrap().name(), "fashion-mnist");
+    let mirrors: Vec<String> = found.mirrors.all().map(ToString::to_string).collect();
     assert_eq!(mirrors, ["http://a/x", "https://b"]);
-    assert_eq!(data_set("--dataset mnist-10k").named, Some(Named::Embedded));
-    assert_eq!(data_set("").named, None);
+    let named = data_set("--dataset mnist-10k").dataset;
+    assert_eq!(named, Some(Location::Embedded));
+    assert_eq!(data_set("").dataset, None);
 }
 
 #[test]
@@ -160,16 +159,17 @@ fn every_option_arrives() {
     assert_eq!((config.seed, config.init), (7, Init::Glorot));
     assert_eq!((config.eval_every, config.shuffle), (Some(10), true));
     assert_eq!(config.checkpoint_every, 7);
+    let images = options.images;
     assert!((config.learning_rate - 0.001).abs() < 1e-12);
     assert_eq!(
         (options.device, options.threads.get()),
         (Choice::Cuda(1), 3)
     );
     assert_eq!(
-        [options.source.train, options.source.test].map(|selection| selection.to_string()),
+        [images.train_range, images.test_range].map(|range| range.unwrap().to_string()),
         ["train:1..200", "train:200.."]
     );
-    let data_set = options.source.data_set;
+    let data_set = images.set;
     assert_eq!(
         (data_set.data_dir, data_set.classes, options.out),
         (Some("d".into()), 26, Some("o".into()))

@@ -1,0 +1,320 @@
+//! The images of a command: the options that name them, and how they are found, fetched and read.
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, bail, ensure};
+use clap::Args;
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+use indicatif::{HumanBytes, ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use super::progress::Medium;
+use crate::data::fetch::{self, Event, Mirror, Patience, Request};
+use crate::data::location::Location;
+use crate::data::selection::{Part, Selection};
+use crate::data::{MOST_CLASSES, Split, embedded};
+use crate::report::tables::summary::Data;
+
+/// Between lines about the same file.
+const INTERVAL: Duration = Duration::from_secs(10);
+
+/// The data set that images come from.
+#[derive(Debug, Clone, Args)]
+pub struct SetOptions {
+    /// The data set [default: mnist-10k, or what is in --data-dir]
+    #[arg(long, value_name = "NAME", value_parser = set_name())]
+    pub dataset: Option<Location>,
+    /// Folder with the IDX files of an MNIST-like set, raw or gzip, there or in MNIST/raw and the
+    /// like; with --dataset, where the files of that set are or go to [default: the user's cache
+    /// folder]
+    #[arg(long, value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+    /// Where to fetch it from.
+    #[command(flatten)]
+    pub mirrors: Mirrors,
+    /// Number of classes, 2 to 256; labels go from 0 to N - 1
+    #[arg(long, value_name = "N", value_parser = classes, allow_negative_numbers = true)]
+    #[arg(default_value = "10")]
+    pub classes: usize,
+}
+
+/// Where data sets are fetched from.
+#[derive(Debug, Clone, Args)]
+pub struct Mirrors {
+    /// Fetch from this folder on the web in place of the public mirrors; again, or several with
+    /// spaces between them, to try one after the other
+    #[arg(long, value_name = "URL", env = "MNIST_TCH_MIRROR", value_parser = mirrors)]
+    mirror: Vec<Vec<Mirror>>,
+}
+
+/// The images to train on and to score.
+#[derive(Debug, Clone, Args)]
+pub struct ImageOptions {
+    /// The set they are from.
+    #[command(flatten)]
+    pub set: SetOptions,
+    /// Train on images A to B - 1 of the training file (..B from the first, A.. to the last), or
+    /// with test:A..B of the test file [default: all of the training file]
+    #[arg(long, value_name = "A..B", value_parser = train_range, allow_hyphen_values = true)]
+    pub train_range: Option<Selection>,
+    /// Score images A to B - 1 of the test file, or with train:A..B of the training file [default:
+    /// all of the test file]
+    #[arg(long, value_name = "A..B", value_parser = test_range, allow_hyphen_values = true)]
+    pub test_range: Option<Selection>,
+}
+
+impl Mirrors {
+    /// In the order in which they are asked.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Mirror> {
+        self.mirror.iter().flatten()
+    }
+}
+
+impl SetOptions {
+    /// Where the set is; the one in the program where none is named.
+    pub(crate) fn location(&self) -> Result<Location> {
+        match (self.dataset.clone(), self.data_dir.clone()) {
+            (Some(Location::Embedded), Some(_)) => bail!(
+                "--data-dir: --dataset {} is part of the program; name another set, or leave one \
+                 of the two out",
+                embedded::NAME
+            ),
+            (set, Some(path)) => Ok(set.unwrap_or(Location::Embedded).moved(path)),
+            (set, None) => Ok(set.unwrap_or(Location::Embedded)),
+        }
+    }
+
+    /// Finds the set; fetches what is missing of a published one, and shows that unless `quiet`.
+    pub(crate) fn find(&self, quiet: bool) -> Result<Location> {
+        let location = self.location()?;
+        fetch_missing(&location, &self.mirrors, quiet)?;
+        Ok(location)
+    }
+}
+
+impl ImageOptions {
+    /// Reads the images for a run with batches of this size, and says which they are.
+    pub(crate) fn load(&self, batch_size: NonZeroUsize, quiet: bool) -> Result<(Split, Data)> {
+        let location = self.set.find(quiet)?;
+        let whole =
+            |range: &Option<Selection>, part| range.clone().unwrap_or_else(|| Selection::all(part));
+        let train = whole(&self.train_range, Part::Train);
+        let test = whole(&self.test_range, Part::Test);
+        let split = Split::read(&location, self.set.classes, &train, &test)?;
+        let images = split.train.len();
+        ensure!(
+            batch_size.get() <= images,
+            "--batch-size {batch_size} is more than the {images} training images"
+        );
+        let data = Data {
+            name: split.name.clone(),
+            location: Some(location.absolute()),
+            classes: split.classes.clone(),
+            train_range: Selection::taken(train.part, &split.train),
+            train_images: images,
+            test_range: Selection::taken(test.part, &split.test),
+            test_images: split.test.len(),
+            sha256: split.sha256(),
+        };
+        Ok((split, data))
+    }
+}
+
+/// Reads the images of a run once more. Whether they are still the same ones is not looked at.
+pub(crate) fn load_again(data: &Data, quiet: bool) -> Result<Split> {
+    let location = data.location();
+    fetch_missing(&location, &Mirrors { mirror: Vec::new() }, quiet)?;
+    Split::read(
+        &location,
+        data.classes.len(),
+        &data.train_range,
+        &data.test_range,
+    )
+}
+
+/// The names of data sets, each with what it is.
+pub(crate) fn set_name() -> impl TypedValueParser<Value = Location> {
+    let names = Location::named().map(|(name, about, _)| PossibleValue::new(name).help(about));
+    PossibleValuesParser::new(names).map(|name| Location::from_name(&name))
+}
+
+/// Addresses with spaces between them. None at all is what a variable that is set to nothing says.
+fn mirrors(text: &str) -> Result<Vec<Mirror>, String> {
+    text.split_whitespace().map(str::parse).collect()
+}
+
+/// A number of classes.
+fn classes(text: &str) -> Result<usize, String> {
+    let number = text.parse::<usize>().ok();
+    number
+        .filter(|number| (2..=MOST_CLASSES).contains(number))
+        .ok_or_else(|| format!("a whole number from 2 to {MOST_CLASSES} is expected"))
+}
+
+/// Images to train on: of the training file unless said.
+pub(crate) fn train_range(text: &str) -> Result<Selection, String> {
+    Selection::parse(text, Part::Train)
+}
+
+/// Images to score: of the test file unless said.
+pub(crate) fn test_range(text: &str) -> Result<Selection, String> {
+    Selection::parse(text, Part::Test)
+}
+
+/// Makes sure that the files of a published set are there. Returns how many had to be fetched.
+pub(crate) fn fetch_missing(location: &Location, mirrors: &Mirrors, quiet: bool) -> Result<usize> {
+    let Location::Published { set, folder: asked } = location else {
+        return Ok(0);
+    };
+    let folder = fetch::folder_of(*set, asked.as_deref())?;
+    let mut mirrors: Vec<Mirror> = mirrors.all().cloned().collect();
+    if mirrors.is_empty() {
+        let known = set.mirrors().iter();
+        mirrors = known.filter_map(|text| text.parse().ok()).collect();
+    }
+    let request = Request {
+        files: &set.files(),
+        mirrors: &mirrors,
+        folder: &folder,
+        replace: asked.is_none(),
+        patience: Patience::default(),
+    };
+    let mut download = Download::new(quiet);
+    let fetched = fetch::fetch(&request, &mut |event| download.show(&event));
+    download.finish();
+    fetched
+}
+
+/// Shows how files come in.
+struct Download {
+    medium: Medium,
+    bar: Option<ProgressBar>,
+    said: Instant,
+}
+
+impl Download {
+    /// A display that has nothing to show yet.
+    fn new(quiet: bool) -> Self {
+        Self {
+            medium: Medium::of_stderr(quiet),
+            bar: None,
+            said: Instant::now(),
+        }
+    }
+
+    /// Shows what happens.
+    fn show(&mut self, event: &Event) {
+        match event {
+            Event::Waiting(folder) => self.say(&format!(
+                "waiting for another process that fetches into {}",
+                folder.display()
+            )),
+            Event::Begun { url, start: 0 } => self.begin(&format!("fetching {url}")),
+            Event::Begun { url, start } => {
+                self.begin(&format!("fetching {url} from byte {start} on"));
+            }
+            Event::Received { bytes, total } => self.receive(*bytes, *total),
+            Event::NextMirror { url, reason } => {
+                self.say(&format!("note: {url}: {reason:#}; trying the next mirror"));
+            }
+            Event::Finished { name, bytes } => {
+                self.say(&format!("{name}: {}, checked", HumanBytes(*bytes)));
+            }
+        }
+    }
+
+    /// Takes the bar away.
+    fn finish(&mut self) {
+        if let Some(bar) = self.bar.take() {
+            bar.finish_and_clear();
+        }
+    }
+
+    fn begin(&mut self, text: &str) {
+        self.say(text);
+        if self.medium == Medium::Terminal {
+            self.bar = Some(bar());
+        }
+    }
+
+    fn receive(&mut self, bytes: u64, total: Option<u64>) {
+        if let Some(bar) = &self.bar {
+            if let Some(total) = total {
+                bar.set_length(total);
+            }
+            bar.set_position(bytes);
+        } else if self.said.elapsed() >= INTERVAL {
+            let of = total.map_or(String::new(), |total| format!(" of {}", HumanBytes(total)));
+            self.say(&format!("  {}{of}", HumanBytes(bytes)));
+        }
+    }
+
+    /// A line of its own.
+    fn say(&mut self, text: &str) {
+        self.finish();
+        self.said = Instant::now();
+        if self.medium != Medium::Nowhere {
+            super::note(text);
+        }
+    }
+}
+
+fn bar() -> ProgressBar {
+    let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+    let style =
+        ProgressStyle::with_template("{bytes}/{total_bytes}  {bytes_per_sec}  [{wide_bar}]");
+    bar.with_style(style.map_or_else(
+        |_| ProgressStyle::default_bar(),
+        |style| style.progress_chars("=> "),
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_are_read_and_shown_alike() {
+        for (text, shown) in [
+            ("0..5000", "test:0..5000"),
+            ("..5000", "test:0..5000"),
+            ("5000..", "test:5000.."),
+            ("..", "test:0.."),
+            ("train:5000..10000", "train:5000..10000"),
+            ("test:1..2", "test:1..2"),
+        ] {
+            assert_eq!(test_range(text).unwrap().to_string(), shown, "{text}");
+        }
+        assert_eq!(train_range("1..").unwrap().to_string(), "train:1..");
+    }
+
+    #[test]
+    fn other_ranges_are_refused() {
+        for text in [
+            "",
+            "5",
+            "1-5",
+            "1...5",
+            "-1..5",
+            "+1..5",
+            "1..=5",
+            "a..b",
+            "1..2..3",
+            "1.5..2",
+            "valid:1..5",
+            "train",
+            "train:",
+            "Train:0..1",
+            "0..99999999999999999999",
+            " 1..2",
+        ] {
+            let error = train_range(text).unwrap_err();
+            assert!(error.starts_with("a range such as"), "{text}: {error}");
+        }
+        for text in ["5..5", "6..5", "..0", "test:7..1"] {
+            let error = train_range(text).unwrap_err();
+            assert!(error.starts_with("the range is empty"), "{text}: {error}");
+        }
+    }
+}
