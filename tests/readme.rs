@@ -1,5 +1,5 @@
-//! The README against the program: its commands can be typed, its tables are complete, what it points at is there.
-//! `scripts/readme-trial.sh` runs the commands for real.
+//! README.md and docs/ against the program: what they say can be typed, and is all there.
+//! `scripts/readme-trial.sh` runs their commands for real.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
@@ -7,201 +7,175 @@ mod common;
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use common::mnist_tch;
-use mnist_tch::commands::cli;
-use mnist_tch::report::folders::run_dir;
+use common::{mnist_tch, small_run};
+use regex::Regex;
 use tempfile::tempdir;
 
-fn read(name: &str) -> String {
-    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(name)).unwrap()
+/// What the first group of `pattern`, in which ^ and $ are ends of lines, finds in `text`.
+fn all<'a>(pattern: &str, text: &'a str) -> Vec<&'a str> {
+    let pattern = Regex::new(&format!("(?m){pattern}")).unwrap();
+    let found = pattern.captures_iter(text);
+    found.map(|found| found.get(1).unwrap().as_str()).collect()
 }
 
-/// The lines of the code blocks in this language.
-fn fenced(text: &str, language: &str) -> Vec<String> {
-    let mut lines = Vec::new();
-    let mut inside = false;
-    for line in text.lines() {
-        if let Some(opened) = line.trim_start().strip_prefix("```") {
-            inside = !inside && opened == language;
-        } else if inside {
-            lines.push(line.to_owned());
-        }
-    }
-    lines
+fn in_root(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
 }
 
-/// Every command line of this program that the README shows, without comments and without the program's name.
-fn commands() -> Vec<String> {
-    let readme = read("README.md");
-    let shell = fenced(&readme, "sh").into_iter();
-    let sessions = fenced(&readme, "text").into_iter();
-    let sessions = sessions.filter_map(|line| line.strip_prefix("$ ").map(str::to_owned));
-    let lines = shell.chain(sessions);
-    let command = |line: String| {
-        let line = line.split(" #").next().unwrap_or("").trim().to_owned();
-        let words = line
-            .strip_prefix("mnist-tch")
-            .or_else(|| line.strip_prefix("scripts/train.sh"));
-        let words = words?.trim();
-        // What follows belongs to the shell; [options] and COMMAND stand for others.
-        let words = words.split(['|', ';', '>']).next().unwrap_or("").trim();
-        (!words.contains('[')).then(|| words.to_owned())
-    };
-    lines.filter_map(command).collect()
+fn readme() -> String {
+    fs::read_to_string(in_root("README.md")).unwrap()
+}
+
+/// The README and what stands in docs/ because few need it.
+fn manual() -> Vec<PathBuf> {
+    let docs = fs::read_dir(in_root("docs")).unwrap();
+    let docs = docs.map(|file| file.unwrap().path());
+    docs.chain([in_root("README.md")]).collect()
+}
+
+fn manual_text() -> String {
+    let texts = manual().into_iter().map(fs::read_to_string);
+    texts.map(Result::unwrap).collect()
+}
+
+/// What the program prints to stdout, given these arguments.
+fn printed(line: &str) -> String {
+    let folder = tempdir().unwrap();
+    let output = mnist_tch(folder.path(), line).output().unwrap();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{line}: {errors}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// The commands in the list that `--help` has.
+fn names_of_commands() -> Vec<String> {
+    let help = printed("--help");
+    let names = all(r"^  ([a-z]+)  ", &help);
+    assert!(names.contains(&"reproduce"), "{names:?}");
+    names.into_iter().map(str::to_owned).collect()
 }
 
 #[test]
 fn every_command_line_is_one_that_the_program_takes() {
-    let commands = commands();
-    assert!(commands.len() >= 18, "{commands:#?}");
-    for line in commands {
-        let words: Vec<&str> = std::iter::once("mnist-tch")
-            .chain(line.split_whitespace())
-            .collect();
-        if let Err(error) = cli::parse_words(&words) {
-            panic!("{line}: {error}");
-        }
+    let text = manual_text();
+    let program = r"^(?:\$ )?(?:mnist-tch|scripts/train\.sh)( [^#\[\n]*?)?";
+    let lines = all(&format!("{program}(?: +#.*)?$"), &text);
+    assert!(lines.len() >= 18, "{lines:?}");
+    for line in lines {
+        // Names and values are looked at first.
+        printed(&format!("{line} --help"));
     }
-}
-
-/// The options that a help text lists.
-fn options_in_help(command: &str) -> BTreeSet<String> {
-    let folder = tempdir().unwrap();
-    let output = mnist_tch(folder.path(), format!("{command} --help").trim())
-        .output()
-        .unwrap();
-    let text = String::from_utf8(output.stdout).unwrap();
-    let option = |line: &str| {
-        let line = line.trim_start();
-        let line = line.strip_prefix("-").map_or("", |rest| {
-            rest.split_once(", ").map_or(line, |(_, long)| long)
-        });
-        let name: String = line
-            .chars()
-            .take_while(|&c| c == '-' || c.is_ascii_lowercase())
-            .collect();
-        (name.starts_with("--") && name.len() > 2).then_some(name)
-    };
-    text.lines().filter_map(option).collect()
 }
 
 #[test]
-fn every_option_of_the_program_stands_in_the_readme() {
-    let readme = read("README.md");
-    let mut found = 0;
-    for command in [
-        "",
-        "reproduce",
-        "evaluate",
-        "predict",
-        "export",
-        "describe",
-        "show",
-        "fetch",
-    ] {
-        for option in options_in_help(command) {
-            let own = ["--help", "--version"].contains(&option.as_str());
-            assert!(
-                own || readme.contains(&format!("`{option}"))
-                    || readme.contains(&format!(" {option}")),
-                "{command} {option}"
-            );
-            found += 1;
-        }
+fn what_it_shows_the_program_print_is_what_the_program_prints() {
+    let text = manual_text();
+    // The others need a trained model, or show the machine.
+    let sessions = all(r"^\$ mnist-tch ((?:describe|fetch|show).*\n[^$`]*)", &text);
+    assert_eq!(sessions.len(), 3, "{sessions:?}");
+    for session in sessions {
+        let (line, shown) = session.split_once('\n').unwrap();
+        let printed = printed(line);
+        let cut = shown.strip_suffix("...\n");
+        let same = cut.map_or(printed == shown, |begin| printed.starts_with(begin));
+        assert!(same, "{line}: {printed}");
     }
-    assert!(found > 50, "{found} options");
+}
+
+#[test]
+fn it_names_every_option_and_no_other() {
+    let pattern = r"(?:^|[\s`(])(--[a-z][a-z-]*)";
+    let lines = names_of_commands().into_iter().chain([String::new()]);
+    let helps: String = lines
+        .map(|name| printed(&format!("{name} --help")))
+        .collect();
+    let options: BTreeSet<&str> = all(pattern, &helps).into_iter().collect();
+    assert!(options.len() > 30, "{options:?}");
+    let text = manual_text();
+    let mut named: BTreeSet<&str> = all(pattern, &text).into_iter().collect();
+    // Those of cargo, containers and scripts/setup.sh; and one that every program has.
+    for other in [
+        "--release",
+        "--locked",
+        "--path",
+        "--example",
+        "--gpus",
+        "--cuda",
+    ] {
+        assert!(named.remove(other), "{other}");
+    }
+    named.insert("--version");
+    assert_eq!(options, named);
 }
 
 #[test]
 fn every_command_has_a_row() {
-    let folder = tempdir().unwrap();
-    let output = mnist_tch(folder.path(), "--help").output().unwrap();
-    let text = String::from_utf8(output.stdout).unwrap();
-    let listed = text
-        .split("Commands:")
-        .nth(1)
-        .unwrap()
-        .split("\n\n")
-        .next()
-        .unwrap();
-    let readme = read("README.md");
-    let names: Vec<&str> = listed
-        .lines()
-        .filter_map(|line| line.strip_prefix("  ").filter(|row| !row.starts_with(' ')))
-        .filter_map(|row| row.split_whitespace().next())
-        .collect();
-    assert!(
-        names.contains(&"reproduce") && names.contains(&"completions"),
-        "{listed}"
-    );
-    for name in names
-        .iter()
-        .filter(|name| name.chars().all(|c| c.is_ascii_lowercase()))
-    {
+    let readme = readme();
+    for name in names_of_commands() {
         assert!(readme.contains(&format!("| `mnist-tch {name}")), "{name}");
     }
 }
 
 #[test]
 fn the_files_of_a_run_are_those_in_its_table() {
-    let readme = read("README.md");
-    for name in run_dir::FILES.iter().chain([&run_dir::CHECKPOINT]) {
-        assert!(readme.contains(&format!("| `{name}` |")), "{name}");
-    }
+    let readme = readme();
+    let (_, table) = readme.split_once("| file | what it holds |").unwrap();
+    let (table, _) = table.split_once("\n\n").unwrap();
+    let folder = tempdir().unwrap();
+    small_run(&folder, "");
+    let files = fs::read_dir(folder.path().join("run")).unwrap();
+    let mut names: Vec<String> = files
+        .map(|file| file.unwrap().file_name().into_string().unwrap())
+        .chain(["checkpoint.safetensors".to_owned()])
+        .collect();
+    names.sort();
+    let mut rows = all(r"^\| `([^`]+)`", table);
+    rows.sort_unstable();
+    assert_eq!(rows, names);
 }
 
 #[test]
-fn links_pictures_and_scripts_are_there() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    for document in [
-        "README.md",
-        "CONTRIBUTING.md",
-        "data/README.md",
-        "scripts/slurm/README.md",
-    ] {
-        let text = read(document);
-        let folder = root.join(document).parent().unwrap().to_owned();
-        let links = text
-            .split("](")
-            .skip(1)
-            .filter_map(|rest| rest.split(')').next());
-        for link in links.filter(|link| !link.contains("://") && !link.starts_with('#')) {
-            assert!(folder.join(link).exists(), "{document}: {link}");
-        }
-        let scripts = text.split("scripts/").skip(1);
-        for script in scripts.filter_map(|rest| {
-            rest.split(|c: char| !c.is_alphanumeric() && !"-./_".contains(c))
-                .next()
-        }) {
-            let script = script.trim_end_matches(['.', ',']);
-            assert!(
-                root.join("scripts").join(script).exists(),
-                "{document}: scripts/{script}"
-            );
-        }
-    }
+fn the_lesson_stands_in_it_whole() {
+    let lesson = fs::read_to_string(in_root("examples/lesson.rs")).unwrap();
+    let readme = readme();
+    assert_eq!(all("(?s)^```rust\n(.*?)```$", &readme), [lesson]);
 }
 
 /// A heading as the part of an address behind #, by GitHub's rules.
 fn anchor(heading: &str) -> String {
-    let heading = heading.trim_start_matches('#').trim().to_lowercase();
-    let kept = heading
-        .chars()
-        .filter(|&c| c.is_alphanumeric() || c == ' ' || c == '-');
-    kept.map(|c| if c == ' ' { '-' } else { c }).collect()
+    let heading = heading.to_lowercase().replace(' ', "-");
+    heading.replace(|c: char| !c.is_alphanumeric() && c != '-', "")
 }
 
 #[test]
-fn links_within_the_readme_lead_to_a_heading() {
-    let readme = read("README.md");
-    let headings = readme.lines().filter(|line| line.starts_with('#'));
-    let anchors: BTreeSet<String> = headings.map(anchor).collect();
-    let links = readme.split("](#").skip(1);
-    let links: Vec<&str> = links.filter_map(|rest| rest.split(')').next()).collect();
-    assert!(links.len() > 10, "{links:?}");
-    for link in links {
-        assert!(anchors.contains(link), "#{link}");
+fn links_lead_somewhere_and_files_that_are_named_are_there() {
+    let more = [
+        "CONTRIBUTING.md",
+        "CHANGELOG.md",
+        "data/README.md",
+        "scripts/slurm/README.md",
+    ];
+    for document in manual().into_iter().chain(more.map(in_root)) {
+        let (place, text) = (document.display(), fs::read_to_string(&document).unwrap());
+        for link in all(r"\]\(([^):]+)\)", &text) {
+            let (file, part) = link.split_once('#').unwrap_or((link, ""));
+            let target = if file.is_empty() {
+                document.clone()
+            } else {
+                document.with_file_name(file)
+            };
+            assert!(target.exists(), "{place}: {link}");
+            if !part.is_empty() {
+                let text = fs::read_to_string(target).unwrap();
+                let mut headings = all("^#+ (.*)$", &text).into_iter().map(anchor);
+                assert!(headings.any(|heading| heading == part), "{place}: {link}");
+            }
+        }
+        let ours = r"(?:^|[\s`(\[])((?:scripts|src|tests|docs|examples|\.ci|\.cargo)/[\w./-]*\w)";
+        for name in all(ours, &text) {
+            assert!(in_root(name).exists(), "{place}: {name}");
+        }
     }
 }
