@@ -70,6 +70,7 @@ assemble() {
     mkdir -p "$stage/libtorch/lib" "$stage/completions"
     cp "$root/target/release-build/release/mnist-tch" README.md CHANGELOG.md LICENSE-MIT LICENSE-APACHE "$stage"
     cp data/README.md "$stage/DATA.md"
+    cp -r docs "$stage"
     copy_libraries "$stage/mnist-tch"
     version_in_folder "$torch" >"$stage/libtorch/build-version"
     copy_licences
