@@ -36,8 +36,14 @@ fn link() -> Result<(), String> {
         check(&found, &wanted, &lib)?;
     }
     let rpath = env::var(RPATH).unwrap_or_else(|_| lib.to_string_lossy().into_owned());
-    // Three arguments, because a comma in the path would split a single -Wl,-rpath,PATH.
-    for argument in ["-Xlinker", "-rpath", "-Xlinker", &rpath] {
+    let mut arguments = vec!["-rpath", &rpath];
+    // DT_RPATH comes before LD_LIBRARY_PATH, DT_RUNPATH after it: a stale one would bring in another libtorch.
+    if env::var("CARGO_CFG_TARGET_OS").is_ok_and(|system| system == "linux") {
+        arguments.push("--disable-new-dtags");
+    }
+    // An argument each, because a comma in the path would split a single -Wl,-rpath,PATH.
+    for argument in arguments {
+        println!("cargo:rustc-link-arg=-Xlinker");
         println!("cargo:rustc-link-arg={argument}");
     }
     println!("cargo:rustc-env=LIBTORCH_VERSION={wanted}");

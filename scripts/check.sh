@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# What must hold before the tests run: dependencies, format, lints, documentation, and the scripts themselves.
+# What must hold before the tests run: the scripts themselves, dependencies, format, lints, documentation.
+#   scripts/check.sh
 set -euo pipefail
 # shellcheck source=scripts/common.sh
 . "$(dirname -- "${BASH_SOURCE[0]}")/common.sh"
@@ -9,21 +10,17 @@ cd "$root"
 shopt -s nullglob
 scripts=(scripts/*.sh scripts/*/*.sh scripts/*/*.sbatch .ci/run tests/setup/stub.sh)
 for script in "${scripts[@]}"; do bash -n "$script"; done
-if has shellcheck; then
-    shellcheck -x "${scripts[@]}"
-else
-    say "note: shellcheck is not installed, the scripts were parsed only"
-fi
+if has shellcheck; then shellcheck -x "${scripts[@]}"; else say "note: shellcheck is not installed, the scripts were parsed only"; fi
 
 check_rust
-# Licences and sources need no network; the advisories are fetched.
 if has cargo-deny; then
-    cargo deny --locked check bans licenses sources
-    if cargo deny --locked fetch db >/dev/null 2>&1; then
-        cargo deny --locked check advisories
-    else
+    # Licences and sources need no network; the advisories are fetched.
+    checks=(bans licenses sources advisories)
+    if ! cargo deny --locked fetch db >/dev/null 2>&1; then
+        checks=(bans licenses sources)
         say "note: the RustSec database cannot be reached, the dependencies were not checked for advisories"
     fi
+    cargo deny --locked check "${checks[@]}"
 else
     say "note: cargo-deny is not installed, the dependencies were not checked"
 fi

@@ -15,8 +15,25 @@ fail() {
     exit 1
 }
 
-# The median of the numbers on stdin, one a line. With LC_ALL=C they have decimal points.
-median() { sort -n | awk '{ value[NR] = $1 } END { print (value[int((NR + 1) / 2)] + value[int(NR / 2) + 1]) / 2 }'; }
+# The median of the numbers on stdin, one a line, with decimal points whatever the language of the machine.
+median() { LC_ALL=C sort -n | LC_ALL=C awk '{ value[NR] = $1 } END { print (value[int((NR + 1) / 2)] + value[int(NR / 2) + 1]) / 2 }'; }
+
+# Makes a folder for this run, $folder. It goes when the script ends, and so does a server.
+scratch() {
+    folder=$(mktemp -d)
+    server=''
+    trap '[[ -z $server ]] || kill "$server"; rm -rf "$folder"' EXIT
+}
+
+# serve FOLDER: a mirror on loopback that has its files, for the program to use.
+serve() {
+    local port=''
+    : >"$folder/server.log"
+    python3 -m http.server --bind 127.0.0.1 --directory "$1" 0 >"$folder/server.log" 2>&1 &
+    server=$!
+    until port=$(sed -n 's/.*port \([0-9]*\).*/\1/p' "$folder/server.log") && [[ -n $port ]]; do sleep 0.1; done
+    export MNIST_TCH_MIRROR=http://127.0.0.1:$port
+}
 
 has() { command -v "$1" >/dev/null 2>&1; }
 
@@ -133,15 +150,43 @@ check_users_version() {
     fi
 }
 
-# Builds the program and prints where it is. cargo reads .cargo/config.toml from where it runs, so it runs in the
+# Builds the program; $program is where it is. cargo reads .cargo/config.toml from where it runs, so it runs in the
 # project; it tells itself where the program is, which CARGO_TARGET_DIR or a configuration may have moved.
-build_program() {
-    local program
+build() {
+    forget_own_libtorch
+    say "building (three to six minutes the first time) ..."
     program=$(
         cd "$root" || exit
         cargo build --release --locked --bin mnist-tch --message-format=json-render-diagnostics |
             sed -n 's/.*"executable":"\([^"]*\/mnist-tch\)".*/\1/p'
-    ) || return
+    ) || exit
     [[ -x $program ]] || fail "cargo built mnist-tch, but did not say where it is: look in target/release"
-    printf '%s\n' "$program"
+}
+
+# What every script needs that runs the program.
+prepare() {
+    "$root/scripts/setup.sh"
+    build
+}
+
+# python_with FOLDER STATEMENT PACKAGE...: makes target/FOLDER, a virtual environment, where its Python does not run the
+# statement. Sets $python.
+python_with() {
+    local venv=$root/target/$1 works=$2
+    shift 2
+    python=$venv/bin/python
+    if "$python" -W ignore -c "$works" 2>/dev/null; then return; fi
+    say "installing $* into $venv ..."
+    python3 -m venv --clear "$venv" >&2 ||
+        fail "python3 cannot make a virtual environment in $venv: on Debian and Ubuntu run  sudo apt install python3-venv"
+    # pip's compiling is wanted: without the .pyc files every start of PyTorch would take seconds more.
+    "$python" -m pip install --quiet --disable-pip-version-check --compile "$@" >&2 ||
+        fail "pip could not install $* (its reason stands above): put that right and run again"
+    "$python" -W ignore -c "$works" || fail "$* went into $venv, but cannot be used (see above)"
+}
+
+# PyTorch as pip installs it: on Linux 2.5 GB to download. Its Python half is linked against all of CUDA there, so the
+# two small CUDA libraries of scripts/setup.sh would not do.
+python_with_torch() {
+    python_with torch-venv "import torch; assert torch.__version__.split('+')[0] == '$LIBTORCH_VERSION'" "torch==$LIBTORCH_VERSION"
 }

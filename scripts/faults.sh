@@ -1,107 +1,167 @@
 #!/usr/bin/env bash
-# What becomes of a run when things go wrong.
+# What becomes of a run when things go wrong that a test cannot bring about quickly; tests/resume has the other faults.
 #   scripts/faults.sh [--article] [number of kills, 20 unless said]
 # First a run is killed with -9 at so many random moments and resumed each time, with the images in order and
-# shuffled, until it is complete; its files must be those of a run that nobody killed, byte for byte. Then every
-# other fault, with its exit status. The table goes to stdout; exit status 1 where a line is not as expected.
-# --article takes the article's job instead of one of two seconds.
+# shuffled, until it is complete; its files must be those of a run that nobody killed, byte for byte. Then signals,
+# closed streams and full disks, with their exit status. The table goes to stdout; exit status 1 where a line is not as
+# expected. --article takes the article's job instead of one of two seconds.
 set -euo pipefail
 # shellcheck source=scripts/common.sh
 . "$(dirname -- "${BASH_SOURCE[0]}")/common.sh"
-# shellcheck source=scripts/faults/cases.sh
-. "$root/scripts/faults/cases.sh"
 
-usage="usage: scripts/faults.sh [--article] [number of kills]"
 job=(--device cpu --train-range ..1000 --test-range ..500 --epochs 8)
 kills=20
 for argument in "$@"; do
     case $argument in
-    -h | --help) say "$usage"; exit 0 ;;
     --article) job=(--device cpu) ;;
-    *) [[ $argument =~ ^[1-9][0-9]*$ ]] || { say "$usage"; exit 2; }; kills=$argument ;;
+    *) [[ $argument =~ ^[1-9][0-9]*$ ]] || fail "usage: scripts/faults.sh [--article] [number of kills]"; kills=$argument ;;
     esac
 done
 # Decimal points, whatever the language of the machine.
 export LC_ALL=C
-
-"$root/scripts/setup.sh"
-forget_own_libtorch
-program=$(build_program)
-folder=$(mktemp -d)
-trap clean_up EXIT
+prepare
+scratch
+trap 'umount "$folder/disk" 2>/dev/null || true; rm -rf "$folder"' EXIT
 cd "$folder"
 
 failures=0
-# line FAULT STATUS VERDICT: a line of the table; the verdict "ok" or "skipped: ..." is as expected, any other is not.
+# line FAULT STATUS FAULTS: a line of the table; what is not as expected, or nothing, or "skipped: ...".
 line() {
-    printf '%-66s %6s  %s\n' "$1" "$2" "$3"
-    case $3 in ok* | skipped*) ;; *) failures=$((failures + 1)) ;; esac
+    printf '%-66s %6s  %s\n' "$1" "$2" "${3:-ok}"
+    case $3 in '' | skipped*) ;; *) failures=$((failures + 1)) ;; esac
 }
 
-# differing FOLDER REFERENCE: the names of the files in which two complete runs differ.
+# differing RUN [REFERENCE]: what is missing or other in a complete run than in one that met no fault.
 differing() {
-    local name text=''
+    local name
     for name in accuracy.csv confusion.csv model.safetensors accuracy.png confusion.png; do
-        cmp -s "$1/$name" "$2/$name" || text="$text $name"
+        cmp -s "$1/$name" "${2:-whole-ordered}/$name" || printf '%s ' "$name"
     done
-    if [[ -e $1/checkpoint.safetensors || ! -e $1/summary.json ]]; then text="$text incomplete"; fi
-    printf '%s' "$text"
+    if [[ -e $1/checkpoint.safetensors || ! -e $1/summary.json ]]; then printf incomplete; fi
 }
 
-# A random moment from 0 to $1 seconds.
-moment() { awk -v r="$RANDOM" -v s="$RANDOM" -v most="$1" 'BEGIN { printf "%.4f", (r + s / 32768) / 32768 * most }'; }
+# ends COMMAND...: runs it, its stderr into ./log, its exit status into $status.
+ends() {
+    status=0
+    { "$@" >out 2>log; } 2>/dev/null || status=$?
+}
 
-# go_on FOLDER OPTION...: becomes the command a person would type next, after whatever has happened to the run.
+# expect FAULT STATUS WORDS [FAULTS]: compares $status and log, which must be one line with these words (none: empty).
+expect() {
+    local text faults=${4:-}
+    # Progress is no fault.
+    text=$(grep -v '^epoch' log || true)
+    [[ $status == "$2" ]] || faults="$faults status $2 was expected: $text"
+    [[ $text == *"$3"* && $text != *$'\n'* && -n $3 || -z $text$3 ]] || faults="$faults \"$3\" was expected: $text"
+    line "$1" "$status" "$faults"
+}
+
+# go_on RUN OPTION...: becomes the command a person would type next, after whatever has happened to the run.
 go_on() {
-    local out=$1
-    shift
-    if [[ -e $out/checkpoint.safetensors || -e $out/summary.json ]]; then
-        exec "$program" --resume "$out" --quiet
-    else
-        exec "$program" "${job[@]}" "$@" --out "$out" --force --quiet
-    fi
+    if [[ -e $1/checkpoint.safetensors || -e $1/summary.json ]]; then exec "$program" --resume "$1" --quiet; fi
+    exec "$program" "${job[@]}" "${@:2}" --out "$1" --force --quiet
 }
-
-# A word for the end of a killed program belongs to this shell, and nobody needs it.
-quiet_wait() { { wait "$1"; } 2>/dev/null; }
 
 # kill_and_resume NAME OPTION...: kills a run again and again; each time it is complete it is compared, and begun anew.
 kill_and_resume() {
-    local name=$1 reference=whole-$1 seconds killed=0 runs=0 different='' rows='' status pid
-    shift
+    local run=killed-$1 reference=whole-$1 seconds killed=0 runs=0 different='' pid
     TIMEFORMAT=%R
-    seconds=$( { time "$program" "${job[@]}" "$@" --out "$reference" --quiet 1>&2; } 2>&1 )
-    say "$name: $seconds s without a kill; $kills kills ..."
-    while ((killed < kills)) || [[ -d killed-$name ]]; do
-        go_on "killed-$name" "$@" 2>"log-$name" &
+    seconds=$( { time "$program" "${job[@]}" "${@:2}" --out "$reference" --quiet 1>&2; } 2>&1 )
+    say "$1: $seconds s without a kill; $kills kills ..."
+    while ((killed < kills)) || [[ -d $run ]]; do
+        go_on "$run" "${@:2}" 2>said &
         pid=$!
         if ((killed < kills)); then
-            sleep "$(moment "$seconds")"
+            sleep "$(awk -v r="$RANDOM" -v most="$seconds" 'BEGIN { print r / 32768 * most }')"
             kill -9 "$pid" 2>/dev/null || true
         fi
-        status=0
-        quiet_wait "$pid" || status=$?
-        if ((status == 137)); then
-            killed=$((killed + 1))
-            rows="$rows $({ wc -l <"killed-$name/accuracy.csv" || echo none; } 2>/dev/null)"
-        elif ((status == 0)); then
+        ends wait "$pid"
+        case $status in
+        137) killed=$((killed + 1)) ;;
+        0)
             runs=$((runs + 1))
-            different="$different$(differing "killed-$name" "$reference")"
-            rm -rf "killed-$name"
-        else
-            different="$different status $status: $(head -n 1 "log-$name")"
-            break
-        fi
+            different=$different$(differing "$run" "$reference")
+            rm -rf "$run"
+            ;;
+        *) different="$different status $status: $(<said)"; break ;;
+        esac
     done
-    say "$name: lines of accuracy.csv at the kills:$rows"
-    line "kill -9 at $killed random moments, $name: $runs runs" 137 "${different:-ok, every byte the same}"
+    line "kill -9 at $killed random moments, $1: every byte of $runs runs" 137 "$different"
+}
+
+# signalled SIGNAL OPTION...: a run into ./case, and the signal a while after its table was begun.
+signalled() {
+    local pid
+    rm -rf case
+    "$program" --quiet --out case "${@:2}" 2>said &
+    pid=$!
+    until [[ -e case/accuracy.csv ]]; do sleep 0.01; done
+    sleep 0.2
+    kill "-$1" "$pid"
+    if [[ $1 == INT ]]; then sleep 0.03; kill -INT "$pid" 2>/dev/null || true; fi
+    ends wait "$pid"
+    mv said log
+}
+
+signals() {
+    # A second Ctrl-C ends a program that is still at its first; it then has nothing to say.
+    signalled INT --device cpu
+    expect "Ctrl-C twice: ends at once" 130 ""
+    signalled TERM "${job[@]}" --eval-every 0
+    expect "SIGTERM before the first score: a checkpoint, no picture" 143 "--resume case" "$(ls case/accuracy.png 2>/dev/null)"
+    ends "$program" --resume case --quiet
+    expect "  resumed after it" 0 ""
+    rm -rf case
+    "$program" "${job[@]}" --out case --quiet 2>said &
+    until [[ -s case/accuracy.csv ]]; do sleep 0.01; done
+    rm -rf case
+    ends wait $!
+    mv said log
+    expect "the run directory is removed while training" 1 "error: stopped: cannot"
+}
+
+streams() {
+    local name
+    for name in 'stdout is closed:>&-' 'stderr is closed:2>&-' 'nobody reads stdout:> >(true)' 'nobody reads stderr:2> >(true)' \
+        'no terminal, no stdin:</dev/null'; do
+        rm -rf case
+        ends eval "env -u TERM \"\$program\" \"\${job[@]}\" --out case ${name#*:}"
+        : >log
+        expect "${name%%:*}" 0 "" "$(differing case)"
+    done
+    if [[ ! -w /dev/full ]]; then line "stdout is full (/dev/full)" - "skipped: no /dev/full"; return; fi
+    rm -rf case
+    ends eval "\"\$program\" \"\${job[@]}\" --out case >/dev/full"
+    expect "stdout is full (/dev/full): all files are there" 1 "error: cannot write to stdout" "$(differing case)"
+}
+
+# A disk of its own, which only root may have.
+disks() {
+    local half
+    mkdir disk
+    if ! mount -t tmpfs -o size=96k none disk 2>/dev/null; then
+        line "disk full; read-only folder" - "skipped: mounting a tmpfs needs root"
+        return
+    fi
+    ends "$program" "${job[@]}" --out disk/run --quiet
+    half=$(grep -vE '^(epoch|([0-9.]+,){4}[0-9.]+$)' disk/run/accuracy.csv || true)
+    expect "disk full (a tmpfs of 96 KB): whole rows" 1 "go on with: mnist-tch --resume disk/run: cannot write" "$half"
+    mount -o remount,size=8m disk
+    ends "$program" --resume disk/run --quiet
+    expect "  resumed with more room" 0 "" "$(differing disk/run)"
+    mount -o remount,ro disk
+    ends "$program" "${job[@]}" --out disk/run --force --quiet
+    expect "read-only folder, --force" 1 "Read-only file system" "$(differing disk/run)"
+    ends "$program" "${job[@]}" --out disk/other --quiet
+    expect "read-only folder, new run" 1 "cannot make the folder disk/other"
 }
 
 say "job: mnist-tch ${job[*]}"
 printf '%-66s %6s  %s\n' fault status "as expected"
 kill_and_resume ordered
 kill_and_resume shuffled --shuffle --checkpoint-every 7
-other_faults
-
+signals
+streams
+disks
 if ((failures > 0)); then fail "$failures lines are not as expected"; fi
 say "every line is as expected"

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs every command of the README in a new folder, in order, as a reader would, and says which failed.
+# Runs every command of the README and of docs/ in a new folder, in order, as a reader would, and says which failed.
 #   scripts/readme-trial.sh [--data-dir MNIST] [--long]
 # MNIST's four files, raw or .gz, stand in for what a reader would have or fetch; without them the commands that need them
 # are left out. So are, unless --long is given, those that take longer than ten minutes. A command that is left out is
@@ -21,9 +21,10 @@ done
 # Lines within ```sh fences, and what follows "$ " within ```text fences; without comments, and without the rest of the line
 # that belongs to a reader's own shell.
 commands() {
+    shopt -s nullglob
     awk '/^```/ { inside = inside == "" ? substr($0, 4) : ""; next }
          inside == "sh" { print }
-         inside == "text" && /^\$ / { print substr($0, 3) }' "$root/README.md" |
+         inside == "text" && /^\$ / { print substr($0, 3) }' "$root/README.md" "$root"/docs/*.md |
         sed -e 's/  *#.*//' -e '/^ *$/d' -e '/\[options\]/d' -e '/COMMAND/d'
 }
 
@@ -33,49 +34,33 @@ left_out() {
     *--min-accuracy*) echo "the GitHub workflow runs it" ;;
     scripts/train.sh* | scripts/test.sh) echo "scripts/clone-trial.sh runs it" ;;
     scripts/*) [[ -n $long ]] || echo "a script of many minutes" ;;
-    *"--dataset fashion-mnist"*) echo "needs the network; tests/fetch has it from loopback" ;;
+    *"--dataset fashion-mnist"*) echo "needs the network; scripts/fetch-trial.sh fetches it" ;;
     *"--dataset mnist" | *"fetch mnist" | *path/to/*) [[ -n $mnist ]] || echo "needs --data-dir" ;;
     "mnist-tch reproduce"*) [[ -n $long || $1 == *--seeds\ 0..4* ]] || echo "many minutes; scripts/reproduce.sh runs it" ;;
     *"--device cuda"*) has nvidia-smi || echo "no GPU here" ;;
     esac
 }
 
-# What a reader would have: MNIST in a folder and on a mirror, a photograph, a folder of scans.
-prepare() {
-    mkdir -p path/to scans
-    if [[ -n $mnist ]]; then
-        ln -s "$mnist" path/to/mnist
-        ln -s "$mnist" path/to/idx
-        python3 -m http.server --bind 127.0.0.1 --directory "$mnist" 0 >server.log 2>&1 &
-        server=$!
-        local port=''
-        until port=$(sed -n 's/.*port \([0-9]*\).*/\1/p' server.log) && [[ -n $port ]]; do sleep 0.1; done
-        export MNIST_TCH_MIRROR=http://127.0.0.1:$port
-    fi
-    export XDG_CACHE_HOME=$PWD/cache
-    # One image of the program's own, as a picture.
-    mnist-tch show --range test:0..1 --out sheet.png
-    cp sheet.png photo.jpg
-    cp sheet.png scans/one.png
-}
-
-# In a shell of its own; what is installed goes into the folder too.
+# In a shell of its own; what cargo does is done in the project, and what it installs goes into the folder.
 run() {
-    case $1 in
-    cargo\ install*) cd "$root" && CARGO_INSTALL_ROOT=$folder/installed bash -c "$1" ;;
-    *) bash -c "$1" ;;
-    esac
+    if [[ $1 == cargo\ * ]]; then cd "$root"; fi
+    CARGO_INSTALL_ROOT=$folder/installed bash -c "$1"
 }
 
-"$root/scripts/setup.sh"
-forget_own_libtorch
-program=$(build_program)
-PATH=$(dirname "$program"):$PATH
-folder=$(mktemp -d)
-server=''
-trap '[[ -z $server ]] || kill "$server"; rm -rf "$folder"' EXIT
-cd "$folder"
 prepare
+PATH=$(dirname "$program"):$PATH
+scratch
+cd "$folder"
+export XDG_CACHE_HOME=$PWD/cache
+# What a reader would have: MNIST in a folder and on a mirror, a photograph, a folder of scans: an image of the program's own.
+mkdir -p path/to scans
+if [[ -n $mnist ]]; then
+    ln -s "$mnist" path/to/mnist
+    ln -s "$mnist" path/to/idx
+    serve "$mnist"
+fi
+mnist-tch show --range test:0..1 --out scans/one.png
+cp scans/one.png photo.jpg
 failed=0 count=0
 while IFS= read -r line; do
     reason=$(left_out "$line")

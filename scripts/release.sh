@@ -11,40 +11,32 @@ set -euo pipefail
 cd "$root"
 [[ $(uname -s) == Linux ]] || fail "releases are made on Linux: elsewhere libraries are found in other ways"
 has readelf || fail "readelf is missing: install binutils"
+[[ -z $(git status --porcelain) ]] || fail "there are changes that are not committed: a release is made of a commit"
 version=$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
+if grep -q "^## $version (not released)" CHANGELOG.md; then say "note: CHANGELOG.md calls $version not released: this is a trial"; fi
 name=mnist-tch-$version-$(uname -m)-linux
 out=$root/target/release-files
+stage=$out/$name
+crate=$root/target/package/mnist-tch-$version
 torch=$root/libtorch/torch
+unset LIBTORCH LIBTORCH_USE_PYTORCH
+"$root/scripts/setup.sh"
+scratch
 
-check_tree() {
-    [[ -z $(git status --porcelain) ]] || fail "there are changes that are not committed: a release is made of a commit"
-    if grep -q "^## $version (not released)" CHANGELOG.md; then
-        say "note: CHANGELOG.md calls $version not released: this is a trial"
-    fi
-}
-
-# The crate as it would be published, unpacked and built by itself.
-build_from_crate() {
-    local crate=$root/target/package/mnist-tch-$version
-    cargo package --locked --no-verify --quiet
-    rm -rf "$crate"
-    tar -xzf "$crate.crate" -C "$root/target/package"
-    say "building from the crate ..."
-    (
-        cd "$crate"
-        # Looked for beside the program; and libtorch is that of this project, not of the unpacked crate.
-        MNIST_TCH_RPATH="\$ORIGIN/libtorch/lib" LIBTORCH=$torch \
-            cargo build --release --locked --target-dir "$root/target/release-build"
-    )
-}
-
-# The libraries of libtorch's folder that a library or program needs, one name a line.
-needed() { readelf -d "$1" | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p'; }
+cargo package --locked --no-verify --quiet
+rm -rf "$crate" "$stage"
+tar -xzf "$crate.crate" -C "$root/target/package"
+say "building from the crate ..."
+(
+    cd "$crate"
+    # Looked for beside the program; and libtorch is that of this project, not of the unpacked crate.
+    MNIST_TCH_RPATH="\$ORIGIN/libtorch/lib" LIBTORCH=$torch cargo build --release --locked --target-dir "$root/target/release-build"
+)
 
 # copy_libraries FILE: what it needs of libtorch's and of the CUDA runtime's folders, and what those need.
 copy_libraries() {
     local library path
-    for library in $(needed "$1"); do
+    for library in $(readelf -d "$1" | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p'); do
         [[ ! -e $stage/libtorch/lib/$library ]] || continue
         path=$(find "$torch/lib" "$root/libtorch/nvidia" -name "$library" 2>/dev/null | head -n 1)
         # The system has the others.
@@ -54,49 +46,28 @@ copy_libraries() {
     done
 }
 
-copy_licences() {
-    local folder place
-    for folder in "$root"/libtorch/torch-*.dist-info "$root"/libtorch/nvidia_cuda_{runtime,cupti}-*.dist-info; do
-        place=$stage/libtorch/licences/$(basename "${folder%.dist-info}")
-        mkdir -p "$place"
-        find "$folder" \( -iname '*licen[cs]e*' -o -iname 'notice*' \) -type f -exec cp {} "$place" \;
-        [[ -n $(ls "$place") ]] || fail "$folder holds no licence: it has to go with the libraries"
-    done
-}
-
-assemble() {
-    stage=$out/$name
-    rm -rf "$stage"
-    mkdir -p "$stage/libtorch/lib" "$stage/completions"
-    cp "$root/target/release-build/release/mnist-tch" README.md CHANGELOG.md LICENSE-MIT LICENSE-APACHE "$stage"
-    cp data/README.md "$stage/DATA.md"
-    cp -r docs "$stage"
-    copy_libraries "$stage/mnist-tch"
-    version_in_folder "$torch" >"$stage/libtorch/build-version"
-    copy_licences
-    for shell in bash zsh fish; do
-        "$stage/mnist-tch" completions "$shell" >"$stage/completions/mnist-tch.$shell"
-    done
-}
-
-# Unpacked elsewhere, with an empty environment: it has to find the libraries beside it and to train.
-try_out() {
-    local trial found
-    trial=$(mktemp -d)
-    tar -xzf "$out/$name.tar.gz" -C "$trial"
-    found=$(env -i "$trial/$name/mnist-tch" devices | sed -n 's/^path *//p')
-    [[ $found == "$(cd -P "$trial" && pwd)/$name/libtorch/lib" ]] || fail "the unpacked program finds libtorch in $found"
-    env -i "$trial/$name/mnist-tch" --device cpu --epochs 1 --eval-every 0 --quiet --min-accuracy 0.6 --out "$trial/run"
-    rm -rf "$trial"
-}
-
-"$root/scripts/setup.sh"
-unset LIBTORCH
-check_tree
-build_from_crate
-assemble
+mkdir -p "$stage/libtorch/lib" "$stage/completions"
+cp "$root/target/release-build/release/mnist-tch" README.md CHANGELOG.md LICENSE-MIT LICENSE-APACHE "$stage"
+cp data/README.md "$stage/DATA.md"
+cp -r docs "$stage"
+copy_libraries "$stage/mnist-tch"
+version_in_folder "$torch" >"$stage/libtorch/build-version"
+for package in "$root"/libtorch/torch-*.dist-info "$root"/libtorch/nvidia_cuda_{runtime,cupti}-*.dist-info; do
+    place=$stage/libtorch/licences/$(basename "${package%.dist-info}")
+    mkdir -p "$place"
+    find "$package" \( -iname '*licen[cs]e*' -o -iname 'notice*' \) -type f -exec cp {} "$place" \;
+    [[ -n $(ls "$place") ]] || fail "$package holds no licence: it has to go with the libraries"
+done
+for shell in bash zsh fish; do
+    "$stage/mnist-tch" completions "$shell" >"$stage/completions/mnist-tch.$shell"
+done
 # Order, owners and times do not depend on who packs it and when.
 tar --sort=name --owner=0 --group=0 --numeric-owner --mtime="@$(git log -1 --format=%ct)" -C "$out" -c "$name" | gzip -n >"$out/$name.tar.gz"
-try_out
+
+# Unpacked elsewhere, with an empty environment: it has to find the libraries beside it and to train.
+tar -xzf "$out/$name.tar.gz" -C "$folder"
+found=$(env -i "$folder/$name/mnist-tch" devices | sed -n 's/^path *//p')
+[[ $found == "$(cd -P "$folder" && pwd)/$name/libtorch/lib" ]] || fail "the unpacked program finds libtorch in $found"
+env -i "$folder/$name/mnist-tch" --device cpu --epochs 1 --eval-every 0 --quiet --min-accuracy 0.6 --out "$folder/run"
 (cd "$out" && sha256sum "$name.tar.gz" | tee "$name.tar.gz.sha256")
 say "$(du -h "$out/$name.tar.gz" | cut -f 1) in target/release-files/$name.tar.gz"

@@ -6,25 +6,10 @@ set -euo pipefail
 # shellcheck source=scripts/common.sh
 . "$(dirname -- "${BASH_SOURCE[0]}")/common.sh"
 
-asks_for_cuda() {
-    local before='' option
-    for option in "$@"; do
-        case $before$option in
-        --device=cuda* | --devicecuda*) return 0 ;;
-        esac
-        if [[ $option == --device ]]; then before=--device; else before=''; fi
-    done
-    return 1
-}
-
+options=()
+asks_for_cuda=' --device[ =]cuda(:[0-9]+)? '
 # Without a driver the CUDA set would help nobody; the program then says what is missing.
-if asks_for_cuda "$@" && driver_version >/dev/null; then
-    "$root/scripts/setup.sh" --cuda
-else
-    "$root/scripts/setup.sh"
-fi
-forget_own_libtorch
-
-say "building (three to six minutes the first time) ..."
-program=$(build_program)
+if [[ " $* " =~ $asks_for_cuda ]] && driver_version >/dev/null; then options=(--cuda); fi
+"$root/scripts/setup.sh" ${options[@]+"${options[@]}"}
+build
 exec "$program" "$@"

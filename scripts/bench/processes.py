@@ -5,9 +5,8 @@ import signal
 import subprocess
 import sys
 import tempfile
-import threading
 import time
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 # ru_maxrss counts KiB on Linux and bytes on macOS.
@@ -18,7 +17,6 @@ import os, sys
 core, parent = int(sys.argv[1]), int(sys.argv[2])
 if hasattr(os, "sched_setaffinity"):
     os.sched_setaffinity(0, {core})
-print(flush=True)
 while os.getppid() == parent:
     for _ in range(1_000_000):
         pass
@@ -38,100 +36,72 @@ def usable_cores() -> list[int]:
 
 
 @contextmanager
+def started(command: list[str], errors=subprocess.DEVNULL):
+    """In a process group of its own, so that it can be ended with all that it started."""
+    # A process group keeps Ctrl-C for the driver. Not a session: Linux shares the cores among sessions first
+    # (autogroup), so that each thread of a job of two threads would get a third of a core next to a busy loop in a
+    # session of its own, whatever it does.
+    try:
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=errors, process_group=0)
+    except OSError as error:
+        raise Failed(f"{command[0]} does not start: {error.strerror}") from None
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+@contextmanager
 def busy_cores(cores: list[int]):
     """One busy process pinned to each core (not pinned on macOS, which cannot), at the driver's own priority."""
-    loops = []
-    try:
-        for core in cores:
-            command = [sys.executable, "-c", BUSY, str(core), str(os.getpid())]
-            # A process group of its own keeps Ctrl-C for the driver, which then ends the loop without a traceback.
-            # Not a session: Linux shares the cores among sessions first (autogroup), so that each thread of a job
-            # of two threads would get a third of a core next to a loop in a session of its own, whatever it does.
-            loops.append(subprocess.Popen(command, stdout=subprocess.PIPE, process_group=0))
-        for core, loop in zip(cores, loops):
-            if not loop.stdout.readline():
-                raise Failed(f"no busy process could be pinned to core {core}: check the affinity of this shell")
+    with ExitStack() as stack:
+        loops = [stack.enter_context(started([sys.executable, "-c", BUSY, str(core), str(os.getpid())])) for core in cores]
+        if loops:
+            time.sleep(0.5)
+        if any(loop.poll() is not None for loop in loops):
+            raise Failed("a busy process could not be pinned to its core: check the affinity of this shell")
         yield
-    finally:
-        for loop in loops:
-            loop.kill()
-            loop.wait()
-            loop.stdout.close()
 
 
 def run_all(commands: list[list[str]], timeout: float, table: Path | None = None) -> dict:
     """Runs the commands at the same time. Seconds until the last is done, CPU seconds of all, MB of the largest;
     with `table`, a CSV file, also the seconds until it has its first row."""
-    expired, done, first_row = threading.Event(), threading.Event(), []
-    started = []
-    timer = threading.Timer(timeout, end_all, (started, expired))
-    timer.daemon = True
-    try:
-        timer.start()
+    # Often enough for the start of a process, seldom enough to take nothing from a long job.
+    pause = 0.001 if table else 0.01
+    first_row, usages = "", {}
+    with ExitStack() as stack:
         before = time.perf_counter()
-        if table:
-            threading.Thread(target=watch, args=(table, before, done, first_row), daemon=True).start()
-        for command in commands:
-            started.append(start(command))
-        usages = [wait(process, expired) for process in started]
-        seconds = time.perf_counter() - before
-    finally:
-        done.set()
-        timer.cancel()
-        end_all(started)
-        for process in started:
-            process.errors.close()
+        errors = [stack.enter_context(tempfile.TemporaryFile()) for _ in commands]
+        processes = [stack.enter_context(started(*pair)) for pair in zip(commands, errors)]
+        while len(usages) < len(processes):
+            time.sleep(pause)
+            seconds = time.perf_counter() - before
+            if seconds > timeout:
+                raise TimedOut
+            if table and first_row == "" and table.exists() and table.read_bytes().count(b"\n") > 1:
+                first_row = seconds
+            for process, said in zip(processes, errors):
+                if process.pid not in usages and (usage := ended(process, said)):
+                    usages[process.pid] = usage
     return {
         "seconds": seconds,
-        "first_row_seconds": first_row[0] if first_row else "",
-        "user_seconds": sum(usage.ru_utime for usage in usages),
-        "system_seconds": sum(usage.ru_stime for usage in usages),
-        "peak_rss_mb": max(usage.ru_maxrss for usage in usages) / MAXRSS_PER_MB,
+        "first_row_seconds": first_row,
+        "user_seconds": sum(usage.ru_utime for usage in usages.values()),
+        "system_seconds": sum(usage.ru_stime for usage in usages.values()),
+        "peak_rss_mb": max(usage.ru_maxrss for usage in usages.values()) / MAXRSS_PER_MB,
     }
 
 
-def watch(table: Path, before: float, done: threading.Event, first_row: list[float]) -> None:
-    """Looks every millisecond whether there is a line below the header."""
-    while not done.wait(0.001):
-        if table.exists() and table.read_bytes().count(b"\n") > 1:
-            first_row.append(time.perf_counter() - before)
-            return
-
-
-def start(command: list[str]) -> subprocess.Popen:
-    """In a process group of its own, so that it can be ended with all that it started."""
-    errors = tempfile.TemporaryFile()
-    try:
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=errors, process_group=0)
-    except OSError as error:
-        errors.close()
-        raise Failed(f"{command[0]} does not start: {error.strerror}") from None
-    process.errors = errors
-    return process
-
-
-def wait(process: subprocess.Popen, expired: threading.Event):
-    """The resource usage of the process, once it has ended well."""
-    _, status, usage = os.wait4(process.pid, 0)
+def ended(process: subprocess.Popen, errors):
+    """The resource usage of the process, once it has ended well; nothing while it runs."""
+    pid, status, usage = os.wait4(process.pid, os.WNOHANG)
+    if not pid:
+        return None
     process.returncode = os.waitstatus_to_exitcode(status)
-    if expired.is_set():
-        raise TimedOut
     if process.returncode != 0:
-        process.errors.seek(0)
-        said = process.errors.read().decode(errors="replace").strip() or "nothing"
+        errors.seek(0)
+        said = errors.read().decode(errors="replace").strip() or "nothing"
         raise Failed(f"exit code {process.returncode} from  {' '.join(process.args)}  which said:\n{said}")
     return usage
-
-
-def end_all(processes: list[subprocess.Popen], expired: threading.Event | None = None) -> None:
-    if expired:
-        expired.set()
-    for process in processes:
-        if process.returncode is None:
-            try:
-                os.killpg(process.pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
-            # The timer leaves the waiting to the thread that measures.
-            if not expired:
-                process.wait()

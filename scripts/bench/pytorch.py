@@ -22,12 +22,10 @@ from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from processes import usable_cores
+
 SHAPES = [(8, 1, 3, 3), (16, 8, 3, 3), (8, 16, 3, 3), (10, 72)]
 EMBEDDED_SPLIT = 5000  # data/ holds 10,000 images: the first 5,000 train, the others test
-
-
-def usable_cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def span(text: str) -> slice:
@@ -41,15 +39,13 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--form", choices=("direct", "tuned", "ported"), required=True)
     parser.add_argument("--out", type=Path, required=True, help="folder for accuracy.csv")
     parser.add_argument("--data-dir", type=Path, help="folder with MNIST's four IDX files, raw or .gz")
-    parser.add_argument("--epochs", type=int, default=5)
-    parser.add_argument("--batch-size", type=int, default=100)
     parser.add_argument("--lr", type=float, default=0.005)
-    parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--eval-every", type=int, default=1, help="score every N steps; 0: after the last step only")
-    parser.add_argument("--train-range", type=span, default=slice(None), metavar="A..B")
-    parser.add_argument("--test-range", type=span, default=slice(None), metavar="A..B")
-    parser.add_argument("--threads", type=int, default=usable_cores())
     parser.add_argument("--chunk", type=int, default=250, help="tuned, ported: test images in one forward pass")
+    for option, default in {"--epochs": 5, "--batch-size": 100, "--seed": 0, "--threads": len(usable_cores())}.items():
+        parser.add_argument(option, type=int, default=default)
+    for option in ("--train-range", "--test-range"):
+        parser.add_argument(option, type=span, default=slice(None), metavar="A..B")
     options = parser.parse_args()
     # Threads that score snapshots; without any, and where nothing is scored meanwhile, the training loop scores itself.
     options.workers = options.threads if options.form == "ported" and options.eval_every else 0
@@ -65,29 +61,26 @@ from torch import Tensor, nn  # noqa: E402
 from torch.nn import functional  # noqa: E402
 
 
-def read_idx(folder: Path, name: str) -> Tensor:
+def read_idx(path: Path) -> Tensor:
     """An IDX file, raw or gzipped, as a u8 tensor."""
-    path = next((path for path in (folder / name, folder / f"{name}.gz") if path.exists()), None)
-    if path is None:
-        sys.exit(f"error: {folder / name}: neither this file nor its .gz exists; --data-dir names MNIST's folder")
-    raw = bytearray(gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes())
+    packed = path.with_name(f"{path.name}.gz")
+    if not path.exists() and not packed.exists():
+        sys.exit(f"error: {path}: neither this file nor its .gz exists; --data-dir names MNIST's folder")
+    raw = bytearray(path.read_bytes() if path.exists() else gzip.decompress(packed.read_bytes()))
     rank = raw[3]
-    sizes = struct.unpack_from(f">{rank}I", raw, 4)
-    return torch.frombuffer(raw, dtype=torch.uint8, offset=4 + 4 * rank).view(sizes)
+    return torch.frombuffer(raw, dtype=torch.uint8, offset=4 + 4 * rank).view(struct.unpack_from(f">{rank}I", raw, 4))
 
 
-def load(folder: Path | None) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Training images (f32, 0..1) and labels, test images and labels."""
+def load(folder: Path | None) -> list[tuple[Tensor, Tensor]]:
+    """To train on, and to test on: images (f32, 0..1) and labels."""
+    kinds = ("images-idx3-ubyte", "labels-idx1-ubyte")
     if folder is None:
-        data = Path(__file__).resolve().parents[2] / "data"
-        images, labels = (read_idx(data, f"mnist-10k-{kind}-ubyte") for kind in ("images-idx3", "labels-idx1"))
-        parts = [images[:EMBEDDED_SPLIT], labels[:EMBEDDED_SPLIT], images[EMBEDDED_SPLIT:], labels[EMBEDDED_SPLIT:]]
+        whole = [read_idx(Path(__file__).resolve().parents[2] / "data" / f"mnist-10k-{kind}") for kind in kinds]
+        parts = [[part[:EMBEDDED_SPLIT] for part in whole], [part[EMBEDDED_SPLIT:] for part in whole]]
     else:
-        names = ("train-images-idx3", "train-labels-idx1", "t10k-images-idx3", "t10k-labels-idx1")
-        parts = [read_idx(folder, f"{name}-ubyte") for name in names]
-    train, test = OPTIONS.train_range, OPTIONS.test_range
-    pixels = [part.unsqueeze(1).float() / 255 for part in (parts[0][train], parts[2][test])]
-    return pixels[0], parts[1][train].long(), pixels[1], parts[3][test].long()
+        parts = [[read_idx(folder / f"{prefix}-{kind}") for kind in kinds] for prefix in ("train", "t10k")]
+    return [(images[chosen].unsqueeze(1).float() / 255, labels[chosen].long())
+            for (images, labels), chosen in zip(parts, (OPTIONS.train_range, OPTIONS.test_range))]
 
 
 def initial_weights() -> list[Tensor]:
@@ -196,9 +189,7 @@ def train(job: Direct | Tuned, write) -> None:
 def main() -> None:
     torch.manual_seed(OPTIONS.seed)
     weights = initial_weights()  # before a form draws any, so that both start from the same
-    images, labels, test_images, test_labels = load(OPTIONS.data_dir)
-    form = Direct if OPTIONS.form == "direct" else Tuned
-    job = form(weights, (images, labels), (test_images, test_labels))
+    job = (Direct if OPTIONS.form == "direct" else Tuned)(weights, *load(OPTIONS.data_dir))
     OPTIONS.out.mkdir(parents=True, exist_ok=True)
     with open(OPTIONS.out / "accuracy.csv", "w", encoding="utf-8", buffering=1) as file:
         file.write("epoch,batch,step,train_loss,test_accuracy\n")

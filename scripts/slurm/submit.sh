@@ -7,25 +7,21 @@ set -euo pipefail
 # shellcheck source=scripts/common.sh
 . "$(dirname -- "${BASH_SOURCE[0]}")/../common.sh"
 
-usage="usage: scripts/slurm/submit.sh PARTS A..B OUT [options of mnist-tch reproduce]"
-(($# >= 3)) || fail "$usage"
-parts=$1 seeds=$2
-[[ $parts =~ ^[1-9][0-9]*$ && $seeds =~ ^[0-9]+\.\.[0-9]+$ ]] || fail "$usage"
+[[ $# -ge 3 && $1 =~ ^[1-9][0-9]*$ && $2 =~ ^[0-9]+\.\.[0-9]+$ ]] ||
+    fail "usage: scripts/slurm/submit.sh PARTS A..B OUT [options of mnist-tch reproduce]"
 has sbatch || fail "sbatch is missing: this script is for a machine that hands in jobs to Slurm"
+parts=$1 seeds=$2
 mkdir -p "$3"
 out=$(cd -- "$3" && pwd)
 shift 3
 # A merge needs to know the curve to compare with, but nothing about training.
 compare=()
 for ((i = 1; i < $#; i++)); do
-    if [[ ${!i} == --compare ]]; then next=$((i + 1)) && compare=(--compare "${!next}"); fi
+    if [[ ${!i} == --compare ]]; then compare=("${@:i:2}"); fi
 done
 
-"$root/scripts/setup.sh"
-forget_own_libtorch
-program=$(build_program)
-here=$root/scripts/slurm
-array=$(sbatch --parsable --array="1-$parts" "$here/reproduce.sbatch" "$program" "$parts" "$out" --seeds "$seeds" "$@")
+prepare
+array=$(sbatch --parsable --array="1-$parts" "$root/scripts/slurm/reproduce.sbatch" "$program" "$parts" "$out" --seeds "$seeds" "$@")
 merge=$(printf '%q ' "$program" reproduce --merge "$out" --out "$out" --seeds "$seeds" ${compare[@]+"${compare[@]}"})
 last=$(sbatch --parsable --dependency="afterok:$array" --job-name=mnist-tch-merge --output=%x-%j.log --wrap "$merge")
 say "array $array, then merge $last; the result will be in $out"

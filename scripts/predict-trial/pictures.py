@@ -1,11 +1,15 @@
 #!/usr/bin/env python3
-"""Draws digits as people photograph or scan them: draw.py FOLDER [SEED].
+"""Draws digits as people photograph or scan them, and counts how many were told right, by kind of picture.
+
+    pictures.py FOLDER SEED             draws them
+    pictures.py --count FOLDER ANSWERS  ANSWERS is what `mnist-tch predict --json` said to them
 
 Nothing of MNIST is in them: every digit is a few strokes whose corner points were put down by hand, in two to four
 ways of writing it, drawn with a pen after every point has been moved a little. Each kind of picture gets a folder with
 20 files WAY-DIGIT.png or .jpg. The same seed draws the same pictures.
 """
 
+import json
 import math
 import random
 import sys
@@ -129,83 +133,70 @@ def light(rng, size, darkest):
     return small.resize(size, Image.BICUBIC)
 
 
-def written(sheet, mask, color):
-    return Image.composite(Image.new(sheet.mode, sheet.size, color), sheet, mask)
+# Size, the paper's level, grain and fibres (none: white), the digit's height and pen, its grey, the file's ending.
+KINDS = {
+    "scan": ((300, 300), None, 0.6, 0.07, 20, "png"),
+    "textured": ((480, 480), (215, 9, 6), 0.6, 0.06, 45, "jpg"),
+    "photograph": ((1200, 900), (225, 8, 5), 0.55, 0.05, 50, "jpg"),
+    "blackboard": ((640, 480), (45, 7, 8), 0.6, 0.06, 235, "jpg"),
+    "rotated": ((400, 400), (235, 5), 0.55, 0.07, 30, "png"),
+    "corner": ((900, 700), (225, 6), 0.22, 0.022, 40, "jpg"),
+    "large": ((2400, 2400), (220, 7, 5), 0.8, 0.08, 60, "jpg"),
+    "thin": ((500, 500), (235, 5), 0.7, 0.014, 60, "jpg"),
+    "pencil": ((500, 500), (215, 6, 3), 0.6, 0.035, 140, "jpg"),
+    "transparent": ((200, 260), None, 0.8, 0.1, 0, "png"),
+}
 
 
-def scan(rng, d, w):
-    size = (300, 300)
-    return written(Image.new("L", size, 255), ink(rng, size, d, w, 0.6, 0.07), 20), "png"
+def picture(rng, kind, digit, way):
+    size, of_paper, height, pen, grey, _ = KINDS[kind]
+    at, angle, mask = (0.5, 0.5), 0.0, None
+    if kind == "rotated":
+        angle = rng.choice([-1, 1]) * rng.uniform(8, 15)
+    elif kind == "corner":
+        at = (rng.choice([0.2, 0.8]), rng.choice([0.22, 0.78]))
+    elif kind == "blackboard":  # chalk leaves gaps
+        mask = ImageChops.multiply(ink(rng, size, digit, way, height, pen), paper(rng, size, 215, 25))
+    drawn_at = (600, 600) if kind == "large" else size
+    sheet = (paper(rng, drawn_at, *of_paper) if of_paper else Image.new("L", size, 255)).resize(size, Image.BICUBIC)
+    if kind == "photograph":
+        angle = rng.uniform(-6, 6)
+    mask = mask or ink(rng, size, digit, way, height, pen, at, angle)
+    if kind == "transparent":
+        sheet = Image.new("RGB", size, (255, 255, 255) if way % 2 else (20, 40, 160))
+        sheet.putalpha(mask)
+        return sheet
+    sheet = Image.composite(Image.new("L", size, grey), sheet, mask)
+    if kind == "photograph":
+        sheet = ImageChops.multiply(sheet, light(rng, size, 0.55)).filter(ImageFilter.GaussianBlur(1.2))
+        return Image.merge("RGB", [sheet.point(lambda v, f=f: int(v * f)) for f in (1.0, 0.96, 0.86)])
+    return sheet
 
 
-def textured(rng, d, w):
-    size = (480, 480)
-    return written(paper(rng, size, 215, 9, 6), ink(rng, size, d, w, 0.6, 0.06), 45), "jpg"
-
-
-def photograph(rng, d, w):
-    size = (1200, 900)
-    sheet = written(paper(rng, size, 225, 8, 5), ink(rng, size, d, w, 0.55, 0.05, angle=rng.uniform(-6, 6)), 50)
-    sheet = ImageChops.multiply(sheet, light(rng, size, 0.55)).filter(ImageFilter.GaussianBlur(1.2))
-    tint = Image.merge("RGB", [sheet.point(lambda v, f=f: int(v * f)) for f in (1.0, 0.96, 0.86)])
-    return tint, "jpg"
-
-
-def blackboard(rng, d, w):
-    size = (640, 480)
-    chalk = ImageChops.multiply(ink(rng, size, d, w, 0.6, 0.06), paper(rng, size, 215, 25))
-    return written(paper(rng, size, 45, 7, 8), chalk, 235), "jpg"
-
-
-def rotated(rng, d, w):
-    size = (400, 400)
-    angle = rng.choice([-1, 1]) * rng.uniform(8, 15)
-    return written(paper(rng, size, 235, 5), ink(rng, size, d, w, 0.55, 0.07, angle=angle), 30), "png"
-
-
-def corner(rng, d, w):
-    size = (900, 700)
-    at = (rng.choice([0.2, 0.8]), rng.choice([0.22, 0.78]))
-    return written(paper(rng, size, 225, 6), ink(rng, size, d, w, 0.22, 0.022, at=at), 40), "jpg"
-
-
-def large(rng, d, w):
-    size = (2400, 2400)
-    small = (600, 600)
-    sheet = paper(rng, small, 220, 7, 5).resize(size, Image.BICUBIC)
-    return written(sheet, ink(rng, size, d, w, 0.8, 0.08), 60), "jpg"
-
-
-def thin(rng, d, w):
-    size = (500, 500)
-    return written(paper(rng, size, 235, 5), ink(rng, size, d, w, 0.7, 0.014), 60), "jpg"
-
-
-def pencil(rng, d, w):
-    size = (500, 500)
-    return written(paper(rng, size, 215, 6, 3), ink(rng, size, d, w, 0.6, 0.035), 140), "jpg"
-
-
-def transparent(rng, d, w):
-    size = (200, 260)
-    picture = Image.new("RGBA", size, (255, 255, 255, 0) if w % 2 else (20, 40, 160, 0))
-    picture.putalpha(ink(rng, size, d, w, 0.8, 0.1))
-    return picture, "png"
-
-
-def main():
-    folder, seed = Path(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 1
-    kinds = (scan, textured, photograph, blackboard, rotated, corner, large, thin, pencil, transparent)
-    for kind in kinds:
-        (folder / kind.__name__).mkdir(parents=True)
+def draw(folder, seed):
+    for kind, (*_, ending) in KINDS.items():
+        (folder / kind).mkdir(parents=True)
         for digit in range(10):
             for way in range(2):
-                rng = random.Random(f"{seed} {kind.__name__} {digit} {way}")
-                if digit == 1 and kind in (textured, corner, pencil):
+                rng = random.Random(f"{seed} {kind} {digit} {way}")
+                if digit == 1 and kind in ("textured", "corner", "pencil"):
                     way += 1
-                picture, ending = kind(rng, digit, way)
-                name = f"{way}-{digit}.{ending}"
-                picture.save(folder / kind.__name__ / name, **({"quality": 80} if ending == "jpg" else {}))
+                file = folder / kind / f"{way}-{digit}.{ending}"
+                picture(rng, kind, digit, way).save(file, quality=80)
 
 
-main()
+def count(folder, answers):
+    """The true digit is the last letter of a picture's name. A picture without an answer counts as wrong."""
+    told = {Path(answer["file"]): str(answer["predicted"]) for answer in map(json.loads, answers.read_text().splitlines())}
+    right = [file for file, predicted in told.items() if file.stem[-1] == predicted]
+    for kind in [*sorted(KINDS), "*"]:
+        found, pictures = sum(file.parent.match(kind) for file in right), len(list(folder.glob(f"{kind}/*")))
+        print(f"{kind:<12} {found:>4} of {pictures}: {found / pictures:.3f}")
+    wrong = sorted(f"{file.parent.name}/{file.name} as {told[file]}" for file in told if file not in right)
+    print("wrong: " + (", ".join(wrong) or "none"))
+
+
+if len(sys.argv) == 4:
+    count(Path(sys.argv[2]), Path(sys.argv[3]))
+else:
+    draw(Path(sys.argv[1]), int(sys.argv[2]))
