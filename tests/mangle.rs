@@ -18,8 +18,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use common::{gzip, idx};
 use flate2::read::MultiGzDecoder;
-use mnist_tch::data::folder::Folder;
-use mnist_tch::data::selection::Part;
+use mnist_tch::data::{Location, Part};
 use rand::seq::IndexedRandom;
 use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -123,8 +122,7 @@ impl Lab {
         let there = content(bytes).len();
         let before = IN_USE.load(Ordering::Relaxed);
         MOST.store(before, Ordering::Relaxed);
-        let folder = Folder::open(self.folder.path()).unwrap();
-        let outcome = folder.read(Part::Train, 10);
+        let outcome = Location::Folder(self.folder.path().into()).read(Part::Train, 10);
         let used = MOST.load(Ordering::Relaxed) - before;
         let limit = there + there / 8 + OVERHEAD;
         assert!(

@@ -8,7 +8,7 @@ use anyhow::Result;
 
 use super::images::SetOptions;
 use super::model::{self, TestImages};
-use crate::data::selection::Selection;
+use crate::data::ImageRange;
 use crate::learn::answer::Answer;
 use crate::learn::class_scores::class_scores;
 use crate::learn::device::Choice;
@@ -39,7 +39,7 @@ pub struct Options {
     /// The files of the images; where they name none, those of the model's run.
     pub set: SetOptions,
     /// Which of the images; `None` means all of the test file, or those of the model's run.
-    pub range: Option<Selection>,
+    pub range: Option<ImageRange>,
     /// Where to do it.
     pub device: Choice,
     /// Threads on the CPU.

@@ -7,8 +7,7 @@ use anyhow::Result;
 use clap::Args;
 
 use super::images::{Mirrors, fetch_missing, set_name};
-use crate::data::fetch::folder_of;
-use crate::data::location::Location;
+use crate::data::Location;
 
 /// The options of `fetch`.
 #[derive(Debug, Clone, Args)]
@@ -51,7 +50,7 @@ pub fn run(options: &Options) -> Result<()> {
         1 => "1 file was fetched",
         _ => &format!("{fetched} files were fetched"),
     };
-    let folder = folder_of(set, options.data_dir.as_deref())?;
-    let (title, folder) = (set.title(), folder.display());
+    let folder = set.folder(options.data_dir.as_deref())?;
+    let (title, folder) = (set.facts().title, folder.display());
     super::print(&format!("{title}: {what}, digests are right\n{folder}\n"))
 }

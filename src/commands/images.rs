@@ -10,10 +10,8 @@ use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use indicatif::{HumanBytes, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::progress::Medium;
-use crate::data::fetch::{self, Event, Mirror, Patience, Request};
-use crate::data::location::Location;
-use crate::data::selection::{Part, Selection};
-use crate::data::{MOST_CLASSES, Split, embedded};
+use crate::data::download::{self, Event, Request};
+use crate::data::{ImageRange, Location, MOST_CLASSES, Part, Split};
 use crate::report::tables::summary::Data;
 
 /// Between lines about the same file.
@@ -45,7 +43,7 @@ pub struct Mirrors {
     /// Fetch from this folder on the web in place of the public mirrors; again, or several with
     /// spaces between them, to try one after the other
     #[arg(long, value_name = "URL", env = "MNIST_TCH_MIRROR", value_parser = mirrors)]
-    mirror: Vec<Vec<Mirror>>,
+    mirror: Vec<Vec<String>>,
 }
 
 /// The images to train on and to score.
@@ -57,16 +55,16 @@ pub struct ImageOptions {
     /// Train on images A to B - 1 of the training file (..B from the first, A.. to the last), or
     /// with test:A..B of the test file [default: all of the training file]
     #[arg(long, value_name = "A..B", value_parser = train_range, allow_hyphen_values = true)]
-    pub train_range: Option<Selection>,
+    pub train_range: Option<ImageRange>,
     /// Score images A to B - 1 of the test file, or with train:A..B of the training file [default:
     /// all of the test file]
     #[arg(long, value_name = "A..B", value_parser = test_range, allow_hyphen_values = true)]
-    pub test_range: Option<Selection>,
+    pub test_range: Option<ImageRange>,
 }
 
 impl Mirrors {
     /// In the order in which they are asked.
-    pub(crate) fn all(&self) -> impl Iterator<Item = &Mirror> {
+    pub(crate) fn all(&self) -> impl Iterator<Item = &String> {
         self.mirror.iter().flatten()
     }
 }
@@ -78,7 +76,7 @@ impl SetOptions {
             (Some(Location::Embedded), Some(_)) => bail!(
                 "--data-dir: --dataset {} is part of the program; name another set, or leave one \
                  of the two out",
-                embedded::NAME
+                Location::Embedded.name()
             ),
             (set, Some(path)) => Ok(set.unwrap_or(Location::Embedded).moved(path)),
             (set, None) => Ok(set.unwrap_or(Location::Embedded)),
@@ -97,11 +95,9 @@ impl ImageOptions {
     /// Reads the images for a run with batches of this size, and says which they are.
     pub(crate) fn load(&self, batch_size: NonZeroUsize, quiet: bool) -> Result<(Split, Data)> {
         let location = self.set.find(quiet)?;
-        let whole =
-            |range: &Option<Selection>, part| range.clone().unwrap_or_else(|| Selection::all(part));
-        let train = whole(&self.train_range, Part::Train);
-        let test = whole(&self.test_range, Part::Test);
-        let split = Split::read(&location, self.set.classes, &train, &test)?;
+        let train = self.train_range.unwrap_or(ImageRange::all(Part::Train));
+        let test = self.test_range.unwrap_or(ImageRange::all(Part::Test));
+        let split = Split::read(&location, self.set.classes, train, test)?;
         let images = split.train.len();
         ensure!(
             batch_size.get() <= images,
@@ -111,9 +107,9 @@ impl ImageOptions {
             name: split.name.clone(),
             location: Some(location.absolute()),
             classes: split.classes.clone(),
-            train_range: Selection::taken(train.part, &split.train),
+            train_range: ImageRange::taken(train.part, &split.train),
             train_images: images,
-            test_range: Selection::taken(test.part, &split.test),
+            test_range: ImageRange::taken(test.part, &split.test),
             test_images: split.test.len(),
             sha256: split.sha256(),
         };
@@ -125,12 +121,8 @@ impl ImageOptions {
 pub(crate) fn load_again(data: &Data, quiet: bool) -> Result<Split> {
     let location = data.location();
     fetch_missing(&location, &Mirrors { mirror: Vec::new() }, quiet)?;
-    Split::read(
-        &location,
-        data.classes.len(),
-        &data.train_range,
-        &data.test_range,
-    )
+    let classes = data.classes.len();
+    Split::read(&location, classes, data.train_range, data.test_range)
 }
 
 /// The names of data sets, each with what it is.
@@ -140,8 +132,8 @@ pub(crate) fn set_name() -> impl TypedValueParser<Value = Location> {
 }
 
 /// Addresses with spaces between them. None at all is what a variable that is set to nothing says.
-fn mirrors(text: &str) -> Result<Vec<Mirror>, String> {
-    text.split_whitespace().map(str::parse).collect()
+fn mirrors(text: &str) -> Result<Vec<String>, String> {
+    text.split_whitespace().map(download::mirror).collect()
 }
 
 /// A number of classes.
@@ -153,13 +145,13 @@ fn classes(text: &str) -> Result<usize, String> {
 }
 
 /// Images to train on: of the training file unless said.
-pub(crate) fn train_range(text: &str) -> Result<Selection, String> {
-    Selection::parse(text, Part::Train)
+pub(crate) fn train_range(text: &str) -> Result<ImageRange, String> {
+    ImageRange::parse(text, Part::Train)
 }
 
 /// Images to score: of the test file unless said.
-pub(crate) fn test_range(text: &str) -> Result<Selection, String> {
-    Selection::parse(text, Part::Test)
+pub(crate) fn test_range(text: &str) -> Result<ImageRange, String> {
+    ImageRange::parse(text, Part::Test)
 }
 
 /// Makes sure that the files of a published set are there. Returns how many had to be fetched.
@@ -167,21 +159,19 @@ pub(crate) fn fetch_missing(location: &Location, mirrors: &Mirrors, quiet: bool)
     let Location::Published { set, folder: asked } = location else {
         return Ok(0);
     };
-    let folder = fetch::folder_of(*set, asked.as_deref())?;
-    let mut mirrors: Vec<Mirror> = mirrors.all().cloned().collect();
+    let folder = set.folder(asked.as_deref())?;
+    let mut mirrors: Vec<String> = mirrors.all().cloned().collect();
     if mirrors.is_empty() {
-        let known = set.mirrors().iter();
-        mirrors = known.filter_map(|text| text.parse().ok()).collect();
+        mirrors = set.facts().mirrors.map(str::to_owned).into();
     }
     let request = Request {
         files: &set.files(),
         mirrors: &mirrors,
         folder: &folder,
         replace: asked.is_none(),
-        patience: Patience::default(),
     };
     let mut download = Download::new(quiet);
-    let fetched = fetch::fetch(&request, &mut |event| download.show(&event));
+    let fetched = download::fetch(&request, &mut |event| download.show(&event));
     download.finish();
     fetched
 }
@@ -190,6 +180,8 @@ pub(crate) fn fetch_missing(location: &Location, mirrors: &Mirrors, quiet: bool)
 struct Download {
     medium: Medium,
     bar: Option<ProgressBar>,
+    /// Bytes of the file that is coming in, where the mirror says it.
+    total: Option<u64>,
     said: Instant,
 }
 
@@ -199,6 +191,7 @@ impl Download {
         Self {
             medium: Medium::of_stderr(quiet),
             bar: None,
+            total: None,
             said: Instant::now(),
         }
     }
@@ -210,13 +203,21 @@ impl Download {
                 "waiting for another process that fetches into {}",
                 folder.display()
             )),
-            Event::Begun { url, start: 0 } => self.begin(&format!("fetching {url}")),
-            Event::Begun { url, start } => {
-                self.begin(&format!("fetching {url} from byte {start} on"));
+            Event::Begun { url, total } => {
+                self.say(&format!("fetching {url}"));
+                self.total = *total;
+                if self.medium == Medium::Terminal {
+                    self.bar = Some(bar(*total));
+                }
             }
-            Event::Received { bytes, total } => self.receive(*bytes, *total),
-            Event::NextMirror { url, reason } => {
-                self.say(&format!("note: {url}: {reason:#}; trying the next mirror"));
+            Event::Received(bytes) => self.receive(*bytes),
+            Event::Next { url, reason, again } => {
+                let next = if *again {
+                    "trying again"
+                } else {
+                    "trying the next mirror"
+                };
+                self.say(&format!("note: {url}: {reason}; {next}"));
             }
             Event::Finished { name, bytes } => {
                 self.say(&format!("{name}: {}, checked", HumanBytes(*bytes)));
@@ -231,22 +232,16 @@ impl Download {
         }
     }
 
-    fn begin(&mut self, text: &str) {
-        self.say(text);
-        if self.medium == Medium::Terminal {
-            self.bar = Some(bar());
-        }
-    }
-
-    fn receive(&mut self, bytes: u64, total: Option<u64>) {
+    fn receive(&mut self, bytes: u64) {
         if let Some(bar) = &self.bar {
-            if let Some(total) = total {
-                bar.set_length(total);
-            }
             bar.set_position(bytes);
         } else if self.said.elapsed() >= INTERVAL {
-            let of = total.map_or(String::new(), |total| format!(" of {}", HumanBytes(total)));
-            self.say(&format!("  {}{of}", HumanBytes(bytes)));
+            let total = self.total.map(|total| format!(" of {}", HumanBytes(total)));
+            self.say(&format!(
+                "  {}{}",
+                HumanBytes(bytes),
+                total.unwrap_or_default()
+            ));
         }
     }
 
@@ -260,61 +255,12 @@ impl Download {
     }
 }
 
-fn bar() -> ProgressBar {
-    let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+fn bar(total: Option<u64>) -> ProgressBar {
+    let bar = ProgressBar::with_draw_target(total, ProgressDrawTarget::stderr());
     let style =
         ProgressStyle::with_template("{bytes}/{total_bytes}  {bytes_per_sec}  [{wide_bar}]");
     bar.with_style(style.map_or_else(
         |_| ProgressStyle::default_bar(),
         |style| style.progress_chars("=> "),
     ))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn ranges_are_read_and_shown_alike() {
-        for (text, shown) in [
-            ("0..5000", "test:0..5000"),
-            ("..5000", "test:0..5000"),
-            ("5000..", "test:5000.."),
-            ("..", "test:0.."),
-            ("train:5000..10000", "train:5000..10000"),
-            ("test:1..2", "test:1..2"),
-        ] {
-            assert_eq!(test_range(text).unwrap().to_string(), shown, "{text}");
-        }
-        assert_eq!(train_range("1..").unwrap().to_string(), "train:1..");
-    }
-
-    #[test]
-    fn other_ranges_are_refused() {
-        for text in [
-            "",
-            "5",
-            "1-5",
-            "1...5",
-            "-1..5",
-            "+1..5",
-            "1..=5",
-            "a..b",
-            "1..2..3",
-            "1.5..2",
-            "valid:1..5",
-            "train",
-            "train:",
-            "Train:0..1",
-            "0..99999999999999999999",
-            " 1..2",
-        ] {
-            let error = train_range(text).unwrap_err();
-            assert!(error.starts_with("a range such as"), "{text}: {error}");
-        }
-        for text in ["5..5", "6..5", "..0", "test:7..1"] {
-            let error = train_range(text).unwrap_err();
-            assert!(error.starts_with("the range is empty"), "{text}: {error}");
-        }
-    }
 }

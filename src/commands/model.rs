@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, ensure};
 
 use super::images::{SetOptions, load_again};
-use crate::data::location::Location;
-use crate::data::selection::{Part, Selection};
+use crate::data::Location;
 use crate::data::{CLASSES, Dataset};
+use crate::data::{ImageRange, Part};
 use crate::learn::weights::Weights;
 use crate::report::folders::run_dir::{MODEL, SUMMARY};
 use crate::report::tables::summary;
@@ -80,7 +80,7 @@ impl Model {
     ///
     /// # Errors
     /// When they cannot be read, are not those of the run any more, or the model is for another number of classes.
-    pub fn images(&self, options: &SetOptions, range: Option<&Selection>) -> Result<TestImages> {
+    pub fn images(&self, options: &SetOptions, range: Option<&ImageRange>) -> Result<TestImages> {
         let classes = self.weights.classes();
         let asked = options.classes;
         ensure!(
@@ -90,7 +90,7 @@ impl Model {
         let named = options.dataset.is_some() || options.data_dir.is_some();
         let (location, test) = match &self.run {
             Some(run) if !named => recorded(run)?,
-            _ => (options.find(false)?, Selection::all(Part::Test)),
+            _ => (options.find(false)?, ImageRange::all(Part::Test)),
         };
         let test = range.unwrap_or(&test);
         let images = test.of(&location.read(test.part, classes)?, "--test-range")?;
@@ -104,7 +104,7 @@ impl Model {
 
 /// Where the images of the run in `folder` are, and which of them it was tested on, once they are seen to be the same
 /// as then.
-fn recorded(folder: &Path) -> Result<(Location, Selection)> {
+fn recorded(folder: &Path) -> Result<(Location, ImageRange)> {
     let file = folder.join(SUMMARY);
     let shown = file.display();
     let text = start_of(&file).with_context(|| {

@@ -8,7 +8,7 @@ use clap::Args;
 
 use super::images::{SetOptions, train_range};
 use crate::data::Dataset;
-use crate::data::selection::{Part, Selection};
+use crate::data::{ImageRange, Part};
 use crate::report::figures::contact_sheet::{MOST, contact_sheet};
 use crate::report::folders::file;
 
@@ -23,7 +23,7 @@ pub struct Options {
     /// Show images A to B - 1 of the training file, or with test:A..B of the test file; 1,000 at
     /// most [default: the first 100 of the training file]
     #[arg(long, value_name = "A..B", value_parser = train_range, allow_hyphen_values = true)]
-    range: Option<Selection>,
+    range: Option<ImageRange>,
     /// The picture
     #[arg(long, value_name = "FILE.png", value_parser = png)]
     #[arg(default_value = "contact_sheet.png")]
@@ -60,13 +60,13 @@ pub fn run(options: &Options) -> Result<()> {
         .as_ref()
         .map_or(Part::Train, |range| range.part);
     let file = location.read(part, classes)?;
-    let range = options.range.clone().unwrap_or_else(|| Selection {
+    let range = options.range.unwrap_or(ImageRange {
         part,
         start: 0,
         end: Some(USUAL.min(file.len())),
     });
     let images = range.of(&file, "--range")?;
-    let taken = Selection::taken(part, &images);
+    let taken = ImageRange::taken(part, &images);
     ensure!(
         images.len() <= MOST,
         "--range {taken} is {} images: a contact sheet shows at most {MOST}",

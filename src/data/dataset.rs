@@ -3,11 +3,12 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 
 use super::{PIXELS, SIDE, idx};
 
-/// Labelled images: `len()` times 28x28 grey values 0-255 with a label each. Copies and slices share their memory.
+/// Labelled images: `len()` times 28x28 grey values 0-255 with a label each. Copies and slices
+/// share their memory.
 #[derive(Debug, Clone)]
 pub struct Dataset {
     file: Arc<Arrays>,
@@ -37,27 +38,23 @@ impl Dataset {
             "images are {rows}x{columns}; the network takes {SIDE}x{SIDE}"
         );
         let count = pixels.len() / PIXELS;
-        ensure!(
-            count == labels.len(),
-            "{count} images but {} labels",
-            labels.len()
-        );
-        Ok(Self {
-            file: Arc::new(Arrays { pixels, labels }),
-            range: 0..count,
-        })
+        let labelled = labels.len();
+        ensure!(count == labelled, "{count} images but {labelled} labels");
+        Ok(Self::whole(pixels, labels))
     }
 
-    /// Images whose classes nobody knows, such as people's own pictures: `pixels` are 28x28 grey values each, and
-    /// the labels are all 0 and mean nothing.
+    fn whole(pixels: Vec<u8>, labels: Vec<u8>) -> Self {
+        let range = 0..labels.len();
+        let file = Arc::new(Arrays { pixels, labels });
+        Self { file, range }
+    }
+
+    /// Images whose classes nobody knows, such as people's own pictures: `pixels` are 28x28 grey
+    /// values each, and the labels are all 0 and mean nothing.
     #[must_use]
     pub fn unlabelled(pixels: Vec<u8>) -> Self {
-        let count = pixels.len() / PIXELS;
-        let labels = vec![0; count];
-        Self {
-            file: Arc::new(Arrays { pixels, labels }),
-            range: 0..count,
-        }
+        let labels = vec![0; pixels.len() / PIXELS];
+        Self::whole(pixels, labels)
     }
 
     /// Number of images.
@@ -116,8 +113,9 @@ impl Dataset {
         };
         let (label, largest) = (labels[position], labels.iter().max());
         let enough = largest.map_or(classes, |&label| usize::from(label) + 1);
-        anyhow::bail!(
-            "label {label} at position {position} where labels go from 0 to {}; --classes {enough} takes all that are there",
+        bail!(
+            "label {label} at position {position} where labels go from 0 to {}; --classes {enough} \
+             takes all that are there",
             classes.saturating_sub(1)
         )
     }

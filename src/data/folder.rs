@@ -1,126 +1,145 @@
-//! A folder with the IDX files of an MNIST-like set, raw or gzip, under the names that people have them under.
-//!
-//! It owns file names, compression and the context of errors (which file); what the bytes must be is
-//! [`super::idx`]'s to say.
+//! A folder with the IDX files of an MNIST-like set, raw or gzip, under the names that people have
+//! them under. It owns file names, compression and which file an error is about; what the bytes
+//! must be is [`super::idx`]'s to say.
 
-mod names;
-
-use std::fs::File;
+use std::collections::BTreeMap;
+use std::fs::{self, File};
 use std::io::{BufReader, Cursor, Read};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
 use flate2::read::MultiGzDecoder;
 
-use self::names::{Found, Kind};
-use super::selection::Part;
-use super::{Dataset, idx};
+use super::{Dataset, Part, idx};
 
-const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
+/// Where files may be, seen from the folder that is named: in it, or where torchvision puts them.
+const PLACES: [&str; 5] = ["", "raw", "MNIST/raw", "FashionMNIST/raw", "KMNIST/raw"];
 
-/// A folder in which one data set was found.
-#[derive(Debug)]
-pub struct Folder {
-    path: PathBuf,
-    files: Vec<Found>,
+/// Reads the images and labels of `part`; an error names the file.
+pub(crate) fn read(folder: &Path, part: Part, classes: usize) -> Result<Dataset> {
+    let files = files_of_the_set(folder)?;
+    let images_path = find(&files, part, "images")?;
+    let labels_path = find(&files, part, "labels")?;
+    let images = read_file(images_path, |source| idx::read_images(source))?;
+    let labels = read_file(labels_path, |source| idx::read_labels(source))?;
+    let dataset = Dataset::new(images, labels)
+        .with_context(|| format!("{} and {}", images_path.display(), labels_path.display()))?;
+    let checked = dataset.check_labels(classes);
+    checked.with_context(|| labels_path.display().to_string())?;
+    Ok(dataset)
 }
 
-impl Folder {
-    /// Looks for a data set in `path` and where torchvision puts one below it; nothing is read yet.
-    ///
-    /// # Errors
-    /// When there is none, or more than one.
-    pub fn open(path: &Path) -> Result<Self> {
-        let shown = path.display();
-        ensure!(
-            !path.is_file(),
-            "{shown} is a file; --data-dir takes the folder that holds the IDX files"
-        );
-        ensure!(
-            path.is_dir(),
-            "{shown}: no such folder; --data-dir takes the folder that holds the IDX files"
-        );
-        let mut sets = names::sets(path)?;
-        ensure!(
-            !sets.is_empty(),
-            "{shown}: no IDX files there; looked for {}",
-            names::sought()
-        );
-        ensure!(
-            sets.len() == 1,
-            "{shown} holds more than one data set: {}; have --data-dir name a folder with one of them",
-            sets.into_keys().collect::<Vec<_>>().join(", ")
-        );
-        let files = sets.pop_first().map(|(_, files)| files);
-        Ok(Self {
-            path: path.to_owned(),
-            files: files.unwrap_or_default(),
-        })
-    }
-
-    /// The folder as the user calls it.
-    #[must_use]
-    pub fn name(&self) -> String {
-        self.path.display().to_string()
-    }
-
-    /// Reads the images and labels of `part`.
-    ///
-    /// # Errors
-    /// When a file is missing or is not what its name says, or a label is not below `classes`; the message names the file.
-    pub fn read(&self, part: Part, classes: usize) -> Result<Dataset> {
-        let images_path = self.file(part, Kind::Images)?;
-        let labels_path = self.file(part, Kind::Labels)?;
-        let images = read(images_path, |source| idx::read_images(source))?;
-        let labels = read(labels_path, |source| idx::read_labels(source))?;
-        let dataset = Dataset::new(images, labels)
-            .with_context(|| format!("{} and {}", images_path.display(), labels_path.display()))?;
-        let checked = dataset.check_labels(classes);
-        checked.with_context(|| labels_path.display().to_string())?;
-        Ok(dataset)
-    }
-
-    /// The one file of this part and kind; where a raw file and its gzip are there, as torchvision leaves them, the raw one.
-    fn file(&self, part: Part, kind: Kind) -> Result<&Path> {
-        let candidates = self.files.iter();
-        let candidates = candidates.filter(|found| (found.part, found.kind) == (part, kind));
-        let candidates: Vec<&Path> = candidates.map(|found| found.path.as_path()).collect();
-        let is_packed_twin = |path: &Path| {
-            path.extension().is_some_and(|extension| extension == "gz")
-                && candidates.contains(&path.with_extension("").as_path())
-        };
-        let mut distinct = candidates.iter().filter(|path| !is_packed_twin(path));
-        match (distinct.next(), distinct.next()) {
-            (Some(path), None) => Ok(path),
-            (Some(one), Some(other)) => bail!(
-                "{} and {} are both there: keep one of them",
-                one.display(),
-                other.display()
-            ),
-            (None, _) => bail!(
-                "{}: none of {} is there",
-                self.place().display(),
-                names::of(part, kind).join(", ")
-            ),
+/// The files in and below `folder` that by their names are a set's. Sets differ by their place and
+/// by what the names begin with, such as `MNIST/raw/` or `./emnist-letters-`; there must be one.
+fn files_of_the_set(folder: &Path) -> Result<Vec<PathBuf>> {
+    let shown = folder.display();
+    let hint = "--data-dir takes the folder that holds the IDX files";
+    ensure!(!folder.is_file(), "{shown} is a file; {hint}");
+    ensure!(folder.is_dir(), "{shown}: no such folder; {hint}");
+    let mut sets: BTreeMap<String, Vec<PathBuf>> = BTreeMap::new();
+    for place in PLACES {
+        let inner = folder.join(place);
+        let context = || format!("cannot read the folder {}", inner.display());
+        if !inner.is_dir() {
+            continue;
+        }
+        for entry in fs::read_dir(&inner).with_context(context)? {
+            let path = entry.with_context(context)?.path();
+            if let Some((set, _, _)) = parse(&path)
+                && path.is_file()
+            {
+                let place = if place.is_empty() { "." } else { place };
+                sets.entry(format!("{place}/{set}")).or_default().push(path);
+            }
         }
     }
+    let sought: Vec<String> = roles()
+        .map(|(part, kind)| names(part, kind).remove(0))
+        .collect();
+    ensure!(
+        !sets.is_empty(),
+        "{shown}: no IDX files there; looked for {} (.idx for -idx and .gz at the end will do), \
+         there and in {}",
+        sought.join(", "),
+        PLACES[1..].join(", ")
+    );
+    ensure!(
+        sets.len() == 1,
+        "{shown} holds more than one data set: {}; have --data-dir name a folder with one of them",
+        sets.into_keys().collect::<Vec<_>>().join(", ")
+    );
+    let mut files: Vec<PathBuf> = sets.into_values().flatten().collect();
+    // The order in which a folder lists its files is no order to rely on.
+    files.sort();
+    Ok(files)
+}
 
-    /// Where the set's files are.
-    fn place(&self) -> &Path {
-        let first = self.files.first();
-        first
-            .and_then(|found| found.path.parent())
-            .unwrap_or(&self.path)
+/// The one file of this part and kind; where a raw file and its gzip are there, as torchvision
+/// leaves them, the raw one.
+fn find<'a>(files: &'a [PathBuf], part: Part, kind: &str) -> Result<&'a Path> {
+    let is_gz = |path: &Path| path.extension().is_some_and(|extension| extension == "gz");
+    let wanted = files.iter().filter(|path| {
+        let is_packed_twin = is_gz(path) && files.contains(&path.with_extension(""));
+        parse(path).is_some_and(|(_, its, of)| (its, of) == (part, kind)) && !is_packed_twin
+    });
+    let with_gz = |name: &String| format!("{name}, {name}.gz");
+    match wanted.collect::<Vec<_>>()[..] {
+        [path] => Ok(path),
+        [one, other, ..] => bail!(
+            "{} and {} are both there: keep one of them",
+            one.display(),
+            other.display()
+        ),
+        [] => bail!(
+            "{}: none of {} is there",
+            files[0].parent().unwrap_or(Path::new("")).display(),
+            names(part, kind)
+                .iter()
+                .map(with_gz)
+                .collect::<Vec<_>>()
+                .join(", ")
+        ),
     }
+}
+
+/// The names, without `.gz`, under which a file may be there, the official one first. EMNIST's
+/// test files have `test` for `t10k`, and some unpackers write a dot before `idx`.
+fn names(part: Part, kind: &str) -> Vec<String> {
+    let words: &[&str] = match part {
+        Part::Train => &["train"],
+        Part::Test => &["t10k", "test"],
+    };
+    let dims = if kind == "images" { 3 } else { 1 };
+    let both = |word| ["-", "."].map(|dot| format!("{word}-{kind}{dot}idx{dims}-ubyte"));
+    words.iter().flat_map(both).collect()
+}
+
+fn roles() -> impl Iterator<Item = (Part, &'static str)> {
+    let parts = Part::ALL.into_iter();
+    parts.flat_map(|part| ["images", "labels"].map(|kind| (part, kind)))
+}
+
+/// What comes before the known part of a file's name (nothing, or a set's name and a hyphen), and
+/// what the name says.
+fn parse(path: &Path) -> Option<(&str, Part, &'static str)> {
+    let name = path.file_name()?.to_str()?;
+    let raw = name.strip_suffix(".gz").unwrap_or(name);
+    roles().find_map(|(part, kind)| {
+        let known = names(part, kind);
+        let set = known
+            .iter()
+            .find_map(|known| raw.strip_suffix(known.as_str()))?;
+        (set.is_empty() || set.ends_with('-')).then_some((set, part, kind))
+    })
 }
 
 /// Opens `path`, looks through gzip, and hands the bytes to `parse`; errors name the file.
-fn read<T>(path: &Path, parse: impl FnOnce(&mut dyn Read) -> Result<T>) -> Result<T> {
+fn read_file<T>(path: &Path, parse: impl FnOnce(&mut dyn Read) -> Result<T>) -> Result<T> {
     let work = || {
         let mut file = BufReader::new(File::open(path)?);
         let mut start = Vec::new();
         (&mut file).take(2).read_to_end(&mut start)?;
-        let gzipped = start == GZIP_MAGIC;
+        let gzipped = start == [0x1f, 0x8b];
         if path.extension().is_some_and(|extension| extension == "gz") {
             ensure!(!start.is_empty(), "the file is empty");
             ensure!(
@@ -141,26 +160,19 @@ fn read<T>(path: &Path, parse: impl FnOnce(&mut dyn Read) -> Result<T>) -> Resul
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::fs;
     use tempfile::tempdir;
 
-    /// A folder with empty files of these names.
-    fn folder(names: &[&str]) -> tempfile::TempDir {
+    /// The file taken for the training images of a folder with empty files of these names, seen
+    /// from that folder, or the error.
+    fn images(names: &[&str]) -> Result<String, String> {
         let folder = tempdir().unwrap();
         for name in names {
             let path = folder.path().join(name);
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             fs::write(path, "").unwrap();
         }
-        folder
-    }
-
-    /// The file taken for the training images, below the folder, or the error.
-    fn images(names: &[&str]) -> Result<String, String> {
-        let folder = folder(names);
-        let opened = Folder::open(folder.path()).map_err(|error| error.to_string())?;
-        let file = opened.file(Part::Train, Kind::Images);
-        let file = file.map_err(|error| error.to_string())?;
+        let files = files_of_the_set(folder.path()).map_err(|error| error.to_string())?;
+        let file = find(&files, Part::Train, "images").map_err(|error| error.to_string())?;
         let below = file.strip_prefix(folder.path()).unwrap();
         Ok(below.to_str().unwrap().to_owned())
     }
@@ -182,57 +194,61 @@ mod tests {
     }
 
     #[test]
-    fn a_raw_file_goes_before_its_own_gzip() {
-        let raw = "MNIST/raw/train-images-idx3-ubyte";
-        assert_eq!(images(&[&format!("{raw}.gz"), raw]), Ok(raw.to_owned()));
+    fn names_say_set_part_and_kind_or_nothing() {
+        let test = "emnist-letters-test-labels-idx1-ubyte.gz";
+        let parsed = parse(Path::new(test));
+        assert_eq!(parsed, Some(("emnist-letters-", Part::Test, "labels")));
+        for other in [
+            "train-images-idx1-ubyte",
+            "mytrain-images-idx3-ubyte",
+            "train-images-idx3-ubyte.zip",
+            ".train-images-idx3-ubyte.gz.partial",
+            "mnist-10k-images-idx3-ubyte.gz",
+        ] {
+            assert_eq!(parse(Path::new(other)), None, "{other}");
+        }
     }
 
     #[test]
-    fn two_files_for_one_purpose_are_listed() {
-        let error = images(&["train-images-idx3-ubyte", "train-images.idx3-ubyte.gz"]).unwrap_err();
-        for part in [
-            "train-images-idx3-ubyte and ",
-            "idx3-ubyte.gz are both there",
-        ] {
-            assert!(error.contains(part), "{error}");
-        }
+    fn a_raw_file_goes_before_its_own_gzip_and_no_other() {
+        let raw = "MNIST/raw/train-images-idx3-ubyte";
+        assert_eq!(images(&[&format!("{raw}.gz"), raw]), Ok(raw.to_owned()));
+        let other = "MNIST/raw/train-images.idx3-ubyte.gz";
+        let error = images(&[raw, other]).unwrap_err();
+        assert!(
+            error.contains(&format!("{raw} and ")) && error.contains("are both there"),
+            "{error}"
+        );
     }
 
     #[test]
     fn two_sets_are_listed() {
         let name = "train-images-idx3-ubyte";
-        for (one, other) in [
-            (format!("MNIST/raw/{name}"), format!("KMNIST/raw/{name}")),
-            (name.to_owned(), format!("raw/{name}")),
-            (
-                format!("emnist-letters-{name}"),
-                format!("emnist-digits-{name}"),
-            ),
+        for [one, other] in [
+            ["MNIST/raw/", "KMNIST/raw/"],
+            ["", "raw/"],
+            ["emnist-letters-", "emnist-digits-"],
         ] {
-            let error = images(&[&one, &other]).unwrap_err();
+            let error = images(&[&format!("{one}{name}"), &format!("{other}{name}")]).unwrap_err();
             assert!(error.contains("more than one data set"), "{error}");
-            for path in [one, other] {
-                assert!(error.contains(path.trim_end_matches(name)), "{error}");
-            }
+            assert!(error.contains(one) && error.contains(other), "{error}");
         }
     }
 
     #[test]
     fn what_was_looked_for_is_said() {
         let error = images(&["images.png"]).unwrap_err();
-        for part in [
+        let parts = [
             "train-images-idx3-ubyte",
             "t10k-labels-idx1-ubyte",
             "MNIST/raw",
-        ] {
-            assert!(error.contains(part), "{error}");
-        }
+        ];
+        assert!(parts.iter().all(|part| error.contains(part)), "{error}");
         let error = images(&["t10k-images-idx3-ubyte"]).unwrap_err();
-        for part in [
+        let parts = [
             "none of train-images-idx3-ubyte",
             "train-images.idx3-ubyte.gz",
-        ] {
-            assert!(error.contains(part), "{error}");
-        }
+        ];
+        assert!(parts.iter().all(|part| error.contains(part)), "{error}");
     }
 }

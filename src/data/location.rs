@@ -1,20 +1,19 @@
-//! Where a data set is, so exactly that a later command finds the same one.
+//! Where a data set is, so exactly that a later command finds the same one, and how it is read.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+use std::sync::LazyLock;
 
-use anyhow::Result;
+use anyhow::{Context, Result, ensure};
+use flate2::read::GzDecoder;
 use serde::{Deserialize, Serialize};
 
-use super::catalog::Published;
-use super::folder::Folder;
-use super::selection::Part;
-use super::{Dataset, embedded, fetch};
+use super::{Dataset, PIXELS, Part, Published, folder, idx};
 
 /// Where a data set is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Location {
-    /// In the program.
+    /// In the program: the first 10,000 images of MNIST's training file, which are the article's.
     Embedded,
     /// The files of a published set, which are fetched where they are missing.
     Published {
@@ -28,31 +27,25 @@ pub enum Location {
 }
 
 impl Location {
-    /// The sets that have names of their own, each with what it is.
-    #[must_use]
-    pub fn named() -> [(&'static str, &'static str, Self); 4] {
-        let published = |set: Published| {
-            let location = Self::Published { set, folder: None };
-            (set.name(), set.about(), location)
-        };
+    /// The sets that have names, each with what it is.
+    pub(crate) fn named() -> [(&'static str, &'static str, Self); 4] {
         let about = "The first 10,000 images of MNIST's training file, part of the program";
-        [
-            (embedded::NAME, about, Self::Embedded),
-            published(Published::Mnist),
-            published(Published::FashionMnist),
-            published(Published::Kmnist),
-        ]
+        let [mnist, fashion, kmnist] = Published::ALL.map(|set| {
+            let location = Self::Published { set, folder: None };
+            (set.facts().name, set.facts().about, location)
+        });
+        [(EMBEDDED, about, Self::Embedded), mnist, fashion, kmnist]
     }
 
-    /// What a run that kept only a name, as early ones did, was trained on: a set of that name, else that folder.
+    /// What a run that kept only a name, as early ones did, was trained on: a set of that name,
+    /// else that folder.
     #[must_use]
     pub fn from_name(name: &str) -> Self {
-        let mut named = Self::named().into_iter();
-        let known = named.find(|(known, _, _)| *known == name);
+        let known = Self::named().into_iter().find(|(known, ..)| *known == name);
         known.map_or_else(|| Self::Folder(name.into()), |(_, _, set)| set)
     }
 
-    /// The same set with its files in `path`, which is any set's folder if this one is not a published set.
+    /// The same set with its files in `path`; any set's folder if this is not a published one.
     #[must_use]
     pub fn moved(self, path: PathBuf) -> Self {
         match self {
@@ -64,40 +57,39 @@ impl Location {
         }
     }
 
-    /// The same for a run to keep: seen from any folder, and as text, which most paths are and JSON needs.
+    /// The same for a run to keep: seen from any folder, and as text, which most paths are and JSON
+    /// needs.
     #[must_use]
     pub fn absolute(&self) -> Self {
-        let absolute = |path: &Path| {
-            let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-            PathBuf::from(path.to_string_lossy().into_owned())
+        let path = match self {
+            Self::Published {
+                folder: Some(path), ..
+            }
+            | Self::Folder(path) => path,
+            Self::Embedded | Self::Published { .. } => return self.clone(),
         };
-        match self {
-            Self::Embedded => Self::Embedded,
-            Self::Published { set, folder } => Self::Published {
-                set: *set,
-                folder: folder.as_deref().map(absolute),
-            },
-            Self::Folder(path) => Self::Folder(absolute(path)),
-        }
+        let path = std::path::absolute(path).unwrap_or_else(|_| path.clone());
+        self.clone()
+            .moved(path.to_string_lossy().into_owned().into())
     }
 
     /// What people call the set: its name or its folder.
     #[must_use]
     pub fn name(&self) -> String {
         match self {
-            Self::Embedded => embedded::NAME.to_owned(),
-            Self::Published { set, .. } => set.name().to_owned(),
+            Self::Embedded => EMBEDDED.to_owned(),
+            Self::Published { set, .. } => set.facts().name.to_owned(),
             Self::Folder(path) => path.display().to_string(),
         }
     }
 
-    /// The names of so many classes, in the order of labels: those of a published set, else their numbers, which are the
-    /// digits' names too.
+    /// The names of so many classes, in the order of labels: those of a published set, else their
+    /// numbers, which are the digits' names too.
     #[must_use]
     pub fn class_names(&self, classes: usize) -> Vec<String> {
         let known: &[&str] = match self {
+            Self::Published { set, .. } => &set.facts().classes,
             Self::Embedded | Self::Folder(_) => &[],
-            Self::Published { set, .. } => &set.class_names(),
         };
         let name = |class: usize| {
             known
@@ -113,12 +105,91 @@ impl Location {
     /// When the file is missing or not what its name says; the message names it.
     pub fn read(&self, part: Part, classes: usize) -> Result<Dataset> {
         match self {
-            Self::Embedded => embedded::read(part, classes),
+            Self::Embedded => read_embedded(part, classes),
             Self::Published { set, folder } => {
-                let path = fetch::folder_of(*set, folder.as_deref())?;
-                Folder::open(&path)?.read(part, classes)
+                folder::read(&set.folder(folder.as_deref())?, part, classes)
             }
-            Self::Folder(path) => Folder::open(path)?.read(part, classes),
+            Self::Folder(path) => folder::read(path, part, classes),
         }
+    }
+}
+
+/// The name of the set in the program.
+const EMBEDDED: &str = "mnist-10k";
+/// Images 0..5000 are this set's training file, 5000..10000 its test file.
+const TRAIN: usize = 5_000;
+// Provenance, licence (CC BY-SA 3.0) and digests stand in `data/README.md`.
+const IMAGES: &[u8] = include_bytes!("../../data/mnist-10k-images-idx3-ubyte.gz");
+const LABELS: &[u8] = include_bytes!("../../data/mnist-10k-labels-idx1-ubyte.gz");
+
+/// Both halves, decompressed once.
+static HALVES: LazyLock<Result<[Dataset; 2]>> = LazyLock::new(|| {
+    let mut images = idx::read_images(GzDecoder::new(IMAGES))?;
+    let mut labels = idx::read_labels(GzDecoder::new(LABELS))?;
+    ensure!(labels.len() == 2 * TRAIN && images.pixels.len() == 2 * TRAIN * PIXELS);
+    let test_labels = labels.split_off(TRAIN);
+    let pixels = images.pixels.split_off(TRAIN * PIXELS);
+    let test_images = idx::Images { pixels, ..images };
+    let test = Dataset::new(test_images, test_labels)?;
+    Ok([Dataset::new(images, labels)?, test])
+});
+
+fn read_embedded(part: Part, classes: usize) -> Result<Dataset> {
+    let halves = HALVES.as_ref().ok();
+    let [train, test] = halves.context("the embedded images are damaged")?;
+    let half = match part {
+        Part::Train => train,
+        Part::Test => test,
+    };
+    half.check_labels(classes).context(EMBEDDED)?;
+    Ok(half.clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::mnist_10k;
+
+    #[test]
+    fn the_test_images_are_the_articles_and_the_digest_is_the_one_in_data_readme() {
+        let split = mnist_10k().unwrap();
+        let mut counts = [0; 10];
+        for &label in split.test.labels() {
+            counts[usize::from(label)] += 1;
+        }
+        // The row sums of the article's confusion matrix.
+        assert_eq!(counts, [522, 564, 503, 539, 445, 429, 513, 520, 482, 483]);
+        assert_eq!(split.train.len(), 5_000);
+        let readme = include_str!("../../data/README.md");
+        assert!(readme.contains(&split.sha256()), "{}", split.sha256());
+    }
+
+    #[test]
+    fn a_location_is_kept_and_read_again_as_it_was_from_any_folder() {
+        for (_, _, location) in Location::named() {
+            assert_eq!(location.absolute(), location);
+            assert_eq!(Location::from_name(&location.name()), location);
+        }
+        let here = std::env::current_dir().unwrap();
+        for (location, path) in [
+            (Location::Folder("mnist".into()), "mnist"),
+            (Location::from_name("kmnist").moved("a/b".into()), "a/b"),
+        ] {
+            let json = serde_json::to_string(&location.absolute()).unwrap();
+            let kept: Location = serde_json::from_str(&json).unwrap();
+            assert_eq!(kept, location.moved(here.join(path)));
+        }
+        let early = Location::from_name("my/images");
+        assert_eq!(early, Location::Folder("my/images".into()));
+    }
+
+    #[test]
+    fn too_few_classes_are_no_damage() {
+        let error = Location::Embedded.read(Part::Train, 7).unwrap_err();
+        let text = format!("{error:#}");
+        assert!(
+            text.starts_with("mnist-10k: label ") && text.contains("--classes 10"),
+            "{text}"
+        );
     }
 }

@@ -1,24 +1,24 @@
-//! From bytes to checked images: the IDX reader, the embedded set, published sets, folders of files, what of them to train
-//! and test on.
+//! From bytes to checked images: the IDX reader, folders of files, published sets, what of them to
+//! train and test on, people's own pictures.
 //!
-//! It owns what a data set is (pixels as `u8`, 28x28, a label below the number of classes for each) and refuses
-//! everything else with an error that names the file. It knows nothing of tensors or of training.
-
-pub mod catalog;
-pub mod embedded;
-pub mod fetch;
-pub mod folder;
-pub mod idx;
-pub mod location;
-pub mod picture;
-pub mod selection;
+//! It owns what a data set is (pixels as `u8`, 28x28, a label below the number of classes for each)
+//! and refuses everything else with an error that names the file. It knows nothing of tensors or of
+//! training.
 
 mod dataset;
+pub(crate) mod download;
+mod folder;
+pub(crate) mod idx;
+mod location;
+pub(crate) mod picture;
+mod published;
+mod range;
 mod split;
 
-use std::fmt::Write;
-
 pub use dataset::Dataset;
+pub use location::Location;
+pub use published::Published;
+pub use range::{ImageRange, Part};
 pub use split::{Split, mnist_10k};
 
 /// Height and width of every image, in pixels.
@@ -32,11 +32,11 @@ pub const MOST_CLASSES: usize = 256;
 
 /// A digest in hex.
 pub(crate) fn hex(digest: impl AsRef<[u8]>) -> String {
-    let digest = digest.as_ref();
-    let mut text = String::with_capacity(2 * digest.len());
-    for byte in digest {
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{byte:02x}");
-    }
-    text
+    let digits = digest
+        .as_ref()
+        .iter()
+        .flat_map(|byte| [byte >> 4, byte & 15]);
+    digits
+        .filter_map(|digit| char::from_digit(digit.into(), 16))
+        .collect()
 }

@@ -3,17 +3,16 @@
 use anyhow::{Result, ensure};
 use sha2::{Digest, Sha256};
 
-use super::location::Location;
-use super::selection::{Part, Selection};
-use super::{CLASSES, Dataset, hex};
+use super::{CLASSES, Dataset, ImageRange, Location, Part, hex};
 
-/// The article's split of the images that are part of the program: 5,000 to train on and the 5,000 after them to test on.
+/// The article's split of the images that are part of the program: 5,000 to train on and the 5,000
+/// after them to test on.
 ///
 /// # Errors
 /// Only when the program itself is damaged.
 pub fn mnist_10k() -> Result<Split> {
-    let [train, test] = Part::ALL.map(Selection::all);
-    Split::read(&Location::Embedded, CLASSES, &train, &test)
+    let [train, test] = Part::ALL.map(ImageRange::all);
+    Split::read(&Location::Embedded, CLASSES, train, test)
 }
 
 /// What is trained on and what is tested on.
@@ -30,29 +29,31 @@ pub struct Split {
 }
 
 impl Split {
-    /// Takes `train` and `test` out of the set at `location`, which has images of so many `classes`. A file that neither names is not read.
+    /// Takes `train` and `test` out of the set at `location`, which has so many `classes`. A file
+    /// that neither names is not read.
     ///
     /// # Errors
     /// When a file cannot be read, has fewer images than asked for, or an image is in both.
     pub fn read(
         location: &Location,
         classes: usize,
-        train: &Selection,
-        test: &Selection,
+        train: ImageRange,
+        test: ImageRange,
     ) -> Result<Self> {
         let file = location.read(train.part, classes)?;
-        let train_images = train.of(&file, TRAIN_RANGE)?;
+        let train_images = train.of(&file, "--train-range")?;
         let test_images = if train.part == test.part {
-            let images = test.of(&file, TEST_RANGE)?;
+            let images = test.of(&file, "--test-range")?;
+            let (one, other) = (train_images.range(), images.range());
             ensure!(
-                !overlap(&train_images, &images),
-                "{TEST_RANGE} {test} has images in common with the training images, {}: choose others with {TRAIN_RANGE} or \
-                 {TEST_RANGE}",
-                Selection::taken(train.part, &train_images)
+                one.start >= other.end || other.start >= one.end,
+                "--test-range {test} has images in common with the training images, {}: choose \
+                 others with --train-range or --test-range",
+                ImageRange::taken(train.part, &train_images)
             );
             images
         } else {
-            test.of(&location.read(test.part, classes)?, TEST_RANGE)?
+            test.of(&location.read(test.part, classes)?, "--test-range")?
         };
         Ok(Self {
             name: location.name(),
@@ -76,7 +77,7 @@ impl Split {
         })
     }
 
-    /// SHA-256, in hex, of training pixels, training labels, test pixels and test labels, in that order.
+    /// SHA-256, in hex, of training pixels, training labels, test pixels and test labels.
     #[must_use]
     pub fn sha256(&self) -> String {
         let mut hasher = Sha256::new();
@@ -88,33 +89,18 @@ impl Split {
     }
 }
 
-const TRAIN_RANGE: &str = "--train-range";
-const TEST_RANGE: &str = "--test-range";
-
-/// Whether two parts of one file have an image in common.
-fn overlap(one: &Dataset, other: &Dataset) -> bool {
-    let (one, other) = (one.range(), other.range());
-    one.start < other.end && other.start < one.end
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::selection::Part;
 
-    fn selection(part: Part, start: usize, end: usize) -> Selection {
-        Selection {
-            part,
-            start,
-            end: Some(end),
-        }
+    fn read(train: &str, test: &str) -> Result<Split> {
+        let range = |text| ImageRange::parse(text, Part::Train).unwrap();
+        Split::read(&Location::Embedded, 10, range(train), range(test))
     }
 
     #[test]
     fn either_set_can_come_from_either_file() {
-        let train = selection(Part::Test, 10, 30);
-        let test = selection(Part::Train, 4_990, 5_000);
-        let split = Split::read(&Location::Embedded, 10, &train, &test).unwrap();
+        let split = read("test:10..30", "train:4990..5000").unwrap();
         let whole = mnist_10k().unwrap();
         assert_eq!(split.train.labels(), &whole.test.labels()[10..30]);
         assert_eq!(split.test.labels(), &whole.train.labels()[4_990..]);
@@ -127,20 +113,21 @@ mod tests {
 
     #[test]
     fn no_image_is_in_both() {
-        let train = selection(Part::Train, 100, 200);
-        let read = |start, end| {
-            let test = selection(Part::Train, start, end);
-            Split::read(&Location::Embedded, 10, &train, &test)
-        };
-        for (start, end) in [(0, 101), (199, 300), (120, 130), (0, 5_000)] {
-            let error = read(start, end).unwrap_err().to_string();
-            let expected = format!(
-                "--test-range train:{start}..{end} has images in common with the training images, train:100..200"
+        for test in [
+            "train:0..101",
+            "train:199..300",
+            "train:120..130",
+            "train:0..5000",
+        ] {
+            let error = read("100..200", test).unwrap_err().to_string();
+            let common = "has images in common with the training images, train:100..200";
+            assert!(
+                error.starts_with(&format!("--test-range {test} {common}")),
+                "{error}"
             );
-            assert!(error.starts_with(&expected), "{error}");
         }
-        for (start, end) in [(0, 100), (200, 5_000)] {
-            assert_eq!(read(start, end).unwrap().test.len(), end - start);
+        for test in ["0..100", "200..5000"] {
+            read("100..200", test).unwrap();
         }
     }
 

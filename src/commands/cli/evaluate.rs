@@ -7,7 +7,7 @@ use clap::Args;
 use super::groups::Machine;
 use crate::commands::evaluate::Options;
 use crate::commands::images::{SetOptions, test_range};
-use crate::data::selection::Selection;
+use crate::data::ImageRange;
 
 /// All of them.
 #[derive(Debug, Args)]
@@ -21,7 +21,7 @@ pub struct Arguments {
     /// Score images A to B - 1 of the test file, or with train:A..B of the training file [default: all of the test
     /// file, or those of the model's run]
     #[arg(long, value_name = "A..B", value_parser = test_range, allow_hyphen_values = true, help_heading = "Data")]
-    test_range: Option<Selection>,
+    test_range: Option<ImageRange>,
     #[command(flatten, next_help_heading = "Machine")]
     machine: Machine,
     /// Folder for classes.csv, confusion.csv, confusion.png, mistakes.png and predictions.csv (every logit)

@@ -4,8 +4,8 @@ use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
 use super::milestones;
-use crate::data::location::Location;
-use crate::data::selection::Selection;
+use crate::data::ImageRange;
+use crate::data::Location;
 use crate::learn::record::StepRecord;
 
 /// Everything needed to run it again and to compare the result.
@@ -44,11 +44,11 @@ pub struct Data {
     /// The names of the classes, in the order of labels.
     pub classes: Vec<String>,
     /// Which images were trained on, such as `train:0..5000`.
-    pub train_range: Selection,
+    pub train_range: ImageRange,
     /// Number of training images.
     pub train_images: usize,
     /// Which images were scored, such as `test:0..5000`.
-    pub test_range: Selection,
+    pub test_range: ImageRange,
     /// Number of test images.
     pub test_images: usize,
     /// SHA-256 of training pixels, training labels, test pixels and test labels.

@@ -1,5 +1,5 @@
 use super::*;
-use crate::data::location::Location;
+use crate::data::Location;
 use crate::learn::config::Config;
 use crate::learn::device::Choice;
 use crate::learn::weights::Init;

@@ -1,0 +1,507 @@
+//! Fetching from servers on loopback, well-behaved or not: in the end there are right files, or one
+//! clear line.
+
+use std::env;
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::net::TcpListener;
+use std::process::{Child, Command, Stdio};
+use std::sync::LazyLock;
+use std::time::Instant;
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use tempfile::tempdir;
+
+use super::*;
+
+#[path = "../../../tests/common/server.rs"]
+mod server;
+
+use server::{Server, answer, head};
+
+/// Bytes of content; about as many compressed, because it looks random.
+const SIZE: usize = 200_000;
+
+/// The content of the file `name`.
+fn content(name: &str) -> Vec<u8> {
+    let mut state = u32::from(name.as_bytes()[0]);
+    let next = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        state.to_be_bytes()[0]
+    };
+    std::iter::repeat_with(next).take(SIZE).collect()
+}
+
+fn gzip(bytes: &[u8], level: Compression) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), level);
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
+/// The `.gz` file that stands behind an address.
+fn served(path: &str) -> Vec<u8> {
+    let name = path.rsplit('/').next().unwrap();
+    gzip(
+        &content(name.strip_suffix(".gz").unwrap()),
+        Compression::fast(),
+    )
+}
+
+/// Two files: one known by the digest of its content, one by that of its `.gz`.
+static FILES: LazyLock<[PublishedFile; 2]> = LazyLock::new(|| {
+    let sha256 = hex(Sha256::digest(content("pictures"))).leak();
+    let md5 = hex(Md5::digest(served("labels.gz"))).leak();
+    let size = SIZE as u64;
+    [
+        ("pictures", Digest::ContentSha256(sha256)),
+        ("labels", Digest::FileMd5(md5)),
+    ]
+    .map(|(name, digest)| PublishedFile { name, size, digest })
+});
+
+/// A server as it should be.
+fn good() -> Server {
+    Server::start(|path, stream| answer(stream, "200 OK", &served(path)))
+}
+
+/// A fetch into `folder`: what came of it, and what was reported.
+fn fetch_files(
+    servers: &[&Server],
+    folder: &Path,
+    files: &[PublishedFile],
+    replace: bool,
+) -> (Result<usize, String>, String) {
+    let mirrors: Vec<String> = servers.iter().map(|server| server.mirror()).collect();
+    let mut events = String::new();
+    let request = Request {
+        files,
+        mirrors: &mirrors,
+        folder,
+        replace,
+    };
+    let outcome = fetch(&request, &mut |event| {
+        let _ = match event {
+            Event::Waiting(_) => writeln!(events, "waiting"),
+            Event::Next { url, reason, again } => {
+                writeln!(events, "next: {url}: {reason}: {again}")
+            }
+            _ => Ok(()),
+        };
+    });
+    (outcome.map_err(|error| format!("{error:#}")), events)
+}
+
+/// Both files, into a folder of the program's own.
+fn fetch_both(servers: &[&Server], folder: &Path) -> Result<usize, String> {
+    fetch_files(servers, folder, &*FILES, true).0
+}
+
+/// The names of everything in `folder`, in order.
+fn names(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).unwrap();
+    let name = |entry: io::Result<fs::DirEntry>| entry.unwrap().file_name().into_string().unwrap();
+    let mut names: Vec<String> = entries.map(name).collect();
+    names.sort();
+    names
+}
+
+/// These files are there and right, and nothing else but the lock.
+fn assert_holds(folder: &Path, files: &[&str]) {
+    assert_eq!(names(folder), [&[LOCK], files].concat());
+    for name in files {
+        assert!(
+            fs::read(folder.join(name)).unwrap() == served(name),
+            "{name}"
+        );
+    }
+}
+
+const BOTH: [&str; 2] = ["labels.gz", "pictures.gz"];
+
+/// Alone, `bad` gives one line with `part` in it and no file; before a good mirror it does no harm.
+fn check_bad(bad: &Server, part: &str) {
+    let folder = tempdir().unwrap();
+    let (outcome, _) = fetch_files(&[bad], folder.path(), &FILES[..1], true);
+    let error = outcome.unwrap_err();
+    assert!(error.contains(part), "{part}: {error}");
+    let start = format!("cannot fetch pictures.gz: {}: ", bad.mirror());
+    assert!(
+        error.starts_with(&start) && error.lines().count() == 1,
+        "{error}"
+    );
+    assert_holds(folder.path(), &[]);
+    let (outcome, events) = fetch_files(&[bad, &good()], folder.path(), &FILES[..1], true);
+    assert_eq!(outcome, Ok(1), "{part}");
+    assert!(
+        events.starts_with("next: ") && events.contains(part),
+        "{events}"
+    );
+    assert_holds(folder.path(), &["pictures.gz"]);
+}
+
+fn says(body: &[u8]) -> Server {
+    Server::saying("200 OK", body)
+}
+
+#[test]
+fn error_statuses_and_what_is_not_gzip() {
+    check_bad(
+        &Server::saying("404 Not Found", b"<html>"),
+        "HTTP 404 Not Found",
+    );
+    check_bad(
+        &Server::saying("500 Internal Server Error", b""),
+        "HTTP 500",
+    );
+    check_bad(&Server::saying("204 No Content", b""), "HTTP 204");
+    check_bad(
+        &says(b"\n<!DOCTYPE html><title>Our hotel</title>"),
+        "a web page and not a gzip file",
+    );
+    check_bad(&says(b"sorry"), "not a gzip file: it starts with sorry");
+    check_bad(&says(b""), "it is empty");
+    // Decompressed on the way, as some servers do.
+    check_bad(&says(&[0, 0, 8, 3]), r"starts with \x00\x00\x08\x03");
+}
+
+#[test]
+fn wrong_content() {
+    let fast = |bytes: &[u8]| gzip(bytes, Compression::fast());
+    let right = content("pictures");
+    check_bad(&says(&fast(&content("other"))), "the content's SHA-256 is");
+    let short = fast(&right[..SIZE - 1]);
+    check_bad(
+        &says(&short),
+        "the content has 199999 bytes; 200000 are expected",
+    );
+    let mut broken = fast(&right);
+    broken[1_000] ^= 0xff;
+    check_bad(&says(&broken), "broken after");
+    check_bad(&says(&fast(&right)[..SIZE / 2]), "broken after");
+    // Bombs are unpacked, and taken in, no further than what is expected.
+    check_bad(
+        &says(&fast(&vec![0; 30 << 20])),
+        "the content has more than the 200000 bytes",
+    );
+    let rubbish = [served("pictures.gz"), vec![0; 100]].concat();
+    check_bad(&says(&rubbish), "broken after 200000 bytes");
+    let endless = Server::start(|_, stream| {
+        head(stream, "200 OK", "")?;
+        loop {
+            stream.write_all(&gzip(b"", Compression::fast()))?;
+        }
+    });
+    check_bad(&endless, "more than 201224 bytes");
+}
+
+#[test]
+fn connections_that_break_off_stay_silent_drip_or_speak_no_http() {
+    check_bad(&Server::start(|_, _| Ok(())), "closed before the end");
+    let half = |path: &str, stream: &mut std::net::TcpStream| {
+        let file = served(path);
+        head(
+            stream,
+            "200 OK",
+            &format!("Content-Length: {}\r\n", file.len()),
+        )?;
+        stream.write_all(&file[..SIZE / 2])
+    };
+    check_bad(&Server::start(half), "closed before the end");
+    let silent = Server::start(move |path, stream| {
+        half(path, stream)?;
+        thread::sleep(WHOLE);
+        Ok(())
+    });
+    check_bad(&silent, "no answer for 1 s");
+    let drip = Server::start(move |path, stream| {
+        half(path, stream)?;
+        loop {
+            stream.write_all(&[0])?;
+            thread::sleep(Duration::from_millis(50));
+        }
+    });
+    check_bad(&drip, "too slow");
+    check_bad(
+        &Server::start(|_, stream| stream.write_all(b"220 ftp ready\r\n\r\n")),
+        "HTTP version",
+    );
+    let nobody = TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut server = good();
+    server.address = nobody.local_addr().unwrap();
+    drop(nobody);
+    check_bad(&server, "refused");
+}
+
+#[test]
+fn redirects_are_followed_but_not_for_ever() {
+    let to = |address: String| {
+        Server::start(move |path, stream| {
+            let location = format!("Location: {address}{path}\r\nContent-Length: 0\r\n");
+            head(stream, "302 Found", &location)
+        })
+    };
+    check_bad(&to(String::new()), "redirects");
+    let folder = tempdir().unwrap();
+    let good = good();
+    let server = to(format!("http://{}", good.address));
+    assert_eq!(fetch_both(&[&server], folder.path()), Ok(2));
+    assert_holds(folder.path(), &BOTH);
+}
+
+#[test]
+fn a_server_that_was_only_busy_is_asked_again_and_no_other() {
+    let count = std::sync::atomic::AtomicUsize::new(0);
+    let busy = Server::start(move |path, stream| {
+        match count.fetch_add(1, std::sync::atomic::Ordering::Relaxed) {
+            0 => answer(stream, "503 Service Unavailable", b""),
+            1 => stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n\x1f\x8b"),
+            _ => answer(stream, "200 OK", &served(path)),
+        }
+    });
+    let without = Server::saying("404 Not Found", b"");
+    let folder = tempdir().unwrap();
+    let servers = [&without, &busy];
+    let (outcome, events) = fetch_files(&servers, folder.path(), &FILES[..1], true);
+    assert_eq!(outcome, Ok(1), "{events}");
+    assert_eq!((without.requests().len(), busy.requests().len()), (1, 3));
+    let last = events.lines().last().unwrap();
+    assert!(last.ends_with("closed before the end: true"), "{events}");
+    assert_holds(folder.path(), &["pictures.gz"]);
+}
+
+#[test]
+fn an_md5_of_the_published_file_admits_no_other_compression_and_a_digest_of_the_content_does() {
+    let server = Server::start(|path, stream| {
+        let name = path.rsplit(['/', '.']).nth(1).unwrap();
+        answer(stream, "200 OK", &gzip(&content(name), Compression::none()))
+    });
+    let folder = tempdir().unwrap();
+    let error = fetch_both(&[&server], folder.path()).unwrap_err();
+    assert!(
+        error.contains("labels.gz: ") && error.contains("compressed anew: MD5 is"),
+        "{error}"
+    );
+    assert_eq!(names(folder.path()), [LOCK, "pictures.gz"]);
+}
+
+#[test]
+fn what_is_there_and_right_is_not_asked_for_again() {
+    let server = good();
+    let folder = tempdir().unwrap();
+    let inner = folder.path().join("a/b");
+    assert_eq!(fetch_both(&[&server], &inner), Ok(2));
+    assert_holds(&inner, &BOTH);
+    assert_eq!(fetch_both(&[&server], &inner), Ok(0));
+    fs::remove_file(inner.join("labels.gz")).unwrap();
+    assert_eq!(fetch_both(&[&server], &inner), Ok(1));
+    assert_eq!(server.requests()[2..], ["GET /set/labels.gz"]);
+    // Raw files count too; nobody is asked, and nothing is written beside them.
+    fs::write(folder.path().join("pictures"), content("pictures")).unwrap();
+    fs::write(folder.path().join("labels"), content("labels")).unwrap();
+    assert_eq!(fetch_both(&[], folder.path()), Ok(0));
+    assert_eq!(names(folder.path()), ["a", "labels", "pictures"]);
+}
+
+#[test]
+fn a_dot_before_idx_is_another_spelling() {
+    let name = "train-images-idx3-ubyte";
+    let file = PublishedFile { name, ..FILES[0] };
+    for (name, bytes) in [
+        ("train-images.idx3-ubyte", content("pictures")),
+        ("train-images.idx3-ubyte.gz", served("pictures.gz")),
+    ] {
+        let folder = tempdir().unwrap();
+        fs::write(folder.path().join(name), bytes).unwrap();
+        assert_eq!(
+            fetch_files(&[], folder.path(), &[file], false).0,
+            Ok(0),
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn a_wrong_file_is_replaced_in_the_cache_only_and_never_if_it_is_raw() {
+    let folder = tempdir().unwrap();
+    let path = folder.path().join("pictures.gz");
+    fs::write(&path, gzip(b"mine", Compression::fast())).unwrap();
+    let server = good();
+    let error = fetch_files(&[&server], folder.path(), &*FILES, false)
+        .0
+        .unwrap_err();
+    let start = format!("{} is not the published file; move it away", path.display());
+    assert!(
+        error.starts_with(&start) && error.contains("has 4 bytes"),
+        "{error}"
+    );
+    assert!(server.requests().is_empty());
+    assert_eq!(names(folder.path()), ["pictures.gz"]);
+    assert_eq!(fetch_both(&[&server], folder.path()), Ok(2));
+    assert_holds(folder.path(), &BOTH);
+
+    fs::write(folder.path().join("labels"), "mine").unwrap();
+    let error = fetch_both(&[&server], folder.path()).unwrap_err();
+    assert!(
+        error.contains("labels is not the published file"),
+        "{error}"
+    );
+    assert_eq!(fs::read(folder.path().join("labels")).unwrap(), b"mine");
+}
+
+#[test]
+fn a_folder_that_cannot_be_is_no_mirrors_fault() {
+    let folder = tempdir().unwrap();
+    let file = folder.path().join("file");
+    fs::write(&file, "mine").unwrap();
+    let server = good();
+    for path in [file.clone(), file.join("inner")] {
+        let error = fetch_both(&[&server], &path).unwrap_err();
+        assert!(error.starts_with("cannot make the folder"), "{error}");
+    }
+    // A folder stands where the file is to go.
+    fs::create_dir(folder.path().join("pictures.gz")).unwrap();
+    let error = fetch_both(&[&server, &server], folder.path()).unwrap_err();
+    assert!(
+        error.starts_with("cannot write") && error.contains("pictures.gz"),
+        "{error}"
+    );
+    assert_eq!(server.requests().len(), 1);
+    assert_eq!(names(folder.path()), [LOCK, "file", "pictures.gz"]);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_fetched_file_has_the_permissions_of_any_other() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempdir().unwrap();
+    fetch_both(&[&good()], folder.path()).unwrap();
+    let mode = |name: &str| {
+        let data = fs::metadata(folder.path().join(name)).unwrap();
+        data.permissions().mode() & 0o777
+    };
+    fs::write(folder.path().join("plain"), "").unwrap();
+    assert_eq!(mode("pictures.gz"), mode("plain"));
+}
+
+#[test]
+fn addresses_are_folders_on_the_web_and_this_machine_is_recognised() {
+    for text in ["https://example.org/mnist", "https://example.org/mnist//"] {
+        assert_eq!(mirror(text).unwrap(), "https://example.org/mnist");
+    }
+    for text in [
+        "",
+        "mnist",
+        "example.org/mnist",
+        "ftp://example.org/mnist",
+        "file:///tmp/mnist",
+        "https:///mnist",
+        "https://user:secret@example.org/mnist",
+        "https://example.org/mnist?version=1",
+        "https://example.org/mnist#files",
+        "https://exa mple.org/mnist",
+    ] {
+        let error = mirror(text).unwrap_err();
+        assert!(error.contains("such as https://"), "{text}: {error}");
+        assert!(!error.contains("secret"), "{error}");
+    }
+    for set in crate::data::Published::ALL {
+        for address in set.facts().mirrors {
+            assert_eq!(mirror(address).unwrap(), address);
+        }
+    }
+    for host in ["localhost", "127.0.0.1", "127.1.2.3", "[::1]"] {
+        assert!(is_loopback(&format!("http://{host}:80/mnist")), "{host}");
+    }
+    for host in ["example.org", "localhost.example.org", "10.0.0.1", "[::2]"] {
+        assert!(!is_loopback(&format!("http://{host}/mnist")), "{host}");
+    }
+}
+
+const FROM: &str = "MNIST_TCH_TEST_FROM";
+const TO: &str = "MNIST_TCH_TEST_TO";
+
+/// Not a test of its own: what the processes of the two tests below do.
+#[test]
+fn child() {
+    if let (Ok(from), Ok(to)) = (env::var(FROM), env::var(TO)) {
+        let mut server = good();
+        server.address = from.parse().unwrap();
+        let (outcome, events) = fetch_files(&[&server], Path::new(&to), &*FILES, true);
+        let file = format!("events-{}", std::process::id());
+        fs::write(Path::new(&to).with_file_name(file), events).unwrap();
+        outcome.unwrap();
+    }
+}
+
+/// This very program, fetching in a process of its own.
+fn spawn(server: &Server, folder: &Path) -> Child {
+    Command::new(env::current_exe().unwrap())
+        .args(["--exact", "data::download::tests::child", "--nocapture"])
+        .env(FROM, server.address.to_string())
+        .env(TO, folder)
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap()
+}
+
+/// A server that takes a second for a file.
+fn slow() -> Server {
+    Server::start(|path, stream| {
+        let file = served(path);
+        head(
+            stream,
+            "200 OK",
+            &format!("Content-Length: {}\r\n", file.len()),
+        )?;
+        for piece in file.chunks(SIZE / 20) {
+            stream.write_all(piece)?;
+            thread::sleep(Duration::from_millis(50));
+        }
+        Ok(())
+    })
+}
+
+#[test]
+fn of_two_processes_at_once_one_fetches_and_the_other_finds_the_files() {
+    let server = slow();
+    let outer = tempdir().unwrap();
+    let folder = outer.path().join("set");
+    let children = [(); 2].map(|()| spawn(&server, &folder));
+    let waited = children.map(|mut child| {
+        assert!(child.wait().unwrap().success());
+        let events = format!("events-{}", child.id());
+        fs::read_to_string(outer.path().join(events)).unwrap() == "waiting\n"
+    });
+    assert_holds(&folder, &BOTH);
+    assert_eq!(server.requests().len(), 2, "each file is asked for once");
+    assert_ne!(waited[0], waited[1]);
+}
+
+#[test]
+fn what_a_killed_process_leaves_has_no_files_name_and_goes_with_the_next_fetch() {
+    let server = slow();
+    let folder = tempdir().unwrap();
+    let bytes_of_leftovers = || -> u64 {
+        let entries = fs::read_dir(folder.path()).unwrap().flatten();
+        let lengths = entries.map(|entry| entry.metadata().map_or(0, |data| data.len()));
+        lengths.sum()
+    };
+    for _ in 0..2 {
+        let mut child = spawn(&server, folder.path());
+        let (before, begun) = (server.requests().len(), Instant::now());
+        while server.requests().len() == before || bytes_of_leftovers() == 0 {
+            assert!(begun.elapsed() < Duration::from_secs(60), "nothing comes");
+            thread::sleep(Duration::from_millis(10));
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let names = names(folder.path());
+        assert_eq!(names.len(), 2, "the lock and one leftover: {names:?}");
+        assert!(names.iter().all(|name| name.starts_with('.')), "{names:?}");
+    }
+    // Of an earlier version of this program.
+    fs::write(folder.path().join(".pictures.gz.partial"), "old").unwrap();
+    assert_eq!(fetch_both(&[&good()], folder.path()), Ok(2));
+    assert_holds(folder.path(), &BOTH);
+}

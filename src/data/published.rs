@@ -1,0 +1,178 @@
+//! The published data sets of the MNIST family: names, classes, files, digests, and where they are
+//! served. Facts only; how files are fetched stands in [`super::download`].
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use etcetera::BaseStrategy;
+use serde::{Deserialize, Serialize};
+
+/// A published set of 60,000 training and 10,000 test images in ten classes, 28x28, grey.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Published {
+    /// Handwritten digits, by Y. LeCun, C. Cortes and C. Burges.
+    Mnist,
+    /// Zalando's articles of clothing.
+    FashionMnist,
+    /// Kuzushiji-MNIST: cursive hiragana, by ROIS-DS CODH.
+    Kmnist,
+}
+
+/// What there is to know of a published set.
+#[derive(Debug)]
+pub(crate) struct Facts {
+    /// The name that is typed, and that the folder of its files has in the cache.
+    pub name: &'static str,
+    /// The name its authors gave it.
+    pub title: &'static str,
+    /// What the images show, and how many there are.
+    pub about: &'static str,
+    /// What the labels 0 to 9 stand for.
+    pub classes: [&'static str; 10],
+    /// Addresses of public folders with the four files, in the order in which they are tried.
+    pub mirrors: [&'static str; 2],
+    /// Where torchvision puts the files, seen from the folder that it is given.
+    torchvision: &'static str,
+    /// Training images and labels, test images and labels.
+    digests: [Digest; 4],
+}
+
+/// A digest in lower-case hex, and of what it is.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Digest {
+    /// SHA-256 of the decompressed content: any compression of the right content passes.
+    ContentSha256(&'static str),
+    /// MD5 of the `.gz` file, where its publisher gives nothing better: only that file passes.
+    FileMd5(&'static str),
+}
+
+/// One file as it is published: IDX, compressed by gzip.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct PublishedFile {
+    /// The name of the content, such as `train-images-idx3-ubyte`; the file has `.gz` after it.
+    pub name: &'static str,
+    /// Bytes of the content, decompressed.
+    pub size: u64,
+    /// What the file is recognised by.
+    pub digest: Digest,
+}
+
+impl PublishedFile {
+    /// The name under which mirrors serve the file and folders hold it.
+    pub fn gz_name(&self) -> String {
+        format!("{}.gz", self.name)
+    }
+
+    /// The most bytes a gzip file of this content can have: deflate adds 5 bytes to every 32 KB or
+    /// so that it cannot compress, gzip a header and a trailer.
+    pub fn most_compressed(&self) -> u64 {
+        self.size + self.size / 1_000 + 1_024
+    }
+}
+
+impl Published {
+    /// All of them.
+    pub(crate) const ALL: [Self; 3] = [Self::Mnist, Self::FashionMnist, Self::Kmnist];
+
+    /// What there is to know of it.
+    pub(crate) fn facts(self) -> &'static Facts {
+        match self {
+            Self::Mnist => &MNIST,
+            Self::FashionMnist => &FASHION_MNIST,
+            Self::Kmnist => &KMNIST,
+        }
+    }
+
+    /// Its four files. The family shares names and sizes: a header of 16 or 8 bytes, 784 bytes an
+    /// image, one a label.
+    pub(crate) fn files(self) -> [PublishedFile; 4] {
+        let [train_images, train_labels, test_images, test_labels] = self.facts().digests;
+        let file = |name, size, digest| PublishedFile { name, size, digest };
+        [
+            file("train-images-idx3-ubyte", 47_040_016, train_images),
+            file("train-labels-idx1-ubyte", 60_008, train_labels),
+            file("t10k-images-idx3-ubyte", 7_840_016, test_images),
+            file("t10k-labels-idx1-ubyte", 10_008, test_labels),
+        ]
+    }
+
+    /// The folder of its files: in `data_dir` where torchvision has put them, else `data_dir`
+    /// itself; without one `mnist-tch/NAME` in the user's cache, which is `XDG_CACHE_HOME` or
+    /// `~/.cache`, and on Windows the local application data.
+    pub(crate) fn folder(self, data_dir: Option<&Path>) -> Result<PathBuf> {
+        if let Some(path) = data_dir {
+            let theirs = path.join(self.facts().torchvision);
+            let found = theirs.is_dir().then_some(theirs);
+            return Ok(found.unwrap_or_else(|| path.to_owned()));
+        }
+        let base = etcetera::choose_base_strategy()
+            .context("no home folder, so no cache to fetch into: name a folder with --data-dir")?;
+        Ok(base.cache_dir().join("mnist-tch").join(self.facts().name))
+    }
+}
+
+const MNIST: Facts = Facts {
+    name: "mnist",
+    title: "MNIST",
+    about: "Handwritten digits: 60,000 to train on, 10,000 to test on",
+    classes: ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"],
+    mirrors: [
+        "https://ossci-datasets.s3.amazonaws.com/mnist",
+        "https://storage.googleapis.com/cvdf-datasets/mnist",
+    ],
+    torchvision: "MNIST/raw",
+    digests: [
+        Digest::ContentSha256("ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db"),
+        Digest::ContentSha256("65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5"),
+        Digest::ContentSha256("0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7"),
+        Digest::ContentSha256("ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2"),
+    ],
+};
+
+const FASHION_MNIST: Facts = Facts {
+    name: "fashion-mnist",
+    title: "Fashion-MNIST",
+    about: "Articles of clothing, as many",
+    classes: [
+        "T-shirt/top",
+        "Trouser",
+        "Pullover",
+        "Dress",
+        "Coat",
+        "Sandal",
+        "Shirt",
+        "Sneaker",
+        "Bag",
+        "Ankle boot",
+    ],
+    mirrors: [
+        "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion",
+        "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com",
+    ],
+    torchvision: "FashionMNIST/raw",
+    digests: [
+        Digest::FileMd5("8d4fb7e6c68d591d4c3dfef9ec88bf0d"),
+        Digest::FileMd5("25c81989df183df01b3e8a0aad5dffbe"),
+        Digest::FileMd5("bef4ecab320f06d8554ea6380940ec79"),
+        Digest::FileMd5("bb300cfdad3c16e7a12a480ee83cd310"),
+    ],
+};
+
+const KMNIST: Facts = Facts {
+    name: "kmnist",
+    title: "KMNIST",
+    about: "Cursive hiragana, as many",
+    classes: ["o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo"],
+    mirrors: [
+        "https://codh.rois.ac.jp/kmnist/dataset/kmnist",
+        "http://codh.rois.ac.jp/kmnist/dataset/kmnist",
+    ],
+    torchvision: "KMNIST/raw",
+    digests: [
+        Digest::FileMd5("bdb82020997e1d708af4cf47b453dcf7"),
+        Digest::FileMd5("e144d726b3acfaa3e44228e80efcd344"),
+        Digest::FileMd5("5c965bf0a639b31b8f53240b1b52f4d7"),
+        Digest::FileMd5("7320c461ea6c1c855c0b718fb2a4b134"),
+    ],
+};
