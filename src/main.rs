@@ -4,28 +4,12 @@ use std::io::Write;
 use std::time::Instant;
 
 use anyhow::Error;
-use mnist_tch::commands;
-use mnist_tch::commands::cli::{self, Command};
-use mnist_tch::commands::interrupt::Stopped;
-use mnist_tch::commands::{completions, describe, devices, evaluate, export, fetch, predict};
-use mnist_tch::commands::{reproduce, resume, show, train};
+use mnist_tch::commands::{CommandLine, Stopped, exit};
 
 fn main() -> ! {
     let start = Instant::now();
-    let outcome = match cli::parse() {
-        Command::Train(options) => train::run(&options, start),
-        Command::Resume(options) => resume::run(&options, start),
-        Command::Reproduce(options) => reproduce::run(&options),
-        Command::Evaluate(options) => evaluate::run(&options),
-        Command::Predict(options) => predict::run(&options),
-        Command::Export(options) => export::run(&options),
-        Command::Describe(options) => describe::run(&options),
-        Command::Show(options) => show::run(&options),
-        Command::Fetch(options) => fetch::run(&options),
-        Command::Devices => devices::run(),
-        Command::Completions(script) => completions::run(&script),
-    };
-    commands::exit(outcome.map_or_else(|error| complain(&error), |()| 0))
+    let outcome = CommandLine::of_this_process().run(start);
+    exit(outcome.map_or_else(|error| complain(&error), |()| 0))
 }
 
 /// Says on stderr what went wrong, in one line, and gives the exit status for it.

@@ -1,9 +1,9 @@
 //! `mnist-tch describe`: what the network is made of, as a table and as a figure.
 
-use std::fmt::Write;
 use std::path::PathBuf;
 
 use anyhow::Result;
+use clap::Args;
 
 use super::model;
 use crate::data::{CLASSES, PIXELS, mnist_10k};
@@ -13,22 +13,21 @@ use crate::report::figures::network;
 use crate::report::folders::file;
 use crate::report::tables;
 
-/// What the command line asks for.
-#[derive(Debug, Clone)]
-pub struct Options {
-    /// The model's file, or the directory of its run; `None` means the network as it is before training.
-    pub model: Option<PathBuf>,
-    /// Where the figure goes; `None` means that there is none.
-    pub png: Option<PathBuf>,
-    /// Whether a file of that name may be replaced.
-    pub force: bool,
+/// The options of `describe`.
+#[derive(Debug, Args)]
+pub(crate) struct Options {
+    /// The model whose network is meant: a safetensors file, or the directory of a run
+    #[arg(long, value_name = "FILE|RUN_DIR")]
+    model: Option<PathBuf>,
+    /// Draw the network, too: feature maps as stacks with their sizes
+    #[arg(long, value_name = "FILE")]
+    png: Option<PathBuf>,
+    /// Replace the file
+    #[arg(long, requires = "png")]
+    force: bool,
 }
 
-/// Prints the table and writes the figure.
-///
-/// # Errors
-/// When the model cannot be used, or the file is there already or cannot be written.
-pub fn run(options: &Options) -> Result<()> {
+pub(crate) fn run(options: &Options) -> Result<()> {
     let weights = match &options.model {
         Some(path) => model::open(path)?.weights,
         None => Weights::initial(Init::default(), 0, CLASSES),
@@ -39,11 +38,9 @@ pub fn run(options: &Options) -> Result<()> {
         file::refuse_taken(path, options.force)?;
         let split = mnist_10k()?;
         let example = split.test.pixels().chunks_exact(PIXELS).next();
-        file::write(
-            path,
-            &network::figure(&layers, example.unwrap_or_default())?,
-        )?;
-        let _ = writeln!(text, "\n{}", path.display());
+        let figure = network::figure(&layers, example.unwrap_or_default())?;
+        file::write(path, &figure)?;
+        text = format!("{text}\n{}\n", path.display());
     }
     super::print(&text)
 }

@@ -9,10 +9,7 @@ use crate::learn::device::{self, nvidia};
 use crate::learn::libtorch;
 
 /// Prints libtorch's version and path, its CUDA build, the driver, the GPUs and the threads.
-///
-/// # Errors
-/// When stdout cannot be written to.
-pub fn run() -> Result<()> {
+pub(crate) fn run() -> Result<()> {
     let facts = Facts::gather();
     let mut text = String::new();
     let mut line = |name: &str, value: &str| {
@@ -46,7 +43,7 @@ pub fn run() -> Result<()> {
 }
 
 /// What the loaded libtorch says of itself, else what the program was built for.
-pub(super) fn libtorch_version() -> String {
+pub(crate) fn libtorch_version() -> String {
     let found = libtorch::folder().and_then(|folder| libtorch::version_in(&folder));
     found.unwrap_or_else(|| libtorch::VERSION.to_owned())
 }

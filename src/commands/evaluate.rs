@@ -1,22 +1,21 @@
 //! `mnist-tch evaluate`: how good a trained model is, as a whole and class by class.
 
-use std::fmt::Write;
-use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use anyhow::Result;
+use clap::Args;
 
-use super::images::SetOptions;
-use super::model::{self, TestImages};
+use super::images::{SetOptions, test_range};
+use super::model;
+use super::options::Machine;
 use crate::data::ImageRange;
 use crate::learn::answer::Answer;
 use crate::learn::class_scores::class_scores;
 use crate::learn::device::Choice;
 use crate::learn::evaluation::evaluate;
 use crate::learn::prediction;
-use crate::learn::record::ConfusionMatrix;
 use crate::report::figures::{heatmap, mistakes};
-use crate::report::folders::run_dir::{self, RunDir};
+use crate::report::folders::run_dir::{CONFUSION_CSV, CONFUSION_PNG, MISTAKES_PNG, RunDir};
 use crate::report::tables;
 
 const CLASSES_CSV: &str = "classes.csv";
@@ -25,86 +24,69 @@ const PREDICTIONS_CSV: &str = "predictions.csv";
 /// Everything that `--out` holds.
 const FILES: [&str; 5] = [
     CLASSES_CSV,
-    run_dir::CONFUSION_CSV,
-    run_dir::CONFUSION_PNG,
-    run_dir::MISTAKES_PNG,
+    CONFUSION_CSV,
+    CONFUSION_PNG,
+    MISTAKES_PNG,
     PREDICTIONS_CSV,
 ];
 
-/// What the command line asks for.
-#[derive(Debug, Clone)]
-pub struct Options {
-    /// The model's file, or the directory of its run.
-    pub model: PathBuf,
-    /// The files of the images; where they name none, those of the model's run.
-    pub set: SetOptions,
-    /// Which of the images; `None` means all of the test file, or those of the model's run.
-    pub range: Option<ImageRange>,
-    /// Where to do it.
-    pub device: Choice,
-    /// Threads on the CPU.
-    pub threads: NonZeroUsize,
-    /// Where files go; `None` means that there are none.
-    pub out: Option<PathBuf>,
-    /// Whether files of those names may be replaced.
-    pub force: bool,
+/// The options of `evaluate`.
+#[derive(Debug, Args)]
+pub(crate) struct Options {
+    /// The model: a safetensors file of this program or of PyTorch, or the directory of a run, whose own test images
+    /// are then the default
+    #[arg(long, value_name = "FILE|RUN_DIR")]
+    model: PathBuf,
+    #[command(flatten, next_help_heading = "Data")]
+    set: SetOptions,
+    /// Score images A to B - 1 of the test file, or with train:A..B of the training file [default: all of the test
+    /// file, or those of the model's run]
+    #[arg(long, value_name = "A..B", value_parser = test_range, allow_hyphen_values = true)]
+    #[arg(help_heading = "Data")]
+    test_range: Option<ImageRange>,
+    #[command(flatten, next_help_heading = "Machine")]
+    machine: Machine,
+    /// Folder for classes.csv, confusion.csv, confusion.png, mistakes.png and predictions.csv (every logit)
+    #[arg(long, value_name = "DIR", help_heading = "Output")]
+    out: Option<PathBuf>,
+    /// Replace files of these names
+    #[arg(long, requires = "out", help_heading = "Output")]
+    force: bool,
 }
 
-/// Scores a model and prints the result.
-///
-/// # Errors
-/// When the model, the images, the device or the folder cannot be used.
-pub fn run(options: &Options) -> Result<()> {
+/// Scores a model, prints the result and writes it into files.
+pub(crate) fn run(options: &Options) -> Result<()> {
     let model = model::open(&options.model)?;
-    let device = super::select_device(options.device, false)?;
-    let test = model.images(&options.set, options.range.as_ref())?;
+    let (device, threads) = options.machine.select(Choice::Auto, false)?;
+    let test = model.images(&options.set, options.test_range.as_ref())?;
     let out = options.out.as_ref();
     let out = out
         .map(|path| RunDir::beside(path, &FILES, options.force))
         .transpose()?;
-    let confusion = evaluate(&model.weights, &test.images, device, options.threads)?;
+    let confusion = evaluate(&model.weights, &test.images, device, threads)?;
+    let scores = class_scores(&confusion);
+    let names = &test.classes;
+    // The accuracy with all its digits, as it stands in accuracy.csv.
+    let mut report = format!(
+        "accuracy {} on {} test images of {}\n\n{}\n{}",
+        confusion.accuracy(),
+        confusion.total(),
+        test.name,
+        tables::classes_text(&scores),
+        tables::confusion_text(&confusion, names)
+    );
     if let Some(out) = &out {
         // The same images in the same chunks once more, for every answer and not only their count.
-        let logits = prediction::logits(&model.weights, &test.images, device, options.threads)?;
-        write_files(out, &test, &confusion, &logits)?;
-    }
-    let mut report = result_text(&confusion, &test);
-    if let Some(out) = &out {
-        let _ = writeln!(report, "\nfiles in {}:", out.path().display());
-        for name in FILES {
-            let _ = writeln!(report, "  {name}");
-        }
+        let logits = prediction::logits(&model.weights, &test.images, device, threads)?;
+        let answers: Vec<_> = logits.iter().map(|row| Answer::from_logits(row)).collect();
+        let mistakes = mistakes::picture(&answers, &test.images, names)?;
+        let predictions = tables::predictions_csv(test.images.labels(), &logits)?;
+        out.write(CLASSES_CSV, &tables::classes_csv(&scores)?)?;
+        out.write(CONFUSION_CSV, &tables::confusion_csv(&confusion)?)?;
+        out.write(CONFUSION_PNG, &heatmap::heatmap(&confusion, names)?)?;
+        out.write(MISTAKES_PNG, &mistakes)?;
+        out.write(PREDICTIONS_CSV, &predictions)?;
+        report = report + "\n" + &super::file_list(out.path(), &FILES);
     }
     super::print(&report)
-}
-
-fn result_text(confusion: &ConfusionMatrix, test: &TestImages) -> String {
-    // The accuracy with all its digits, as it stands in accuracy.csv.
-    let (accuracy, total) = (confusion.accuracy(), confusion.total());
-    let classes = tables::classes_text(&class_scores(confusion));
-    let matrix = tables::confusion_text(confusion, &test.classes);
-    let images = &test.name;
-    format!("accuracy {accuracy} on {total} test images of {images}\n\n{classes}\n{matrix}")
-}
-
-fn write_files<Row: AsRef<[f32]>>(
-    out: &RunDir,
-    test: &TestImages,
-    confusion: &ConfusionMatrix,
-    logits: &[Row],
-) -> Result<()> {
-    let names = &test.classes;
-    let answers = logits.iter().map(|row| Answer::from_logits(row.as_ref()));
-    let answers: Vec<Answer> = answers.collect();
-    out.write(CLASSES_CSV, &tables::classes_csv(&class_scores(confusion))?)?;
-    out.write(run_dir::CONFUSION_CSV, &tables::confusion_csv(confusion)?)?;
-    out.write(run_dir::CONFUSION_PNG, &heatmap::heatmap(confusion, names)?)?;
-    out.write(
-        run_dir::MISTAKES_PNG,
-        &mistakes::picture(&answers, &test.images, names)?,
-    )?;
-    out.write(
-        PREDICTIONS_CSV,
-        &tables::predictions_csv(test.images.labels(), logits)?,
-    )
 }

@@ -3,34 +3,32 @@
 use std::path::PathBuf;
 
 use anyhow::Result;
+use clap::Args;
 
 use super::model;
 use crate::report::folders::file;
 use crate::report::onnx;
 
-/// What the command line asks for.
-#[derive(Debug, Clone)]
-pub struct Options {
-    /// The model's file, or the directory of its run.
-    pub model: PathBuf,
-    /// The file to write.
-    pub file: PathBuf,
-    /// Whether a file of that name may be replaced.
-    pub force: bool,
+/// The options of `export`.
+#[derive(Debug, Args)]
+pub(crate) struct Options {
+    /// The ONNX file to write. Its input `images` is n x 1 x 28 x 28, f32, grey values / 255 with ink high; its output
+    /// `logits` is n x classes, f32
+    #[arg(value_name = "FILE.onnx")]
+    file: PathBuf,
+    /// The model: a safetensors file of this program or of PyTorch, or the directory of a run
+    #[arg(long, value_name = "FILE|RUN_DIR")]
+    model: PathBuf,
+    /// Replace the file
+    #[arg(long)]
+    force: bool,
 }
 
-/// Writes the ONNX file.
-///
-/// # Errors
-/// When the model cannot be used, or the file is there already or cannot be written.
-pub fn run(options: &Options) -> Result<()> {
+pub(crate) fn run(options: &Options) -> Result<()> {
     let model = model::open(&options.model)?;
     file::refuse_taken(&options.file, options.force)?;
     let bytes = onnx::onnx(&model.weights);
     file::write(&options.file, &bytes)?;
-    super::print(&format!(
-        "{}: {} bytes\n",
-        options.file.display(),
-        bytes.len()
-    ))
+    let (name, size) = (options.file.display(), bytes.len());
+    super::print(&format!("{name}: {size} bytes\n"))
 }

@@ -2,20 +2,15 @@
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail, ensure};
 use clap::Args;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
-use indicatif::{HumanBytes, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::progress::Medium;
-use crate::data::download::{self, Event, Request};
+use super::progress::DownloadProgress;
+use crate::data::download::{self, Request};
 use crate::data::{ImageRange, Location, MOST_CLASSES, Part, Split};
 use crate::report::tables::summary::Data;
-
-/// Between lines about the same file.
-const INTERVAL: Duration = Duration::from_secs(10);
 
 /// The data set that images come from.
 #[derive(Debug, Clone, Args)]
@@ -118,9 +113,9 @@ impl ImageOptions {
 }
 
 /// Reads the images of a run once more. Whether they are still the same ones is not looked at.
-pub(crate) fn load_again(data: &Data, quiet: bool) -> Result<Split> {
+pub(crate) fn load_again(data: &Data, mirrors: &Mirrors, quiet: bool) -> Result<Split> {
     let location = data.location();
-    fetch_missing(&location, &Mirrors { mirror: Vec::new() }, quiet)?;
+    fetch_missing(&location, mirrors, quiet)?;
     let classes = data.classes.len();
     Split::read(&location, classes, data.train_range, data.test_range)
 }
@@ -170,97 +165,6 @@ pub(crate) fn fetch_missing(location: &Location, mirrors: &Mirrors, quiet: bool)
         folder: &folder,
         replace: asked.is_none(),
     };
-    let mut download = Download::new(quiet);
-    let fetched = download::fetch(&request, &mut |event| download.show(&event));
-    download.finish();
-    fetched
-}
-
-/// Shows how files come in.
-struct Download {
-    medium: Medium,
-    bar: Option<ProgressBar>,
-    /// Bytes of the file that is coming in, where the mirror says it.
-    total: Option<u64>,
-    said: Instant,
-}
-
-impl Download {
-    /// A display that has nothing to show yet.
-    fn new(quiet: bool) -> Self {
-        Self {
-            medium: Medium::of_stderr(quiet),
-            bar: None,
-            total: None,
-            said: Instant::now(),
-        }
-    }
-
-    /// Shows what happens.
-    fn show(&mut self, event: &Event) {
-        match event {
-            Event::Waiting(folder) => self.say(&format!(
-                "waiting for another process that fetches into {}",
-                folder.display()
-            )),
-            Event::Begun { url, total } => {
-                self.say(&format!("fetching {url}"));
-                self.total = *total;
-                if self.medium == Medium::Terminal {
-                    self.bar = Some(bar(*total));
-                }
-            }
-            Event::Received(bytes) => self.receive(*bytes),
-            Event::Next { url, reason, again } => {
-                let next = if *again {
-                    "trying again"
-                } else {
-                    "trying the next mirror"
-                };
-                self.say(&format!("note: {url}: {reason}; {next}"));
-            }
-            Event::Finished { name, bytes } => {
-                self.say(&format!("{name}: {}, checked", HumanBytes(*bytes)));
-            }
-        }
-    }
-
-    /// Takes the bar away.
-    fn finish(&mut self) {
-        if let Some(bar) = self.bar.take() {
-            bar.finish_and_clear();
-        }
-    }
-
-    fn receive(&mut self, bytes: u64) {
-        if let Some(bar) = &self.bar {
-            bar.set_position(bytes);
-        } else if self.said.elapsed() >= INTERVAL {
-            let total = self.total.map(|total| format!(" of {}", HumanBytes(total)));
-            self.say(&format!(
-                "  {}{}",
-                HumanBytes(bytes),
-                total.unwrap_or_default()
-            ));
-        }
-    }
-
-    /// A line of its own.
-    fn say(&mut self, text: &str) {
-        self.finish();
-        self.said = Instant::now();
-        if self.medium != Medium::Nowhere {
-            super::note(text);
-        }
-    }
-}
-
-fn bar(total: Option<u64>) -> ProgressBar {
-    let bar = ProgressBar::with_draw_target(total, ProgressDrawTarget::stderr());
-    let style =
-        ProgressStyle::with_template("{bytes}/{total_bytes}  {bytes_per_sec}  [{wide_bar}]");
-    bar.with_style(style.map_or_else(
-        |_| ProgressStyle::default_bar(),
-        |style| style.progress_chars("=> "),
-    ))
+    let mut progress = DownloadProgress::new(quiet);
+    download::fetch(&request, &mut |event| progress.show(&event))
 }

@@ -12,79 +12,58 @@ use signal_hook::flag;
 /// What a shell adds to a signal's number to get the exit status.
 const STATUS: i32 = 128;
 
-/// Listens for the two signals.
-pub struct Interrupt {
-    /// The signal that came; 0: none.
-    signal: Arc<AtomicUsize>,
-}
+/// Listens for the two signals; holds the number of the one that came, or 0.
+pub(crate) struct Interrupt(Arc<AtomicUsize>);
 
 impl Interrupt {
     /// From now on a first signal is kept for [`Self::signal`].
-    ///
-    /// # Errors
-    /// When the system refuses.
     pub fn listen() -> Result<Self> {
         let (signal, again) = (Arc::default(), Arc::<AtomicBool>::default());
-        for (number, value) in [(SIGINT, 2), (SIGTERM, 15)] {
+        for number in [SIGINT, SIGTERM] {
+            let value = usize::try_from(number)?;
             // In this order: what ends the program sees only what earlier signals have set.
             flag::register_conditional_shutdown(number, STATUS + number, Arc::clone(&again))
                 .and_then(|_| flag::register(number, Arc::clone(&again)))
                 .and_then(|_| flag::register_usize(number, Arc::clone(&signal), value))
                 .context("cannot listen for Ctrl-C")?;
         }
-        Ok(Self { signal })
+        Ok(Self(signal))
     }
 
-    /// The signal that came, if one did.
-    #[must_use]
-    pub fn signal(&self) -> Option<Signal> {
-        match self.signal.load(Ordering::Relaxed) {
-            0 => None,
-            2 => Some(Signal::CtrlC),
-            _ => Some(Signal::Term),
-        }
+    /// The number of the signal that came, if one did.
+    pub fn signal(&self) -> Option<i32> {
+        let number = i32::try_from(self.0.load(Ordering::Relaxed)).ok();
+        number.filter(|&number| number != 0)
     }
-}
-
-/// Who asked the program to stop.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Signal {
-    /// SIGINT.
-    CtrlC,
-    /// SIGTERM.
-    Term,
 }
 
 /// A run that was asked to stop, and did: not a failure, but no success either.
 #[derive(Debug)]
 pub struct Stopped {
-    /// Who asked.
-    pub signal: Signal,
+    /// The number of the signal that asked.
+    pub(crate) signal: i32,
     /// The last step made.
-    pub step: usize,
+    pub(crate) step: usize,
     /// Steps of the whole run.
-    pub steps: usize,
+    pub(crate) steps: usize,
     /// Where it can go on.
-    pub folder: PathBuf,
+    pub(crate) folder: PathBuf,
 }
 
 impl Stopped {
     /// The exit status that shells give to a program that ended so.
     #[must_use]
     pub fn status(&self) -> i32 {
-        STATUS
-            + match self.signal {
-                Signal::CtrlC => SIGINT,
-                Signal::Term => SIGTERM,
-            }
+        STATUS + self.signal
     }
 }
 
 impl fmt::Display for Stopped {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let by = match self.signal {
-            Signal::CtrlC => "Ctrl-C",
-            Signal::Term => "SIGTERM",
+        let by = if self.signal == SIGINT {
+            "Ctrl-C"
+        } else {
+            "SIGTERM"
         };
         let (step, steps, folder) = (self.step, self.steps, self.folder.display());
         write!(

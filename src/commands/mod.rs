@@ -1,31 +1,133 @@
-//! One file per command: they wire data, learning and report together, and speak to the terminal.
+//! One file per command: its options, and what it does with data, learning and reports. Beside them `options` that
+//! several share, `model`, `images` and `progress`.
 //!
-//! Results go to stdout, everything else to stderr. Nothing outside this folder and `main` prints.
+//! What leaves the parsers is valid by its type; nothing behind them compares strings. Results go to stdout, everything
+//! else to stderr. Nothing outside this folder and `main` prints.
 
-pub mod cli;
-pub mod completions;
-pub mod describe;
-pub mod devices;
-pub mod evaluate;
-pub mod export;
-pub mod fetch;
-pub mod images;
-pub mod interrupt;
-pub mod model;
-pub mod predict;
+mod completions;
+mod describe;
+mod devices;
+mod evaluate;
+mod export;
+mod fetch;
+mod images;
+mod interrupt;
+mod model;
+mod options;
+mod predict;
 mod progress;
-pub mod reproduce;
-mod results;
-pub mod resume;
-mod session;
-pub mod show;
-pub mod train;
+mod reproduce;
+mod show;
+mod train;
 
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, ErrorKind, Read, Write};
+use std::path::Path;
+use std::time::Instant;
 
 use anyhow::{Context, Result};
+use clap::{CommandFactory, Parser, Subcommand};
 
-use crate::learn::device::{self, Choice, Device};
+pub use self::interrupt::Stopped;
+
+// clap wraps paragraphs, so they are lines without a break here.
+const LONG_ABOUT: &str = "\
+Trains a small CNN on MNIST with libtorch. Without options it is the run of a published Flux note: \
+5 epochs over 5,000 images in batches of 100, the accuracy on 5,000 others after every step. \
+The images are part of the program.";
+
+// Lines of 80 columns at most, which no terminal of the usual width breaks.
+const EXAMPLES: &str = "\
+Examples:
+  mnist-tch                                    the article's run
+  mnist-tch --device cpu --out first           on the CPU, files in first/
+  mnist-tch --device cuda                      on the GPU or not at all
+  mnist-tch --device cpu --min-accuracy 0.9    in CI: exit status 1 below 90 %
+  mnist-tch --resume first                     goes on after Ctrl-C or a crash
+  mnist-tch --dataset fashion-mnist            another data set, fetched once
+  mnist-tch --data-dir mnist --epochs 1        your own IDX files
+  mnist-tch --data-dir mnist --train-range 0..5000 --test-range train:5000..10000
+                                               the article's images out of MNIST
+  mnist-tch reproduce                          40 seeds: is the article one?
+  mnist-tch evaluate --model first             precision, recall, F1, matrix
+  mnist-tch predict --model first photo.jpg    your own pictures; - for stdin
+  mnist-tch export --model first model.onnx    for other runtimes
+  mnist-tch describe --png network.png         the layers, as a figure too
+  mnist-tch show --range test:0..200           a picture of images and labels
+  mnist-tch devices                            which devices, why not CUDA
+
+Exit status: 0 done, 1 failed, 2 wrong usage, 130 stopped by Ctrl-C, 143 by SIGTERM. \
+Results go to stdout, progress to stderr.";
+
+/// What was typed.
+#[derive(Debug, Parser)]
+#[command(
+    name = "mnist-tch",
+    version,
+    about = "Trains a small CNN on MNIST: accuracy after every step, confusion matrix, pictures, weights",
+    long_about = LONG_ABOUT,
+    after_help = EXAMPLES,
+    args_conflicts_with_subcommands = true,
+    disable_help_subcommand = true
+)]
+pub struct CommandLine {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    train: train::Options,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the same job for many seeds: is the article's curve one of them?
+    Reproduce(Box<reproduce::Options>),
+    /// Score a trained model: accuracy, precision, recall, F1, confusion matrix
+    Evaluate(evaluate::Options),
+    /// Recognise the digits in your own pictures
+    Predict(predict::Options),
+    /// Write a trained model as an ONNX file
+    Export(export::Options),
+    /// Show the layers: shapes, parameters, multiply-adds; as a figure too
+    Describe(describe::Options),
+    /// Draw images with their labels into a PNG, to see what there is to train on
+    Show(show::Options),
+    /// Fetch MNIST, Fashion-MNIST or KMNIST, or see that it is there; --dataset does so by itself
+    Fetch(fetch::Options),
+    /// Show libtorch, the CUDA driver, the GPUs and the threads of this machine
+    Devices,
+    /// Print the script that completes this program's options in a shell
+    Completions(completions::Options),
+}
+
+impl CommandLine {
+    /// The command line of this process. Help, version and usage errors end it.
+    #[must_use]
+    pub fn of_this_process() -> Self {
+        Self::try_parse().unwrap_or_else(|error| {
+            // What clap's own exit does, without taking libtorch apart.
+            let _ = error.print();
+            exit(error.exit_code())
+        })
+    }
+
+    /// Does what it says. The program began at `start`.
+    ///
+    /// # Errors
+    /// What went wrong, or [`Stopped`] after a signal.
+    pub fn run(self, start: Instant) -> Result<()> {
+        match self.command {
+            None => train::run(&self.train, start),
+            Some(Command::Reproduce(options)) => reproduce::run(&options),
+            Some(Command::Evaluate(options)) => evaluate::run(&options),
+            Some(Command::Predict(options)) => predict::run(&options),
+            Some(Command::Export(options)) => export::run(&options),
+            Some(Command::Describe(options)) => describe::run(&options),
+            Some(Command::Show(options)) => show::run(&options),
+            Some(Command::Fetch(options)) => fetch::run(&options),
+            Some(Command::Devices) => devices::run(),
+            Some(Command::Completions(options)) => completions::run(&options, Self::command()),
+        }
+    }
+}
 
 /// Prints results. A reader that has seen enough (`| head`) is not an error.
 fn print(text: &str) -> Result<()> {
@@ -39,6 +141,11 @@ fn print(text: &str) -> Result<()> {
     }
 }
 
+/// Tells the user something that is not a result. Where stderr is closed there is nobody to tell.
+fn note(text: &str) {
+    let _ = writeln!(io::stderr().lock(), "{text}");
+}
+
 /// Ends the program, of which every file is written by now. The usual way out would take libtorch's registries and
 /// caches apart piece by piece, for a tenth of a second and more, before the system takes all memory back anyway.
 pub fn exit(status: i32) -> ! {
@@ -46,18 +153,17 @@ pub fn exit(status: i32) -> ! {
     signal_hook::low_level::exit(status)
 }
 
-/// Tells the user something that is not a result. Where stderr is closed there is nobody to tell.
-fn note(text: &str) {
-    let _ = writeln!(io::stderr().lock(), "{text}");
+/// The beginning of a file or a stream: where it has more than `most` bytes, one of those that follow too.
+fn read_start(source: impl Read, most: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    source.take(most + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
-/// The device that is asked for; with a note why `auto` took the CPU although there is an NVIDIA driver.
-fn select_device(choice: Choice, quiet: bool) -> Result<Device> {
-    let selection = device::select(choice)?;
-    if let Some(text) = selection.note
-        && !quiet
-    {
-        note(&format!("note: {text}"));
-    }
-    Ok(selection.device)
+/// The end of a report: which files there are.
+fn file_list(folder: &Path, names: &[&str]) -> String {
+    format!("files in {}:\n  {}\n", folder.display(), names.join("\n  "))
 }
+
+#[cfg(test)]
+mod tests;

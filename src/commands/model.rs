@@ -1,15 +1,12 @@
 //! A trained model that a command is given: a file, or the directory of the run that made it.
 
 use std::fs::File;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 
-use super::images::{SetOptions, load_again};
-use crate::data::Location;
-use crate::data::{CLASSES, Dataset};
-use crate::data::{ImageRange, Part};
+use super::images::{Mirrors, SetOptions, load_again};
+use crate::data::{CLASSES, Dataset, ImageRange, Location, Part};
 use crate::learn::weights::Weights;
 use crate::report::folders::run_dir::{MODEL, SUMMARY};
 use crate::report::tables::summary;
@@ -18,7 +15,7 @@ use crate::report::tables::summary;
 const MAX_BYTES: u64 = 16 << 20;
 
 /// Weights, and where they come from.
-pub struct Model {
+pub(crate) struct Model {
     /// The weights.
     pub weights: Weights,
     /// The run directory, where one was named.
@@ -26,10 +23,7 @@ pub struct Model {
 }
 
 /// Reads the model at `path`, checked before libtorch sees any of it.
-///
-/// # Errors
-/// When there is none, or it is not one of this network; the message names the file and the tensor.
-pub fn open(path: &Path) -> Result<Model> {
+pub(crate) fn open(path: &Path) -> Result<Model> {
     let run = path.is_dir().then(|| path.to_owned());
     let file = run.as_ref().map_or(path.to_owned(), |run| run.join(MODEL));
     let weights = read(&file).with_context(|| file.display().to_string())?;
@@ -54,18 +48,14 @@ fn read(file: &Path) -> Result<Weights> {
     Ok(weights)
 }
 
-/// The bytes of a file; where it is too large, one more than may be.
 fn start_of(file: &Path) -> Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    let open = File::open(file).context("cannot be read")?;
-    open.take(MAX_BYTES + 1)
-        .read_to_end(&mut bytes)
-        .context("cannot be read")?;
-    Ok(bytes)
+    let open = File::open(file);
+    open.and_then(|file| super::read_start(file, MAX_BYTES))
+        .context("cannot be read")
 }
 
 /// Images to score, and what they are called.
-pub struct TestImages {
+pub(crate) struct TestImages {
     /// Where they come from: a data set's name or a folder.
     pub name: String,
     /// The names of the classes, in the order of labels.
@@ -77,9 +67,6 @@ pub struct TestImages {
 impl Model {
     /// The test images of the set that `options` name; where they name none and the model is a run's, those of the
     /// run, which are checked to be the same ones. Of them `range`, if it is given.
-    ///
-    /// # Errors
-    /// When they cannot be read, are not those of the run any more, or the model is for another number of classes.
     pub fn images(&self, options: &SetOptions, range: Option<&ImageRange>) -> Result<TestImages> {
         let classes = self.weights.classes();
         let asked = options.classes;
@@ -89,7 +76,7 @@ impl Model {
         );
         let named = options.dataset.is_some() || options.data_dir.is_some();
         let (location, test) = match &self.run {
-            Some(run) if !named => recorded(run)?,
+            Some(run) if !named => recorded(run, &options.mirrors)?,
             _ => (options.find(false)?, ImageRange::all(Part::Test)),
         };
         let test = range.unwrap_or(&test);
@@ -104,14 +91,14 @@ impl Model {
 
 /// Where the images of the run in `folder` are, and which of them it was tested on, once they are seen to be the same
 /// as then.
-fn recorded(folder: &Path) -> Result<(Location, ImageRange)> {
+fn recorded(folder: &Path, mirrors: &Mirrors) -> Result<(Location, ImageRange)> {
     let file = folder.join(SUMMARY);
     let shown = file.display();
     let text = start_of(&file).with_context(|| {
         format!("{shown}: which images the run was tested on is not known; say so with --data-dir or --dataset")
     })?;
     let data = summary::data_of(&text).with_context(|| shown.to_string())?;
-    let split = load_again(&data, false).with_context(|| {
+    let split = load_again(&data, mirrors, false).with_context(|| {
         format!("{shown} names images that cannot be used now; say with --data-dir where they are")
     })?;
     let found = split.sha256();

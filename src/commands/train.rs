@@ -1,97 +1,246 @@
-//! `mnist-tch`: a new run, from its configuration and its images to the first step.
+//! `mnist-tch`: trains. The options become a configuration, images and initial weights, or with `--resume` the
+//! checkpoint of a run that was stopped; from these follows the `Training`, and `run` takes it to its end.
 
-use std::num::NonZeroUsize;
+mod run;
+
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use anyhow::Result;
+use anyhow::{Context, Result, anyhow, ensure};
+use clap::Args;
 use jiff::Timestamp;
+use serde_json::Value;
 
+use self::run::{About, Run};
 use super::devices::libtorch_version;
-use super::images::ImageOptions;
-use super::session::{About, Session};
+use super::images::{ImageOptions, load_again};
+use super::note;
+use super::options::{Machine, Protocol, fraction};
 use crate::learn::checkpoint::Checkpoint;
 use crate::learn::config::Config;
 use crate::learn::device::Choice;
 use crate::learn::state::State;
 use crate::learn::training::Training;
 use crate::learn::weights::Weights;
-use crate::report::folders::run_dir::RunDir;
+use crate::report::folders::run_dir::{self, RunDir};
 
 /// Where runs go that were not told where to go.
 const RUNS: &str = "runs";
 
-/// What the command line asks for.
-#[derive(Debug, Clone)]
-pub struct Options {
-    /// The protocol.
-    pub config: Config,
-    /// Where to train.
-    pub device: Choice,
-    /// The images.
-    pub images: ImageOptions,
-    /// Threads on the CPU.
-    pub threads: NonZeroUsize,
-    /// The run directory; `None` means a new one in `runs`.
-    pub out: Option<PathBuf>,
-    /// Whether results in the run directory may be replaced.
-    pub force: bool,
-    /// Whether only errors are printed.
-    pub quiet: bool,
-    /// The final accuracy below which the run counts as failed, 0..=1.
-    pub min_accuracy: Option<f64>,
+/// What a checkpoint says itself. `Protocol` is all of that group's options.
+const NOT_WITH_RESUME: [&str; 9] = [
+    "Protocol",
+    "seed",
+    "checkpoint_every",
+    "dataset",
+    "classes",
+    "train_range",
+    "test_range",
+    "out",
+    "force",
+];
+
+/// The options of a training run, which need no subcommand.
+#[derive(Debug, Args)]
+pub(crate) struct Options {
+    #[command(flatten, next_help_heading = "Machine")]
+    machine: Machine,
+    #[command(flatten, next_help_heading = "Training")]
+    protocol: Protocol,
+    /// Seed of the initial weights and of shuffling
+    #[arg(long, value_name = "N", default_value_t, allow_negative_numbers = true)]
+    #[arg(help_heading = "Training")]
+    seed: u64,
+    /// Keep a checkpoint after every N steps and at each epoch's end; 0: at each epoch's end only
+    #[arg(long, value_name = "N", default_value_t, allow_negative_numbers = true)]
+    #[arg(help_heading = "Training")]
+    checkpoint_every: usize,
+    #[command(flatten, next_help_heading = "Data")]
+    images: ImageOptions,
+    /// Folder for the files of this run [default: a new one in runs/, named by the time]
+    #[arg(long, value_name = "DIR", help_heading = "Output")]
+    out: Option<PathBuf>,
+    /// Go on with the run in DIR that was stopped; all that decides its numbers comes from its checkpoint
+    #[arg(long, value_name = "DIR", help_heading = "Output", conflicts_with_all = NOT_WITH_RESUME)]
+    resume: Option<PathBuf>,
+    /// Replace the results that --out holds; nothing else in it is touched
+    #[arg(long, requires = "out", help_heading = "Output")]
+    force: bool,
+    /// Print nothing but errors
+    #[arg(long, short, help_heading = "Output")]
+    quiet: bool,
+    /// Exit with status 1 if the final accuracy is below X (0 to 1); the files are written anyway
+    #[arg(long, value_name = "X", value_parser = fraction, allow_negative_numbers = true)]
+    #[arg(help_heading = "Output")]
+    min_accuracy: Option<f64>,
 }
 
-/// Trains as `options` say.
-///
-/// # Errors
-/// When the device, the data or the run directory cannot be used, training fails, or the accuracy is too low;
-/// [`super::interrupt::Stopped`] after a signal.
-pub fn run(options: &Options, program_start: Instant) -> Result<()> {
-    let started = Timestamp::now();
-    let device = super::select_device(options.device, options.quiet)?;
-    let config = &options.config;
-    let (split, data) = options.images.load(config.batch_size, options.quiet)?;
-    let state = State::initial(Weights::initial(
-        config.init,
-        config.seed,
-        split.classes.len(),
-    ));
-    let training = Training::resume(config, &state, &split, device, options.threads)?;
-    let mut session = Session {
-        run_dir: open_run_dir(options, started)?,
-        run: Checkpoint {
-            config: config.clone(),
-            state: state.clone(),
-            records: Vec::new(),
-            confusion: None,
-            about: About {
-                started: started.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
-                libtorch: libtorch_version(),
-                device: device.to_string(),
-                data,
-                training_seconds: 0.0,
-            },
-        },
-        training,
-        test: split.test,
-        device,
-        threads: options.threads,
-        quiet: options.quiet,
-        min_accuracy: options.min_accuracy,
+/// Trains to the end, or until it is stopped.
+pub(crate) fn run(options: &Options, program_start: Instant) -> Result<()> {
+    let run = match &options.resume {
+        None => options.begin()?,
+        Some(folder) => {
+            let run_dir = RunDir::open(folder).context("--resume")?;
+            if let Some(summary) = run_dir.read(run_dir::SUMMARY)? {
+                return options.already_complete(&run_dir, &summary);
+            }
+            options.go_on(run_dir)?
+        }
     };
-    // So that the folder knows its run from the first moment on.
-    session.keep(state)?;
-    session.run(program_start)
+    run.go(program_start)
 }
 
-fn open_run_dir(options: &Options, started: Timestamp) -> Result<RunDir> {
-    match &options.out {
-        Some(path) => RunDir::create(path, options.force),
-        // No colons, which some file systems do not take.
-        None => RunDir::create_new(
-            Path::new(RUNS),
-            &started.strftime("%Y-%m-%dT%H-%M-%SZ").to_string(),
-        ),
+impl Options {
+    fn config(&self) -> Config {
+        Config {
+            seed: self.seed,
+            checkpoint_every: self.checkpoint_every,
+            ..self.protocol.config()
+        }
+    }
+
+    /// A run that has made no step yet.
+    fn begin(&self) -> Result<Run<'_>> {
+        let (started, config) = (Timestamp::now(), self.config());
+        let (device, threads) = self.machine.select(Choice::Auto, self.quiet)?;
+        let (split, data) = self.images.load(config.batch_size, self.quiet)?;
+        let weights = Weights::initial(config.init, config.seed, split.classes.len());
+        let state = State::initial(weights);
+        let training = Training::resume(&config, &state, &split, device, threads)?;
+        let mut run = Run {
+            options: self,
+            folder: self.new_run_dir(started)?,
+            history: Checkpoint {
+                config,
+                state: state.clone(),
+                records: Vec::new(),
+                confusion: None,
+                about: About {
+                    started: started.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+                    libtorch: libtorch_version(),
+                    device: device.to_string(),
+                    data,
+                    training_seconds: 0.0,
+                },
+            },
+            training,
+            test: split.test,
+            device,
+            threads,
+        };
+        // So that the folder knows its run from the first moment on.
+        run.keep(state)?;
+        Ok(run)
+    }
+
+    fn new_run_dir(&self, started: Timestamp) -> Result<RunDir> {
+        match &self.out {
+            Some(path) => RunDir::create(path, self.force),
+            // No colons, which some file systems do not take.
+            None => RunDir::create_new(
+                Path::new(RUNS),
+                &started.strftime("%Y-%m-%dT%H-%M-%SZ").to_string(),
+            ),
+        }
+    }
+
+    /// The run that was stopped in this folder. Nothing is written before everything is checked.
+    fn go_on(&self, run_dir: RunDir) -> Result<Run<'_>> {
+        let mut history = read_checkpoint(&run_dir)?;
+        let began_on = history.about.device.parse();
+        let began_on = began_on.map_err(|text| anyhow!("{text}"))?;
+        let (device, threads) = self.machine.select(began_on, self.quiet)?;
+        let data = &mut history.about.data;
+        let mut location = data.location();
+        if let Some(path) = &self.images.set.data_dir {
+            location = location.moved(path.clone());
+            data.name = location.name();
+        }
+        data.location = Some(location.absolute());
+        let split = load_again(data, &self.images.set.mirrors, self.quiet)?;
+        let (kept, found) = (data.sha256.as_str(), split.sha256());
+        let start = |digest: &str| digest.chars().take(12).collect::<String>();
+        ensure!(
+            kept == found,
+            "--resume: the images in {} are not those the run began with (SHA-256 {}..., it was {}...): bring those \
+             back, or say with --data-dir where they are",
+            data.name,
+            start(&found),
+            start(kept)
+        );
+        let training = Training::resume(&history.config, &history.state, &split, device, threads)?;
+        let run = Run {
+            options: self,
+            folder: run_dir,
+            history,
+            training,
+            test: split.test,
+            device,
+            threads,
+        };
+        if !self.quiet {
+            tell(&run);
+        }
+        Ok(run)
+    }
+
+    /// A script that resumes until the status is 0 comes to its end here.
+    fn already_complete(&self, run_dir: &RunDir, summary: &[u8]) -> Result<()> {
+        let file = run_dir.path().join(run_dir::SUMMARY);
+        let summary: Value = serde_json::from_slice(summary)
+            .with_context(|| format!("{} is damaged", file.display()))?;
+        let accuracy = summary["final_accuracy"].as_f64();
+        let accuracy = accuracy.with_context(|| format!("{} has no accuracy", file.display()))?;
+        // Left where the program was killed between its last two acts.
+        run_dir.remove(run_dir::CHECKPOINT)?;
+        if !self.quiet {
+            let folder = run_dir.path().display();
+            note(&format!(
+                "the run in {folder} is complete (accuracy {accuracy:.4}): there is nothing to resume"
+            ));
+        }
+        self.check_accuracy(accuracy)
+    }
+
+    /// Whether the accuracy that was `found` is enough.
+    fn check_accuracy(&self, found: f64) -> Result<()> {
+        if let Some(least) = self.min_accuracy {
+            ensure!(
+                found >= least,
+                "the final accuracy {found:.4} is below --min-accuracy {least}"
+            );
+        }
+        Ok(())
+    }
+}
+
+fn read_checkpoint(run_dir: &RunDir) -> Result<Checkpoint<About>> {
+    let (folder, name) = (run_dir.path(), run_dir::CHECKPOINT);
+    let bytes = run_dir.read(name)?.with_context(|| {
+        let folder = folder.display();
+        format!("--resume: {folder} holds no {name}, so no run that can go on: begin one with --out {folder}")
+    })?;
+    Checkpoint::from_bytes(&bytes).with_context(|| {
+        let file = folder.join(name);
+        format!("--resume: cannot go on from {}", file.display())
+    })
+}
+
+/// Where the run goes on, and what may make its last digits differ from those of a run that never stopped.
+fn tell(run: &Run) {
+    let (step, steps) = (run.training.made(), run.training.schedule().steps());
+    note(&format!("going on after step {step} of {steps}"));
+    let kind = |device: &str| device.split(':').next().map(str::to_owned);
+    let (began, now) = (&run.history.about.device, run.device.to_string());
+    if kind(began) != kind(&now) {
+        note(&format!(
+            "note: the run began on {began} and goes on on {now}: last digits may differ from a run that never stopped"
+        ));
+    }
+    let (before, version) = (&run.history.about.libtorch, libtorch_version());
+    if *before != version {
+        note(&format!(
+            "note: the run began with libtorch {before}, this is {version}: last digits may differ"
+        ));
     }
 }

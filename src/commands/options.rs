@@ -1,0 +1,142 @@
+//! Options that several commands share, and numbers as they are typed. Each parser says what it expects; clap adds the
+//! option's name. Wherever a number is expected clap takes a negative one too, so that the error names the option.
+
+use std::num::NonZeroUsize;
+use std::str::FromStr;
+
+use anyhow::Result;
+use clap::builder::PossibleValue;
+use clap::{Args, ValueEnum};
+
+use crate::learn::config::Config;
+use crate::learn::device::{self, Choice, Device};
+use crate::learn::weights::Init;
+
+/// The device and the threads.
+#[derive(Debug, Args)]
+pub(crate) struct Machine {
+    /// Device to use: auto (a GPU if CUDA is usable, else the CPU), cpu, cuda, cuda:N or mps
+    #[arg(long, value_name = "DEVICE", default_value = "auto")]
+    device: Choice,
+    /// Threads on the CPU; the numbers do not depend on it [default: the cores this process may use]
+    #[arg(long, value_name = "N", value_parser = threads, allow_negative_numbers = true)]
+    threads: Option<NonZeroUsize>,
+}
+
+impl Machine {
+    /// The device, where that is left open `usual`, and the threads: one for each core that this process may use
+    /// unless said.
+    pub fn select(&self, usual: Choice, quiet: bool) -> Result<(Device, NonZeroUsize)> {
+        let choice = match self.device {
+            Choice::Auto => usual,
+            asked => asked,
+        };
+        let device = select_device(choice, quiet)?;
+        Ok((device, self.threads.unwrap_or_else(device::cores)))
+    }
+}
+
+/// The device that is asked for; with a note why `auto` took the CPU although there is a driver.
+pub(crate) fn select_device(choice: Choice, quiet: bool) -> Result<Device> {
+    let selection = device::select(choice)?;
+    if let Some(text) = selection.note
+        && !quiet
+    {
+        super::note(&format!("note: {text}"));
+    }
+    Ok(selection.device)
+}
+
+/// What is trained and how, but for the seed.
+#[derive(Debug, Args)]
+pub(crate) struct Protocol {
+    /// Times to go through the training images
+    #[arg(long, value_name = "N", value_parser = count, allow_negative_numbers = true)]
+    #[arg(default_value_t = Config::default().epochs)]
+    epochs: NonZeroUsize,
+    /// Images per step
+    #[arg(long, value_name = "N", value_parser = count, allow_negative_numbers = true)]
+    #[arg(default_value_t = Config::default().batch_size)]
+    batch_size: NonZeroUsize,
+    /// Adam's learning rate
+    #[arg(long, value_name = "X", value_parser = rate, allow_negative_numbers = true)]
+    #[arg(default_value_t = Config::default().learning_rate)]
+    lr: f64,
+    /// How the initial weights are drawn
+    #[arg(long, value_enum, default_value_t)]
+    init: Init,
+    /// Go through the images in another order in each epoch
+    #[arg(long)]
+    shuffle: bool,
+    /// Score the test images after every N steps and at each epoch's end; 0: at the very end only
+    /// [default: 50 times an epoch, or after every step where there are fewer]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    eval_every: Option<usize>,
+}
+
+impl Protocol {
+    /// The same as a configuration, of seed 0.
+    pub fn config(&self) -> Config {
+        Config {
+            epochs: self.epochs,
+            batch_size: self.batch_size,
+            learning_rate: self.lr,
+            init: self.init,
+            shuffle: self.shuffle,
+            eval_every: self.eval_every,
+            ..Config::default()
+        }
+    }
+}
+
+impl ValueEnum for Init {
+    fn value_variants<'a>() -> &'a [Self] {
+        &[Self::Flux, Self::Glorot, Self::Kaiming]
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        let (name, help) = match self {
+            Self::Flux => (
+                "flux",
+                "The article's: ±0.5·√(24 / sum of all sizes of the weight tensor)",
+            ),
+            Self::Glorot => ("glorot", "±√(6 / (fan in + fan out))"),
+            Self::Kaiming => ("kaiming", "±√(6 / fan in)"),
+        };
+        Some(PossibleValue::new(name).help(help))
+    }
+}
+
+/// A number that `fits`.
+fn number<T: FromStr>(
+    text: &str,
+    fits: impl FnOnce(&T) -> bool,
+    expected: &str,
+) -> Result<T, String> {
+    let number = text.parse().ok().filter(fits);
+    number.ok_or_else(|| format!("{expected} is expected"))
+}
+
+/// A number of things: so many that no product of two of them leaves its range.
+fn count(text: &str) -> Result<NonZeroUsize, String> {
+    let fits = |number: &NonZeroUsize| number.get() <= 1_000_000;
+    number(text, fits, "a whole number from 1 to 1000000")
+}
+
+/// More threads than any machine has would only cost memory.
+pub(crate) fn threads(text: &str) -> Result<NonZeroUsize, String> {
+    let fits = |number: &NonZeroUsize| number.get() <= 1_024;
+    number(text, fits, "a whole number from 1 to 1024")
+}
+
+/// A learning rate.
+fn rate(text: &str) -> Result<f64, String> {
+    let fits = |number: &f64| number.is_finite() && *number > 0.0;
+    number(text, fits, "a number above 0")
+}
+
+/// A share of a whole.
+pub(crate) fn fraction(text: &str) -> Result<f64, String> {
+    let fits = |number: &f64| (0.0..=1.0).contains(number);
+    number(text, fits, "a number from 0 to 1, such as 0.9 for 90 %,")
+}

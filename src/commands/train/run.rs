@@ -1,0 +1,235 @@
+//! A run from where it stands to its end, or as far as it gets: steps become rows, checkpoints, pictures, weights and
+//! the summary.
+//!
+//! A new run is one that goes on from step 0. The checkpoint in memory is the history of the run; the
+//! one on the disk is the same at the steps where it was last kept, and `accuracy.csv` is made anew
+//! from it, so whatever became of that file after the last checkpoint does not matter.
+
+use std::num::NonZeroUsize;
+use std::time::Instant;
+
+use anyhow::{Context, Error, Result};
+use serde::{Deserialize, Serialize};
+
+use super::Options;
+use crate::commands::devices::libtorch_version;
+use crate::commands::interrupt::{Interrupt, Stopped};
+use crate::commands::progress::RunProgress;
+use crate::commands::{file_list, print};
+use crate::data::Dataset;
+use crate::learn::checkpoint::Checkpoint;
+use crate::learn::config::Config;
+use crate::learn::device::Device;
+use crate::learn::prediction;
+use crate::learn::record::ConfusionMatrix;
+use crate::learn::state::State;
+use crate::learn::training::Training;
+use crate::report::figures::{curve, heatmap, mistakes};
+use crate::report::folders::run_dir::{self, RunDir};
+use crate::report::tables::summary::{self, Data, Summary, Timings};
+use crate::report::tables::{self, AccuracyLog};
+
+/// What a checkpoint remembers besides the training itself.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct About {
+    /// When the run began: UTC, ISO 8601.
+    pub started: String,
+    /// The libtorch it began with.
+    pub libtorch: String,
+    /// The device it began on, such as `cpu` or `cuda:0`.
+    pub device: String,
+    /// Which images they are, and where.
+    pub data: Data,
+    /// Seconds of training so far, in all sessions.
+    pub training_seconds: f64,
+}
+
+/// One process's part of a run.
+pub(crate) struct Run<'a> {
+    pub options: &'a Options,
+    /// Where the files go.
+    pub folder: RunDir,
+    /// The run so far.
+    pub history: Checkpoint<About>,
+    /// The run from there on.
+    pub training: Training,
+    /// The images that are scored.
+    pub test: Dataset,
+    pub device: Device,
+    /// Threads on the CPU.
+    pub threads: NonZeroUsize,
+}
+
+impl Run<'_> {
+    /// Trains to the end and leaves the results, or to the step at which it is stopped and leaves a checkpoint and
+    /// what there is.
+    pub fn go(mut self, program_start: Instant) -> Result<()> {
+        let interrupt = Interrupt::listen()?;
+        let start_seconds = program_start.elapsed().as_secs_f64();
+        self.train(&interrupt).map_err(|error| self.failed(error))?;
+        let steps = self.training.schedule().steps();
+        match interrupt.signal() {
+            Some(signal) if self.training.made() < steps => {
+                self.leave().map_err(|error| self.failed(error))?;
+                Err(Error::new(Stopped {
+                    signal,
+                    step: self.training.made(),
+                    steps,
+                    folder: self.folder.path().into(),
+                }))
+            }
+            _ => self.finish(start_seconds),
+        }
+    }
+
+    /// Goes through the steps, with every row in the file before the next step is waited for.
+    fn train(&mut self, interrupt: &Interrupt) -> Result<()> {
+        let rows = self.history.records.len();
+        let csv = tables::accuracy_csv(&self.history.records)?;
+        self.folder.write(run_dir::ACCURACY_CSV, &csv)?;
+        let mut log = AccuracyLog::after(rows, self.folder.append(run_dir::ACCURACY_CSV)?);
+        let (training, quiet) = (&self.training, self.options.quiet);
+        let mut progress = RunProgress::new(training.schedule(), training.made(), quiet);
+        let (begun, before) = (Instant::now(), self.history.about.training_seconds);
+        loop {
+            if interrupt.signal().is_some() {
+                self.training.stop();
+            }
+            let Some(step) = self.training.next().transpose()? else {
+                return Ok(());
+            };
+            progress.step(&step);
+            self.history.about.training_seconds = before + begun.elapsed().as_secs_f64();
+            if let Some(record) = step.record() {
+                log.add(&record)?;
+                self.history.records.push(record);
+                self.history.confusion = step.confusion;
+            }
+            if let Some(state) = step.state {
+                self.keep(state)?;
+            }
+        }
+    }
+
+    /// Keeps `state`, with the rows up to now, as the point from which the run can go on.
+    pub fn keep(&mut self, state: State) -> Result<()> {
+        // From numbers that are none no run goes on: the checkpoint before is worth more.
+        if !state.is_finite() {
+            return Ok(());
+        }
+        self.history.state = state;
+        let bytes = self.history.to_bytes()?;
+        self.folder.write(run_dir::CHECKPOINT, &bytes)
+    }
+
+    /// Leaves a checkpoint, the pictures and the weights of what there is.
+    fn leave(&mut self) -> Result<()> {
+        let state = self.training.state()?;
+        let weights = (state.step() > 0).then(|| state.weights.to_safetensors());
+        self.keep(state)?;
+        let Some(weights) = weights.transpose()? else {
+            return Ok(());
+        };
+        self.write_scores()?;
+        self.folder.write(run_dir::MODEL, &weights)
+    }
+
+    /// Leaves the pictures of what there is, as far as that can be, and says where.
+    fn failed(&self, error: Error) -> Error {
+        let _ = self.write_scores();
+        let folder = self.folder.path();
+        if !folder.exists() {
+            return error.context("stopped");
+        }
+        let folder = folder.display();
+        let there = format!("stopped; what there is stands in {folder}");
+        error.context(if self.training.has_failed() {
+            there
+        } else {
+            format!("{there}; once this is mended, go on with: mnist-tch --resume {folder}")
+        })
+    }
+
+    /// Leaves the results, prints them, and judges the accuracy.
+    fn finish(self, start_seconds: f64) -> Result<()> {
+        let confusion = self.history.confusion.as_ref();
+        let confusion = confusion.context("the run ended without a score")?;
+        let timings = self.timings(start_seconds);
+        self.complete(confusion, timings)
+            .map_err(|error| self.failed(error))?;
+        if !self.options.quiet {
+            print(&format!(
+                "{}\n{}\n{:.1} s, {:.0} images/s trained on or scored\n{}",
+                tables::epochs_text(&self.history.records),
+                tables::confusion_text(confusion, self.class_names()),
+                timings.training_seconds,
+                timings.images_per_second,
+                file_list(self.folder.path(), &run_dir::FILES)
+            ))?;
+        }
+        self.options.check_accuracy(confusion.accuracy())
+    }
+
+    fn complete(&self, confusion: &ConfusionMatrix, timings: Timings) -> Result<()> {
+        self.write_scores()?;
+        let weights = self.training.weights()?;
+        let model = weights.to_safetensors()?;
+        self.folder.write(run_dir::MODEL, &model)?;
+        let answers = prediction::answers(&weights, &self.test, self.device, self.threads)?;
+        let mistakes = mistakes::picture(&answers, &self.test, self.class_names())?;
+        self.folder.write(run_dir::MISTAKES_PNG, &mistakes)?;
+        // After all others, because it says that the run is complete; from then on no checkpoint is needed.
+        let summary = self.summary(confusion, timings).to_json()?;
+        self.folder.write(run_dir::SUMMARY, summary.as_bytes())?;
+        self.folder.remove(run_dir::CHECKPOINT)
+    }
+
+    /// Writes `confusion.csv` and the pictures of all scores; nothing before the first one.
+    fn write_scores(&self) -> Result<()> {
+        let Some(confusion) = &self.history.confusion else {
+            return Ok(());
+        };
+        let heatmap = heatmap::heatmap(confusion, self.class_names())?;
+        let csv = tables::confusion_csv(confusion)?;
+        let curve = curve::curve(&self.history.records)?;
+        self.folder.write(run_dir::CONFUSION_CSV, &csv)?;
+        self.folder.write(run_dir::CONFUSION_PNG, &heatmap)?;
+        self.folder.write(run_dir::ACCURACY_PNG, &curve)
+    }
+
+    fn class_names(&self) -> &[String] {
+        &self.history.about.data.classes
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "far below 2^53")]
+    fn timings(&self, start_seconds: f64) -> Timings {
+        let (history, schedule) = (&self.history, self.training.schedule());
+        let trained = schedule.images_through(schedule.steps());
+        let scored = history.records.len() * history.about.data.test_images;
+        let training_seconds = history.about.training_seconds;
+        Timings {
+            start_seconds,
+            training_seconds,
+            images_per_second: (trained + scored) as f64 / training_seconds,
+        }
+    }
+
+    fn summary(&self, confusion: &ConfusionMatrix, timings: Timings) -> Summary<Config> {
+        let about = &self.history.about;
+        let mut configuration = self.history.config.clone();
+        configuration.eval_every = Some(self.training.schedule().eval_every());
+        let on_cpu = self.device.is_cpu();
+        Summary {
+            started: about.started.clone(),
+            version: env!("CARGO_PKG_VERSION"),
+            libtorch: libtorch_version(),
+            configuration,
+            data: about.data.clone(),
+            device: self.device.to_string(),
+            threads: if on_cpu { self.threads.get() } else { 1 },
+            epochs: summary::epochs(&self.history.records),
+            final_accuracy: confusion.accuracy(),
+            timings,
+        }
+    }
+}
