@@ -84,7 +84,7 @@ pub(crate) fn train(
 fn main() -> Result<()> {
     tch::set_num_threads(1); // more would wait for each other after every small operation
     tch::manual_seed(0);
-    let vs = nn::VarStore::new(Device::Cpu); // CUDA has to be loaded first: src/learn/device
+    let vs = nn::VarStore::new(Device::Cpu); // CUDA has to be loaded first: src/learn/device.rs
     let print = |epoch, accuracy| println!("epoch {epoch}: {accuracy:.4}");
     train(&network(&vs.root()), &vs, &mnist_10k()?, print)
 }

@@ -5,14 +5,16 @@
 //! is what speaks to the terminal. Each module uses only those before it.
 //!
 //! ```no_run
-//! use mnist_tch::data::mnist_10k;
-//! use mnist_tch::learn::{config::Config, device::Device, training::Training, weights::Weights};
 //! use std::num::NonZeroUsize;
+//!
+//! use mnist_tch::data::mnist_10k;
+//! use mnist_tch::learn::{Architecture, Config, Device, Training, Weights};
 //!
 //! # fn main() -> anyhow::Result<()> {
 //! let config = Config::default();
 //! let split = mnist_10k()?;
-//! let weights = Weights::initial(config.init, config.seed, split.classes.len());
+//! let architecture = Architecture::article(split.classes.len())?;
+//! let weights = Weights::initial(config.init, config.seed, &architecture);
 //! for step in Training::new(&config, &weights, &split, Device::CPU, NonZeroUsize::MIN)? {
 //!     let step = step?;
 //!     if let Some(confusion) = &step.confusion {
@@ -22,8 +24,41 @@
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! A loop of your own takes the same parts one by one: a forward pass, a loss, a gradient, Adam.
+//!
+//! ```no_run
+//! use mnist_tch::data::mnist_10k;
+//! use mnist_tch::learn::{
+//!     Adam, Architecture, DeviceChoice, Init, Network, Pass, Weights, images_and_labels,
+//! };
+//! use tch::Tensor;
+//!
+//! # fn main() -> anyhow::Result<()> {
+//! let (device, _) = DeviceChoice::Auto.find()?;
+//! let split = mnist_10k()?;
+//! let architecture = Architecture::new(vec![16, 32, 32], split.classes.len())?;
+//! let initial = Weights::initial(Init::Flux, 0, &architecture);
+//! let mut weights = Tensor::from_slice(initial.values()).to_device(device.tch());
+//! let mut network = Network::new(&architecture, device)?;
+//! let mut adam = Adam::new(&weights, 0.005)?;
+//! for start in (0..split.train.len()).step_by(100) {
+//!     let batch = split.train.slice(start..start + 100)?;
+//!     let (images, labels) = images_and_labels(&batch, device)?;
+//!     network.set_weights(&weights)?;
+//!     let logits = network.forward(&images, Pass::Train(&mut []));
+//!     let loss = logits.cross_entropy_for_logits(&labels);
+//!     adam.step(&mut weights, &network.gradient(&loss)?)?;
+//! }
+//! let trained = Weights::from_values(Vec::try_from(&weights)?, &architecture)?;
+//! std::fs::write("model.safetensors", trained.to_safetensors()?)?;
+//! # Ok(())
+//! # }
+//! ```
 
+#[doc(hidden)]
 pub mod commands;
 pub mod data;
 pub mod learn;
+#[doc(hidden)]
 pub mod report;

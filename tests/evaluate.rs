@@ -8,7 +8,7 @@ use std::fs;
 use std::path::Path;
 
 use common::{SMALL, error_line, mnist_tch, run_file, small_run, write_set};
-use mnist_tch::learn::weights::{Init, Weights};
+use mnist_tch::learn::{Architecture, Init, Weights};
 use safetensors::SafeTensors;
 use serde_json::Value;
 use tempfile::{TempDir, tempdir};
@@ -157,7 +157,7 @@ fn files_that_are_no_models_of_this_network_are_named_with_the_tensor() {
     };
     assert!(error(b"").contains("not a safetensors file"));
     assert!(error(b"PK\x03\x04").contains("torch.save"));
-    let good = Weights::initial(Init::Flux, 0, 10)
+    let good = Weights::initial(Init::Flux, 0, &Architecture::article(10).unwrap())
         .to_safetensors()
         .unwrap();
     assert!(error(&good[..good.len() - 1]).contains("not a safetensors file"));

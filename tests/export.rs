@@ -7,7 +7,7 @@ mod common;
 use std::fs;
 
 use common::{error_line, mnist_tch};
-use mnist_tch::learn::weights::{Init, Weights, parameters};
+use mnist_tch::learn::{Architecture, Init, Weights};
 use mnist_tch::report::onnx::proto::{Model, Value};
 use prost::Message;
 use tempfile::tempdir;
@@ -24,7 +24,7 @@ fn signature(value: &Value) -> (String, Vec<Option<i64>>) {
 #[test]
 fn the_file_holds_the_network_with_its_weights() {
     let folder = tempdir().unwrap();
-    let weights = Weights::initial(Init::Kaiming, 4, 7);
+    let weights = Weights::initial(Init::Kaiming, 4, &Architecture::article(7).unwrap());
     let file = folder.path().join("model.safetensors");
     fs::write(&file, weights.to_safetensors().unwrap()).unwrap();
     let line = "export --model model.safetensors model.onnx";
@@ -43,12 +43,19 @@ fn the_file_holds_the_network_with_its_weights() {
         ("logits".to_owned(), vec![None, Some(7)])
     );
     let mut values = Vec::new();
-    for (tensor, (name, shape)) in graph.initializers.iter().zip(parameters(7)) {
+    for (tensor, (name, shape)) in graph
+        .initializers
+        .iter()
+        .zip(weights.architecture().parameters())
+    {
         let shape: Vec<i64> = shape
             .iter()
             .map(|&size| i64::try_from(size).unwrap())
             .collect();
-        assert_eq!((tensor.name.as_deref(), &tensor.dims), (Some(name), &shape));
+        assert_eq!(
+            (tensor.name.as_deref(), &tensor.dims),
+            (Some(name.as_str()), &shape)
+        );
         let raw = tensor.raw.as_ref().unwrap().chunks(4);
         values.extend(raw.map(|bytes| f32::from_le_bytes(bytes.try_into().unwrap())));
     }
@@ -57,7 +64,7 @@ fn the_file_holds_the_network_with_its_weights() {
 
 #[test]
 fn every_node_takes_what_is_there_before_it() {
-    let weights = Weights::initial(Init::Flux, 0, 10);
+    let weights = Weights::initial(Init::Flux, 0, &Architecture::article(10).unwrap());
     let bytes = mnist_tch::report::onnx::onnx(&weights);
     let graph = Model::decode(bytes.as_slice()).unwrap().graph.unwrap();
     let names = graph
@@ -89,7 +96,7 @@ fn every_node_takes_what_is_there_before_it() {
 #[test]
 fn a_file_that_is_there_is_kept_without_force() {
     let folder = tempdir().unwrap();
-    let weights = Weights::initial(Init::Flux, 0, 10)
+    let weights = Weights::initial(Init::Flux, 0, &Architecture::article(10).unwrap())
         .to_safetensors()
         .unwrap();
     fs::write(folder.path().join("m.safetensors"), weights).unwrap();

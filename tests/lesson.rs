@@ -9,10 +9,7 @@ mod lesson;
 use std::num::NonZeroUsize;
 
 use mnist_tch::data::{Split, mnist_10k};
-use mnist_tch::learn::config::Config;
-use mnist_tch::learn::device::Device;
-use mnist_tch::learn::training::Training;
-use mnist_tch::learn::weights::{Weights, parameters};
+use mnist_tch::learn::{Architecture, Config, Device, Training, Weights};
 use tch::Tensor;
 use tch::nn::VarStore;
 
@@ -21,13 +18,10 @@ fn of_the_lesson(weights: &Weights, split: &Split) -> Vec<f64> {
     let store = VarStore::new(tch::Device::Cpu);
     let net = lesson::network(&store.root());
     let mut variables = store.variables();
-    let mut rest = weights.values();
-    for (name, shape) in parameters(weights.classes()) {
-        let (values, after) = rest.split_at(shape.iter().product());
-        let mut variable = variables.remove(name).unwrap();
+    for (name, _, values) in weights.named() {
+        let mut variable = variables.remove(&name).unwrap();
         let values = Tensor::from_slice(values).view_as(&variable);
         tch::no_grad(|| variable.copy_(&values));
-        rest = after;
     }
     assert!(variables.is_empty(), "only the lesson has {variables:?}");
     let mut accuracies = Vec::new();
@@ -52,7 +46,11 @@ fn accuracies_after_each_epoch_are_within_0_006() {
         ..Config::default()
     };
     let split = mnist_10k().unwrap();
-    let weights = Weights::initial(config.init, config.seed, split.classes.len());
+    let weights = Weights::initial(
+        config.init,
+        config.seed,
+        &Architecture::article(10).unwrap(),
+    );
     let program = of_the_program(&config, &weights, &split);
     let lesson = of_the_lesson(&weights, &split);
     assert_eq!((program.len(), lesson.len()), (5, 5));

@@ -7,11 +7,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use mnist_tch::data::mnist_10k;
-use mnist_tch::learn::config::Config;
-use mnist_tch::learn::device::Device;
-use mnist_tch::learn::record::Step;
-use mnist_tch::learn::training::Training;
-use mnist_tch::learn::weights::Weights;
+use mnist_tch::learn::{Config, Device, Step, Training, Weights, score};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -58,9 +54,8 @@ fn largest_difference(one: &Weights, other: &Weights) -> f32 {
 fn logits_are_within_1e_4() {
     let expected: Vec<Vec<f32>> = reference("logits_test_first16");
     let test = mnist_10k().unwrap().resized(None, Some(16)).unwrap().test;
-    let logits =
-        mnist_tch::learn::prediction::logits(&weights(0), &test, Device::CPU, NonZeroUsize::MIN)
-            .unwrap();
+    let scores = score(&weights(0), &test, Device::CPU, NonZeroUsize::MIN).unwrap();
+    let logits = scores.logits;
     assert_eq!(logits.len(), 16);
     for (ours, theirs) in logits.iter().flatten().zip(expected.iter().flatten()) {
         assert!((ours - theirs).abs() < 1e-4, "{ours} {theirs}");

@@ -10,9 +10,7 @@ use std::num::NonZeroUsize;
 
 use common::{mnist_tch, run_file, small_run};
 use mnist_tch::data::mnist_10k;
-use mnist_tch::learn::device::Device;
-use mnist_tch::learn::prediction;
-use mnist_tch::learn::weights::Weights;
+use mnist_tch::learn::{Device, Weights, score};
 use serde_json::Value;
 use tempfile::{TempDir, tempdir};
 
@@ -129,7 +127,8 @@ fn the_saved_weights_are_those_of_the_last_row() {
     small_run(&folder, "");
     let weights = Weights::from_safetensors(&run_file(&folder, "model.safetensors")).unwrap();
     let test = mnist_10k().unwrap().resized(None, Some(200)).unwrap().test;
-    let logits = prediction::logits(&weights, &test, Device::CPU, NonZeroUsize::MIN).unwrap();
+    let scores = score(&weights, &test, Device::CPU, NonZeroUsize::MIN).unwrap();
+    let logits = scores.logits;
     let best = |row: &Vec<f32>| {
         (0_u8..10).max_by(|&a, &b| row[usize::from(a)].total_cmp(&row[usize::from(b)]))
     };

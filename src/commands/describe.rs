@@ -7,8 +7,7 @@ use clap::Args;
 
 use super::model;
 use crate::data::{CLASSES, PIXELS, mnist_10k};
-use crate::learn::structure;
-use crate::learn::weights::{Init, Weights};
+use crate::learn::Architecture;
 use crate::report::figures::network;
 use crate::report::folders::file;
 use crate::report::tables;
@@ -28,11 +27,11 @@ pub(crate) struct Options {
 }
 
 pub(crate) fn run(options: &Options) -> Result<()> {
-    let weights = match &options.model {
-        Some(path) => model::open(path)?.weights,
-        None => Weights::initial(Init::default(), 0, CLASSES),
+    let architecture = match &options.model {
+        Some(path) => model::open(path)?.weights.architecture().clone(),
+        None => Architecture::article(CLASSES)?,
     };
-    let layers = structure::layers(&weights)?;
+    let layers = architecture.layers();
     let mut text = tables::layers_text(&layers);
     if let Some(path) = &options.png {
         file::refuse_taken(path, options.force)?;

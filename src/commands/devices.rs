@@ -4,9 +4,9 @@ use std::fmt::Write;
 
 use anyhow::Result;
 
-use crate::learn::device::cuda::Facts;
-use crate::learn::device::{self, nvidia};
-use crate::learn::libtorch;
+use crate::learn::cores;
+use crate::learn::cuda::{self, Facts, libtorch_folder, libtorch_version};
+use crate::learn::device::available;
 
 /// Prints libtorch's version and path, its CUDA build, the driver, the GPUs and the threads.
 pub(crate) fn run() -> Result<()> {
@@ -16,7 +16,7 @@ pub(crate) fn run() -> Result<()> {
         let _ = writeln!(text, "{name:<12}{value}");
     };
     line("libtorch", &libtorch_version());
-    if let Some(folder) = libtorch::folder() {
+    if let Some(folder) = libtorch_folder() {
         line("path", &folder.display().to_string());
     }
     line("CUDA build", &cuda_build(&facts));
@@ -24,7 +24,7 @@ pub(crate) fn run() -> Result<()> {
         "driver",
         facts.driver.as_deref().unwrap_or("no NVIDIA driver"),
     );
-    let names = nvidia::gpu_names();
+    let names = cuda::gpu_names();
     for gpu in 0..facts.gpus {
         let name = names.get(gpu).map_or("", String::as_str);
         line("GPU", &format!("cuda:{gpu}  {name}"));
@@ -32,20 +32,14 @@ pub(crate) fn run() -> Result<()> {
     if facts.gpus == 0 {
         line("GPU", "none");
     }
-    line("threads", &device::cores().to_string());
-    line("usable", &device::names(&device::available(&facts)));
+    line("threads", &cores().to_string());
+    line("usable", &available(&facts));
     if facts.driver.is_some()
         && let Err(problem) = facts.check(0)
     {
         line("note", &problem.to_string());
     }
     super::print(&text)
-}
-
-/// What the loaded libtorch says of itself, else what the program was built for.
-pub(crate) fn libtorch_version() -> String {
-    let found = libtorch::folder().and_then(|folder| libtorch::version_in(&folder));
-    found.unwrap_or_else(|| libtorch::VERSION.to_owned())
 }
 
 fn cuda_build(facts: &Facts) -> String {

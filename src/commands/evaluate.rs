@@ -9,11 +9,7 @@ use super::images::{SetOptions, test_range};
 use super::model;
 use super::options::Machine;
 use crate::data::ImageRange;
-use crate::learn::answer::Answer;
-use crate::learn::class_scores::class_scores;
-use crate::learn::device::Choice;
-use crate::learn::evaluation::evaluate;
-use crate::learn::prediction;
+use crate::learn::{DeviceChoice, score};
 use crate::report::figures::{heatmap, mistakes};
 use crate::report::folders::run_dir::{CONFUSION_CSV, CONFUSION_PNG, MISTAKES_PNG, RunDir};
 use crate::report::tables;
@@ -57,14 +53,15 @@ pub(crate) struct Options {
 /// Scores a model, prints the result and writes it into files.
 pub(crate) fn run(options: &Options) -> Result<()> {
     let model = model::open(&options.model)?;
-    let (device, threads) = options.machine.select(Choice::Auto, false)?;
+    let (device, threads) = options.machine.select(DeviceChoice::Auto, false)?;
     let test = model.images(&options.set, options.test_range.as_ref())?;
     let out = options.out.as_ref();
     let out = out
         .map(|path| RunDir::beside(path, &FILES, options.force))
         .transpose()?;
-    let confusion = evaluate(&model.weights, &test.images, device, threads)?;
-    let scores = class_scores(&confusion);
+    let scores = score(&model.weights, &test.images, device, threads)?;
+    let confusion = &scores.confusion;
+    let class_scores = confusion.class_scores();
     let names = &test.classes;
     // The accuracy with all its digits, as it stands in accuracy.csv.
     let mut report = format!(
@@ -72,18 +69,15 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         confusion.accuracy(),
         confusion.total(),
         test.name,
-        tables::classes_text(&scores),
-        tables::confusion_text(&confusion, names)
+        tables::classes_text(&class_scores),
+        tables::confusion_text(confusion, names)
     );
     if let Some(out) = &out {
-        // The same images in the same chunks once more, for every answer and not only their count.
-        let logits = prediction::logits(&model.weights, &test.images, device, threads)?;
-        let answers: Vec<_> = logits.iter().map(|row| Answer::from_logits(row)).collect();
-        let mistakes = mistakes::picture(&answers, &test.images, names)?;
-        let predictions = tables::predictions_csv(test.images.labels(), &logits)?;
-        out.write(CLASSES_CSV, &tables::classes_csv(&scores)?)?;
-        out.write(CONFUSION_CSV, &tables::confusion_csv(&confusion)?)?;
-        out.write(CONFUSION_PNG, &heatmap::heatmap(&confusion, names)?)?;
+        let mistakes = mistakes::picture(&scores.predictions(), &test.images, names)?;
+        let predictions = tables::predictions_csv(test.images.labels(), &scores.logits)?;
+        out.write(CLASSES_CSV, &tables::classes_csv(&class_scores)?)?;
+        out.write(CONFUSION_CSV, &tables::confusion_csv(confusion)?)?;
+        out.write(CONFUSION_PNG, &heatmap::heatmap(confusion, names)?)?;
         out.write(MISTAKES_PNG, &mistakes)?;
         out.write(PREDICTIONS_CSV, &predictions)?;
         report = report + "\n" + &super::file_list(out.path(), &FILES);

@@ -7,7 +7,7 @@ use anyhow::{Context, Result, ensure};
 
 use super::images::{Mirrors, SetOptions, load_again};
 use crate::data::{CLASSES, Dataset, ImageRange, Location, Part};
-use crate::learn::weights::Weights;
+use crate::learn::Weights;
 use crate::report::folders::run_dir::{MODEL, SUMMARY};
 use crate::report::tables::summary;
 

@@ -8,16 +8,14 @@ use anyhow::Result;
 use clap::builder::PossibleValue;
 use clap::{Args, ValueEnum};
 
-use crate::learn::config::Config;
-use crate::learn::device::{self, Choice, Device};
-use crate::learn::weights::Init;
+use crate::learn::{Config, Device, DeviceChoice, Init, cores};
 
 /// The device and the threads.
 #[derive(Debug, Args)]
 pub(crate) struct Machine {
     /// Device to use: auto (a GPU if CUDA is usable, else the CPU), cpu, cuda, cuda:N or mps
     #[arg(long, value_name = "DEVICE", default_value = "auto")]
-    device: Choice,
+    device: DeviceChoice,
     /// Threads on the CPU; the numbers do not depend on it [default: the cores this process may use]
     #[arg(long, value_name = "N", value_parser = threads, allow_negative_numbers = true)]
     threads: Option<NonZeroUsize>,
@@ -26,25 +24,25 @@ pub(crate) struct Machine {
 impl Machine {
     /// The device, where that is left open `usual`, and the threads: one for each core that this process may use
     /// unless said.
-    pub fn select(&self, usual: Choice, quiet: bool) -> Result<(Device, NonZeroUsize)> {
+    pub fn select(&self, usual: DeviceChoice, quiet: bool) -> Result<(Device, NonZeroUsize)> {
         let choice = match self.device {
-            Choice::Auto => usual,
+            DeviceChoice::Auto => usual,
             asked => asked,
         };
         let device = select_device(choice, quiet)?;
-        Ok((device, self.threads.unwrap_or_else(device::cores)))
+        Ok((device, self.threads.unwrap_or_else(cores)))
     }
 }
 
 /// The device that is asked for; with a note why `auto` took the CPU although there is a driver.
-pub(crate) fn select_device(choice: Choice, quiet: bool) -> Result<Device> {
-    let selection = device::select(choice)?;
-    if let Some(text) = selection.note
+pub(crate) fn select_device(choice: DeviceChoice, quiet: bool) -> Result<Device> {
+    let (device, why) = choice.find()?;
+    if let Some(text) = why
         && !quiet
     {
         super::note(&format!("note: {text}"));
     }
-    Ok(selection.device)
+    Ok(device)
 }
 
 /// What is trained and how, but for the seed.
@@ -68,6 +66,10 @@ pub(crate) struct Protocol {
     /// Go through the images in another order in each epoch
     #[arg(long)]
     shuffle: bool,
+    /// Shift each training image at random by up to N pixels in each direction, anew in each epoch
+    #[arg(long, value_name = "N", value_parser = shift, allow_negative_numbers = true)]
+    #[arg(default_value_t = Config::default().augment)]
+    augment: usize,
     /// Score the test images after every N steps and at each epoch's end; 0: at the very end only
     /// [default: 50 times an epoch, or after every step where there are fewer]
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
@@ -83,6 +85,7 @@ impl Protocol {
             learning_rate: self.lr,
             init: self.init,
             shuffle: self.shuffle,
+            augment: self.augment,
             eval_every: self.eval_every,
             ..Config::default()
         }
@@ -133,6 +136,15 @@ pub(crate) fn threads(text: &str) -> Result<NonZeroUsize, String> {
 fn rate(text: &str) -> Result<f64, String> {
     let fits = |number: &f64| number.is_finite() && *number > 0.0;
     number(text, fits, "a number above 0")
+}
+
+/// Pixels: a centred digit leaves the image beyond eight.
+fn shift(text: &str) -> Result<usize, String> {
+    number(
+        text,
+        |&pixels: &usize| pixels <= 8,
+        "a whole number from 0 to 8",
+    )
 }
 
 /// A share of a whole.

@@ -12,9 +12,7 @@ use super::model;
 use super::options::Machine;
 use crate::data::picture::{self, Prepared};
 use crate::data::{Dataset, SIDE};
-use crate::learn::answer::Answer;
-use crate::learn::device::Choice;
-use crate::learn::prediction;
+use crate::learn::{DeviceChoice, Prediction, score};
 use crate::report::folders::file;
 use crate::report::folders::run_dir::RunDir;
 
@@ -61,7 +59,7 @@ pub(crate) struct Options {
 /// Answers every picture that can be read. That another could not be is told in its place, and at the end.
 pub(crate) fn run(options: &Options) -> Result<()> {
     let model = model::open(&options.model)?;
-    let (device, threads) = options.machine.select(Choice::Auto, false)?;
+    let (device, threads) = options.machine.select(DeviceChoice::Auto, false)?;
     let shown = options.show.then(|| PREPARED.into());
     let out = options.out.clone().or(shown);
     let out = out
@@ -87,7 +85,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         }
         let pixels = pictures.iter().flat_map(|(_, picture)| *picture).collect();
         let images = Dataset::unlabelled(pixels);
-        let answers = prediction::answers(&model.weights, &images, device, threads)?;
+        let answers = score(&model.weights, &images, device, threads)?.predictions();
         let mut text = String::new();
         for ((name, picture), answer) in pictures.iter().zip(&answers) {
             text += &if options.json {
@@ -174,12 +172,12 @@ fn read(path: &Path) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-fn line(file: &str, answer: &Answer) -> String {
+fn line(file: &str, answer: &Prediction) -> String {
     let ((best, probability), (other, rest)) = (answer.best(), answer.runner_up());
     format!("{file}: {best} {probability:.4}, else {other} {rest:.4}\n")
 }
 
-fn json(file: &str, answer: &Answer) -> Result<String> {
+fn json(file: &str, answer: &Prediction) -> Result<String> {
     /// In the order in which its fields are printed.
     #[derive(Serialize)]
     struct Line<'a> {

@@ -8,8 +8,8 @@ use indicatif::{HumanBytes, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::note;
 use crate::data::download::Event;
-use crate::learn::record::{ConfusionMatrix, SeedRun, Step};
-use crate::learn::schedule::Schedule;
+use crate::learn::many_seeds::SeedRun;
+use crate::learn::{ConfusionMatrix, Schedule, Step};
 
 /// All of it fits 80 columns; on a narrower terminal the words are cut, so that they never take a second line.
 const STEPS: &str = "[{bar:5}] {percent:>3}% {eta:>4} left  {wide_msg}";

@@ -17,10 +17,8 @@ use super::images::ImageOptions;
 use super::options::{Protocol, select_device, threads};
 use super::progress::SeedsProgress;
 use super::{file_list, print};
-use crate::learn::config::Config;
-use crate::learn::device::{Choice, Device, cores};
-use crate::learn::schedule::Schedule;
-use crate::learn::sweep::{Event, Sweep};
+use crate::learn::many_seeds::{Event, ManySeeds};
+use crate::learn::{Config, Device, DeviceChoice, Schedule, cores};
 use crate::report::comparison::ensemble::Ensemble;
 use crate::report::comparison::reference::Reference;
 use crate::report::comparison::verdict::Verdict;
@@ -72,7 +70,7 @@ pub(crate) struct Options {
         default_value = "auto",
         help_heading = "Machine"
     )]
-    device: Choice,
+    device: DeviceChoice,
     /// Runs at once, each on one thread; the numbers do not depend on it [default: the cores this
     /// process may use; on a GPU 1]
     #[arg(long, value_name = "N", value_parser = threads, allow_negative_numbers = true)]
@@ -186,7 +184,7 @@ impl Options {
         };
         let jobs = self.jobs.unwrap_or(usual);
         let stopped = || format!("stopped; complete runs stay in {}", store.path().display());
-        for event in Sweep::start(&config, missing, split, device, jobs)? {
+        for event in ManySeeds::start(&config, missing, &split, device, jobs)? {
             match event.with_context(stopped)? {
                 Event::Step => progress.step(),
                 Event::Run(run) => {

@@ -12,16 +12,12 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use self::run::{About, Run};
-use super::devices::libtorch_version;
 use super::images::{ImageOptions, load_again};
 use super::note;
 use super::options::{Machine, Protocol, fraction};
 use crate::learn::checkpoint::Checkpoint;
-use crate::learn::config::Config;
-use crate::learn::device::Choice;
-use crate::learn::state::State;
-use crate::learn::training::Training;
-use crate::learn::weights::Weights;
+use crate::learn::cuda::libtorch_version;
+use crate::learn::{Architecture, Config, DeviceChoice, State, Training, Weights};
 use crate::report::folders::run_dir::{self, RunDir};
 
 /// Where runs go that were not told where to go.
@@ -102,9 +98,13 @@ impl Options {
     /// A run that has made no step yet.
     fn begin(&self) -> Result<Run<'_>> {
         let (started, config) = (Timestamp::now(), self.config());
-        let (device, threads) = self.machine.select(Choice::Auto, self.quiet)?;
+        let (device, threads) = self.machine.select(DeviceChoice::Auto, self.quiet)?;
         let (split, data) = self.images.load(config.batch_size, self.quiet)?;
-        let weights = Weights::initial(config.init, config.seed, split.classes.len());
+        let weights = Weights::initial(
+            config.init,
+            config.seed,
+            &Architecture::article(split.classes.len())?,
+        );
         let state = State::initial(weights);
         let training = Training::resume(&config, &state, &split, device, threads)?;
         let mut run = Run {

@@ -1,29 +1,33 @@
 //! Learning: from checked images to records. The only part of the program that knows tch.
 //!
-//! In the order of dependence: what comes out (`record`); what libtorch does when it fails (`libtorch`);
-//! where the work is done (`device`); what is learnt (`weights`, `network`, `adam`) and how it is kept (`state`,
-//! `checkpoint`); by which rules and on what (`config`, `schedule`, `images`); what is not read yet (`pending`); by whom
-//! (`workers`); and the loop that puts them together (`training`). `sweep` goes through that loop for many seeds.
-//! A trained network is scored by `evaluation`, class by class in `class_scores`; `prediction` asks it without a score,
-//! and an `answer` is what it says to one image. `structure` tells what it is made of.
+//! Read `training` first: one step, from a batch to a score. `network` says what is trained,
+//! `batches` on what and in which order, `scoring` how well it does. The rest is behind small
+//! interfaces: `adam`; `threads`, which share the work; `device`, where it is done (`cuda`:
+//! whether that can be); `weights` and `checkpoint`, plain numbers and their files; `metrics`,
+//! what comes out; `many_seeds`, the same run again and again; `tch_errors`, what becomes of
+//! libtorch's failures; `scoring_conv`, one convolution in the form that scores fastest.
 
-pub mod adam;
-pub mod answer;
-pub mod checkpoint;
-pub mod class_scores;
-pub mod config;
-pub mod device;
-pub mod evaluation;
-mod images;
-pub mod libtorch;
-mod network;
-mod pending;
-pub mod prediction;
-pub mod record;
-pub mod schedule;
-pub mod state;
-pub mod structure;
-pub mod sweep;
-pub mod training;
-pub mod weights;
-mod workers;
+mod adam;
+mod batches;
+pub(crate) mod checkpoint;
+pub(crate) mod cuda;
+pub(crate) mod device;
+pub(crate) mod many_seeds;
+pub(crate) mod metrics;
+pub(crate) mod network;
+mod scoring;
+mod scoring_conv;
+mod tch_errors;
+mod threads;
+mod training;
+mod weights;
+
+pub use self::adam::Adam;
+pub use self::batches::{Config, Position, Schedule, images_and_labels};
+pub use self::checkpoint::State;
+pub use self::device::{Device, DeviceChoice, cores, one_thread_per_operation};
+pub use self::metrics::{ClassScore, ConfusionMatrix, Prediction, StepRecord};
+pub use self::network::{Architecture, INPUT, Layer, Network, Operation, Pass};
+pub use self::scoring::{Scores, score};
+pub use self::training::{Step, Training};
+pub use self::weights::{Init, Weights};

@@ -1,58 +1,108 @@
-//! The training loop: an iterator that makes one step after the other and yields a [`Step`] for each.
-//!
-//! It knows nothing of files or terminals, and nothing is read from the device before it is needed.
+//! The training loop: an iterator that makes one step after the other and yields a [`Step`] for
+//! each. It knows nothing of files or terminals. A step stands in [`Training::make_step`] and
+//! [`gradient_part`]: batch, forward, loss, backward, Adam, score. Everything else is about when.
 //!
 //! On a CPU scoring is over nine tenths of the work and needs only the weights of its step, a few
-//! thousand numbers. So training runs ahead while all threads score chunks of the test set with copies of
-//! earlier weights. A batch's gradient is cut into `shards`, so that all threads share it too and every number stays
-//! the same for any number of threads. What is scored goes through the network in the form of `squares`.
+//! thousand numbers. So training runs ahead while all threads score chunks of the test set with
+//! copies of earlier weights, and a batch's gradient is cut into parts, so that all threads share
+//! it too. Parts follow from the batch and are summed in order: every number is the same for any
+//! number of threads.
 //!
-//! On CUDA one thread issues everything, a step of the article's job being about 75 kernels: input 2,
-//! weights 1, forward 16 (convolution, bias, pool, ReLU three times; dense 1; loss 3), backward 28,
-//! Adam 8, a copy of the weights, and for its score 1 + 13 + 4. None of them waits for the device. The
-//! host waits when it reads losses and counts: twice for every 32 steps.
+//! On CUDA one thread issues everything, a step of the article's job being about 80 kernels, and
+//! none of them waits for the device. The host waits when it reads losses and counts: once for
+//! every 32 steps.
 
 use std::collections::VecDeque;
 use std::num::NonZeroUsize;
 
-use anyhow::{Result, ensure};
-use tch::Tensor;
+use anyhow::{Context, Result, ensure};
+use tch::{Kind, Reduction, Tensor};
 
 use super::adam::Adam;
-use super::config::Config;
+use super::batches::{Batches, Config, Part, Position, Schedule};
+use super::checkpoint::State;
 use super::device::Device;
-use super::images::Rows;
-use super::libtorch;
-use super::pending::{self, Pending};
-use super::record::Step;
-use super::schedule::{Position, Schedule};
-use super::state::{self, Snapshot, State};
+use super::metrics::{ConfusionMatrix, StepRecord};
+use super::network::{Architecture, Network, Pass};
+use super::scoring::{self, Chunk};
+use super::tch_errors;
+use super::threads::{Job, Pool};
 use super::weights::Weights;
-use super::workers::{Workers, shards};
 use crate::data::Split;
+
+/// One training step, scored or not.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Step {
+    /// Epoch, from 1.
+    pub epoch: usize,
+    /// Batch within its epoch, from 1.
+    pub batch: usize,
+    /// Step of the whole run, from 1.
+    pub step: usize,
+    /// Number of images in the batch.
+    pub images: usize,
+    /// Mean cross-entropy (nats) of the step's batch, before the weights were changed.
+    pub train_loss: f32,
+    /// The test set's confusion matrix after the step; `None` where the test set was not scored.
+    pub confusion: Option<ConfusionMatrix>,
+    /// The state of training after the step; `None` where the schedule does not ask for it.
+    pub state: Option<State>,
+}
+
+impl Step {
+    /// The step as a row of `accuracy.csv`; `None` where the test set was not scored.
+    #[must_use]
+    pub fn record(&self) -> Option<StepRecord> {
+        self.confusion.as_ref().map(|confusion| StepRecord {
+            epoch: self.epoch,
+            batch: self.batch,
+            step: self.step,
+            train_loss: self.train_loss,
+            test_accuracy: confusion.accuracy(),
+        })
+    }
+}
 
 /// A run in progress. Iterate over it to train; each item is one step, in order.
 pub struct Training {
-    schedule: Schedule,
+    architecture: Architecture,
     device: Device,
-    workers: Workers,
-    classes: usize,
+    batches: Batches,
+    test: Vec<Chunk>,
+    /// The threads beside this one, with a network each; and this one's.
+    pool: Pool<Network>,
+    network: Network,
+    /// Flat, f32, on the device.
     weights: Tensor,
     adam: Adam,
-    /// The current epoch's order of images, where they are shuffled.
-    order: Option<Tensor>,
     /// The last step made.
     made: usize,
     /// The last step to make.
     last: usize,
+    /// Steps that are made, but whose numbers are still on the device or being worked out.
+    unread: VecDeque<Unread>,
     /// Steps that are read but not yielded yet.
     read: VecDeque<Result<Step>>,
     failed: bool,
 }
 
+/// A step that was made and not read yet.
+struct Unread {
+    position: Position,
+    /// The batch's loss, and the largest absolute weight after the step; 2, f32.
+    numbers: Tensor,
+    /// Weights and moments after the step, where they are to be kept.
+    kept: Option<(Tensor, Adam)>,
+    /// Confusion counts of the chunks of the test set that are still to come.
+    scores: Vec<Job<Tensor>>,
+    /// Those that are there, added up; `None` where the step is not scored.
+    counts: Option<Result<Tensor>>,
+}
+
 impl Training {
-    /// Prepares a run from `weights` on the training images of `split`, scored on its test images. On a CPU, `threads`
-    /// threads share the work and the numbers do not depend on how many; elsewhere one thread is enough.
+    /// Prepares a run from `weights` on the training images of `split`, scored on its test images.
+    /// On a CPU, `threads` threads share the work and the numbers do not depend on how many;
+    /// elsewhere one thread is enough.
     ///
     /// # Errors
     /// When a set is empty, classes do not fit, or memory or threads do not suffice.
@@ -67,8 +117,9 @@ impl Training {
         Self::resume(config, &state, split, device, threads)
     }
 
-    /// Prepares a run that goes on after `state`, which an earlier one of the same configuration and images left. On a
-    /// CPU of the same kind its numbers are those of a run that never stopped.
+    /// Prepares a run that goes on after `state`, which an earlier one of the same configuration
+    /// and images left. On a CPU of the same kind its numbers are those of a run that never
+    /// stopped.
     ///
     /// # Errors
     /// As those of [`Self::new`], and when the state is past the run's last step.
@@ -83,43 +134,151 @@ impl Training {
             !split.train.is_empty() && !split.test.is_empty(),
             "there is no image to use"
         );
-        let schedule = Schedule::new(config, split.train.len());
-        let (made, last) = (state.step(), schedule.steps());
+        let last = Schedule::new(config, split.train.len()).steps();
+        let made = state.step();
         ensure!(
             made <= last,
             "the state is that after step {made}, the run has {last}"
         );
-        let classes = state.weights.classes();
-        split.train.check_labels(classes)?;
-        split.test.check_labels(classes)?;
-        libtorch::one_thread_per_operation();
+        let architecture = state.weights.architecture().clone();
+        split.train.check_labels(architecture.classes())?;
+        split.test.check_labels(architecture.classes())?;
         device.prepare();
-        let workers = Workers::new(split, classes, device, threads)?;
-        let (weights, adam) = libtorch::call(|| {
-            let weights = Tensor::f_from_slice(state.weights.values())?;
-            let weights = weights.f_to_device(device.tch())?;
-            let adam = Adam::resume(&state.optimizer, config.learning_rate, device.tch())?;
-            Ok((weights, adam))
-        })?;
-        Ok(Self {
-            schedule,
-            device,
-            workers,
-            classes,
-            weights,
-            adam,
-            order: None,
-            made,
-            last,
-            read: VecDeque::new(),
-            failed: false,
+        let (pool, network) = scoring::workers(&architecture, device, device.threads(threads))?;
+        tch_errors::call(|| {
+            let (weights, adam) = state.to_device(config.learning_rate, device)?;
+            Ok(Self {
+                batches: Batches::new(config, &split.train, device)?,
+                test: scoring::chunks(&split.test, architecture.classes(), device)?,
+                architecture,
+                device,
+                pool,
+                network,
+                weights,
+                adam,
+                made,
+                last,
+                unread: VecDeque::new(),
+                read: VecDeque::new(),
+                failed: false,
+            })
         })
+    }
+
+    /// Makes one step.
+    fn make_step(&mut self) -> Result<()> {
+        let position = self.batches.schedule().position(self.made + 1);
+        let parts = self.batches.parts(&position)?;
+        let (gradient, loss) = self.gradient(parts, position.places.len())?;
+        self.adam.step(&mut self.weights, &gradient)?;
+        // A copy, because training goes on before the step is scored.
+        let weights = self.weights.copy();
+        self.made = position.step;
+        let schedule = self.batches.schedule();
+        let scores = if schedule.is_scored(position.step) {
+            self.test
+                .iter()
+                .map(|chunk| self.score(&weights, chunk))
+                .collect()
+        } else {
+            Vec::new()
+        };
+        self.unread.push_back(Unread {
+            numbers: Tensor::f_stack(&[&loss, &weights.f_abs()?.f_max()?], 0)?,
+            kept: schedule
+                .is_kept(position.step)
+                .then(|| (weights, self.adam.snapshot())),
+            position,
+            scores,
+            counts: None,
+        });
+        Ok(())
+    }
+
+    /// Gradient (flat, f32) and loss (scalar, f32) of a batch: those of its parts, added in order.
+    fn gradient(&mut self, parts: Vec<Part>, batch_size: usize) -> Result<(Tensor, Tensor)> {
+        // The last one first, because each goes before all other tasks.
+        let jobs = parts.into_iter().rev().map(|mut part| {
+            let weights = self.weights.shallow_clone();
+            self.pool.push(true, move |network| {
+                tch_errors::call(|| gradient_part(network, &weights, &mut part, batch_size))
+            })
+        });
+        let jobs: Vec<Job<(Tensor, Tensor)>> = jobs.collect();
+        let mut sum: Option<(Tensor, Tensor)> = None;
+        for job in jobs.iter().rev() {
+            let (gradient, loss) = self.pool.wait(job, &mut self.network)?;
+            sum = Some(match sum {
+                None => (gradient, loss),
+                Some((mut gradients, mut losses)) => {
+                    (gradients.f_add_(&gradient)?, losses.f_add_(&loss)?)
+                }
+            });
+        }
+        sum.context("a batch has an image")
+    }
+
+    /// Puts the scoring of one chunk of the test set behind all other work.
+    fn score(&self, weights: &Tensor, chunk: &Chunk) -> Job<Tensor> {
+        let (weights, chunk) = (weights.shallow_clone(), chunk.share());
+        self.pool.push(false, move |network| {
+            tch_errors::call(|| Ok(scoring::score_chunk(network, &weights, &chunk)?.1))
+        })
+    }
+
+    /// Does one thing that brings the next step nearer; `false` when the run is over.
+    fn advance(&mut self) -> Result<bool> {
+        let ended = self.made >= self.last;
+        let per_read = self.device.steps_per_read();
+        let whole = self.unread.iter_mut().map(Unread::is_whole);
+        let whole = whole.take_while(|&is_whole| is_whole).count();
+        if whole >= if ended { 1 } else { per_read } {
+            self.read_steps(whole)?;
+        } else if self.pool.threads() == 0 && self.pool.help(&mut self.network) {
+            // Nobody else would do it meanwhile.
+        } else if !ended && self.unread.len() < per_read.max(2 * (self.pool.threads() + 1)) {
+            let step = self.made + 1;
+            tch_errors::call(|| self.make_step()).with_context(|| format!("step {step}"))?;
+        } else if !self.pool.help(&mut self.network) {
+            match self.unread.front_mut() {
+                Some(step) => step.wait_for_one(),
+                None => return Ok(false),
+            }
+        }
+        Ok(true)
+    }
+
+    /// Reads the first `count` steps from the device, in one transfer. After one that failed there is
+    /// no other.
+    fn read_steps(&mut self, count: usize) -> Result<()> {
+        let mut steps: Vec<Unread> = self.unread.drain(..count).collect();
+        let mut failure = None;
+        let rows = steps.iter_mut().map_while(|step| {
+            let row = tch_errors::call(|| step.row()).with_context(|| step.place());
+            row.map_err(|error| failure = Some(error)).ok()
+        });
+        let rows: Vec<Tensor> = rows.collect();
+        if let [first, ..] = &steps[..]
+            && !rows.is_empty()
+        {
+            let transfer = || Ok(Vec::<f32>::try_from(Tensor::f_cat(&rows, 0)?)?);
+            let all = tch_errors::call(transfer).with_context(|| first.place())?;
+            let mut rest = &all[..];
+            for (step, row) in steps.into_iter().zip(&rows) {
+                let (own, after) = rest.split_at(row.numel());
+                rest = after;
+                let place = step.place();
+                let step = tch_errors::call(|| step.finish(own, &self.architecture));
+                self.read.push_back(step.context(place));
+            }
+        }
+        failure.map_or(Ok(()), Err)
     }
 
     /// The plan of the run.
     #[must_use]
     pub fn schedule(&self) -> &Schedule {
-        &self.schedule
+        self.batches.schedule()
     }
 
     /// The last step made.
@@ -128,109 +287,36 @@ impl Training {
         self.made
     }
 
-    /// Whether training itself has failed, so that going on from an earlier state would fail in the same way.
+    /// Whether training itself has failed, so that going on from an earlier state would fail
+    /// likewise.
     #[must_use]
     pub fn has_failed(&self) -> bool {
         self.failed
     }
 
-    /// The weights after the last step made, which is the last step yielded once the iterator has ended.
+    /// The weights after the last step made, which is the last step yielded once the iterator has
+    /// ended.
     ///
     /// # Errors
     /// When the device fails.
     pub fn weights(&self) -> Result<Weights> {
-        let values = libtorch::call(|| Vec::<f32>::try_from(&self.weights))?;
-        Weights::from_values(values, self.classes)
+        let values = tch_errors::call(|| Ok(Vec::<f32>::try_from(&self.weights)?))?;
+        Weights::from_values(values, &self.architecture)
     }
 
-    /// The state after the last step made, which is the last step yielded once the iterator has ended.
+    /// The state after the last step made, which is the last step yielded once the iterator has
+    /// ended.
     ///
     /// # Errors
     /// When the device fails.
     pub fn state(&self) -> Result<State> {
-        state::read(&self.weights, &self.adam, self.classes)
+        tch_errors::call(|| State::from_device(&self.weights, &self.adam, &self.architecture))
     }
 
-    /// Makes no other step. Those that are made, a few that ran ahead, are still yielded; then the iterator ends.
+    /// Makes no other step. Those that are made, a few that ran ahead, are still yielded; then the
+    /// iterator ends.
     pub fn stop(&mut self) {
         self.last = self.made;
-    }
-
-    /// Makes one step: gradient, Adam, and the scoring of the new weights put into the queue.
-    fn make_step(&mut self) -> Result<()> {
-        let position = self.schedule.position(self.made + 1);
-        // In the middle of an epoch only after a resume.
-        if position.batch == 1 || self.order.is_none() {
-            let order = self.schedule.order(position.epoch);
-            let to_device =
-                |order: Vec<i64>| Tensor::f_from_slice(&order)?.f_to_device(self.device.tch());
-            self.order = libtorch::call(|| order.map(to_device).transpose())?;
-        }
-        let (gradient, loss) = self.gradient(&position)?;
-        let snapshot = libtorch::call(|| {
-            self.adam.step(&mut self.weights, &gradient)?;
-            Ok(self.weights.copy())
-        })?;
-        self.made = position.step;
-        let kept = if self.schedule.is_kept(position.step) {
-            let snapshot = snapshot.shallow_clone();
-            let kept = libtorch::call(|| Ok(Snapshot::new(snapshot, &self.adam, self.classes)))?;
-            Some(kept)
-        } else {
-            None
-        };
-        let scored = self.schedule.is_scored(position.step).then_some(&snapshot);
-        self.workers
-            .enqueue(Pending::new(position, loss, kept), scored);
-        Ok(())
-    }
-
-    /// Gradient and loss of a batch. Its shards do not depend on the number of threads.
-    fn gradient(&mut self, position: &Position) -> Result<(Tensor, Tensor)> {
-        let shards = shards::cut(&position.places, self.device.is_cpu()).into_iter();
-        let shards = shards.map(|places| self.rows(places.start, places.len()));
-        let shards = shards.collect::<Result<Vec<Rows>>>()?;
-        self.workers
-            .gradient(&self.weights, shards, position.places.len())
-    }
-
-    fn rows(&self, start: usize, length: usize) -> Result<Rows> {
-        let (start, length) = (i64::try_from(start)?, i64::try_from(length)?);
-        match &self.order {
-            None => Ok(Rows::Range(start, length)),
-            Some(order) => Ok(Rows::Picked(libtorch::call(|| {
-                order.f_narrow(0, start, length)
-            })?)),
-        }
-    }
-
-    /// Does one thing that brings the next step nearer; `false` when the run is over.
-    fn advance(&mut self) -> Result<bool> {
-        let ended = self.made >= self.last;
-        let least = if ended {
-            1
-        } else {
-            self.device.steps_per_read()
-        };
-        let whole = self.workers.take_whole(least);
-        if !whole.is_empty() {
-            self.read.extend(pending::read(whole, self.classes)?);
-        } else if self.workers.is_alone() && self.workers.is_busy() {
-            // Nobody else would do it meanwhile.
-            self.workers.absorb()?;
-        } else if !ended && self.workers.steps_ahead() < self.most_steps_ahead() {
-            self.make_step()?;
-        } else if self.workers.is_busy() {
-            self.workers.absorb()?;
-        } else {
-            return Ok(false);
-        }
-        Ok(true)
-    }
-
-    /// How many steps may be made before the first of them has to be read.
-    fn most_steps_ahead(&self) -> usize {
-        self.device.steps_per_read().max(2 * self.workers.threads())
     }
 }
 
@@ -240,23 +326,173 @@ impl Iterator for Training {
     /// The next step. After an error there is no other.
     fn next(&mut self) -> Option<Self::Item> {
         while !self.failed {
-            let outcome = match self.read.pop_front() {
-                Some(step) => step,
-                None => match self.advance() {
-                    Ok(true) => continue,
-                    Ok(false) => return None,
-                    Err(error) => Err(error.context(format!("step {}", self.made + 1))),
-                },
-            };
-            if outcome.is_err() {
-                self.failed = true;
-                self.workers.clear();
+            if let Some(step) = self.read.pop_front() {
+                if step.is_err() {
+                    self.failed = true;
+                    self.pool.clear();
+                }
+                return Some(step);
             }
-            return Some(outcome);
+            match self.advance() {
+                Ok(true) => {}
+                Ok(false) => return None,
+                Err(error) => self.read.push_back(Err(error)),
+            }
         }
         None
     }
 }
 
+/// What one thread does for a step: forward, loss and backward for a part of its batch. Gives the
+/// part's share of the gradient (flat, f32) and of the loss, the batch's mean cross-entropy
+/// (scalar).
+#[expect(clippy::cast_precision_loss, reason = "batch sizes are far below 2^53")]
+fn gradient_part(
+    network: &mut Network,
+    weights: &Tensor,
+    part: &mut Part,
+    batch_size: usize,
+) -> Result<(Tensor, Tensor)> {
+    network.set_weights(weights)?;
+    let (images, labels) = part.load()?;
+    let logits = network.forward(&images, Pass::Train(&mut part.generators));
+    let loss = logits
+        .f_cross_entropy_loss::<Tensor>(&labels, None, Reduction::Sum, -100, 0.0)?
+        .f_div_scalar(batch_size as f64)?;
+    Ok((network.gradient(&loss)?, loss.detach()))
+}
+
+impl Unread {
+    /// Takes in the scores that are there; whether that is all of them.
+    fn is_whole(&mut self) -> bool {
+        let mut pending = std::mem::take(&mut self.scores);
+        pending.retain(|job| job.poll().map(|counts| self.add(counts)).is_none());
+        self.scores = pending;
+        self.scores.is_empty()
+    }
+
+    fn wait_for_one(&mut self) {
+        if let Some(job) = self.scores.pop() {
+            self.add(job.wait());
+        }
+    }
+
+    fn add(&mut self, counts: Result<Tensor>) {
+        self.counts = Some(match (self.counts.take(), counts) {
+            (None, counts) => counts,
+            (Some(Ok(mut sum)), Ok(counts)) => sum.f_add_(&counts).map_err(Into::into),
+            (Some(Err(error)), _) | (_, Err(error)) => Err(error),
+        });
+    }
+
+    fn place(&self) -> String {
+        let Position {
+            epoch, batch, step, ..
+        } = self.position;
+        format!("step {step} (epoch {epoch}, batch {batch})")
+    }
+
+    /// Loss, largest weight and confusion counts in one row (f32, which holds counts up to 2^24), so
+    /// that they take one transfer; without counts where the step is not scored.
+    fn row(&mut self) -> Result<Tensor> {
+        Ok(match self.counts.take().transpose()? {
+            None => self.numbers.shallow_clone(),
+            Some(counts) => Tensor::f_cat(&[&self.numbers, &counts.f_to_kind(Kind::Float)?], 0)?,
+        })
+    }
+
+    /// The step, with what its row holds.
+    fn finish(self, row: &[f32], architecture: &Architecture) -> Result<Step> {
+        let (train_loss, largest_weight) = (row[0], row[1]);
+        ensure!(
+            train_loss.is_finite(),
+            "the loss is {train_loss}, training has failed; try a smaller --lr"
+        );
+        ensure!(
+            largest_weight.is_finite(),
+            "the weights are no longer finite, training has failed; try a smaller --lr"
+        );
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "counts"
+        )]
+        let confusion = (row.len() > 2).then(|| {
+            let mut matrix = ConfusionMatrix::new(architecture.classes());
+            matrix.add_counts(row[2..].iter().map(|&count| count as u64));
+            matrix
+        });
+        let state = |(weights, adam): &_| State::from_device(weights, adam, architecture);
+        let Position {
+            epoch, batch, step, ..
+        } = self.position;
+        Ok(Step {
+            epoch,
+            batch,
+            step,
+            images: self.position.places.len(),
+            train_loss,
+            confusion,
+            state: self.kept.as_ref().map(state).transpose()?,
+        })
+    }
+}
+
 #[cfg(test)]
-mod tests;
+mod tests {
+    use super::*;
+    use crate::data::mnist_10k;
+
+    fn training(learning_rate: f64, threads: usize) -> Training {
+        let split = mnist_10k().unwrap();
+        let split = split.resized(Some(300), Some(300)).unwrap();
+        let config = Config {
+            learning_rate,
+            ..Config::default()
+        };
+        let weights = Weights::initial(config.init, 0, &Architecture::article(10).unwrap());
+        let threads = NonZeroUsize::new(threads).unwrap();
+        Training::new(&config, &weights, &split, Device::CPU, threads).unwrap()
+    }
+
+    #[test]
+    fn a_run_that_fails_names_the_step_and_ends_there() {
+        for threads in [1, 3] {
+            let mut run = training(1e30, threads);
+            let steps = run.by_ref().collect::<Vec<_>>();
+            let (last, before) = steps.split_last().unwrap();
+            assert!(!before.is_empty() && before.iter().all(Result::is_ok));
+            let (error, step) = (format!("{:#}", last.as_ref().unwrap_err()), steps.len());
+            let place = format!("step {step} (epoch 1, batch {step}): ");
+            assert!(
+                error.starts_with(&place) && error.contains("smaller --lr"),
+                "{error}"
+            );
+            assert!(run.next().is_none() && run.has_failed());
+        }
+    }
+
+    #[test]
+    fn weights_that_are_no_longer_finite_are_found_at_their_own_step() {
+        let error = training(1e39, 2).next().unwrap().unwrap_err();
+        let error = format!("{error:#}");
+        assert!(
+            error.starts_with("step 1 (epoch 1, batch 1): the weights are"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn a_failure_in_scoring_is_that_of_its_own_step() {
+        let mut run = training(0.005, 1);
+        run.make_step().unwrap();
+        run.make_step().unwrap();
+        let other_size = Tensor::from_slice(&[1.0_f32, 2.0]);
+        run.unread[0].scores[0] = run.score(&other_size, &run.test[0]);
+        let error = format!("{:#}", run.next().unwrap().unwrap_err());
+        assert!(
+            error.starts_with("step 1 (epoch 1, batch 1): libtorch: "),
+            "{error}"
+        );
+    }
+}

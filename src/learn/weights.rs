@@ -1,8 +1,8 @@
-//! The network's weights as plain numbers: names, shapes, seeded initial values, safetensors in and out.
+//! The network's weights as plain numbers: seeded initial values, safetensors in and out.
 //!
-//! It owns the order of the parameters, which is the order of everything flat in this program
-//! (weights, gradients, Adam's moments). It knows nothing of tensors, so a file's names, shapes and
-//! kinds are checked before libtorch sees any of it.
+//! They are in the order of [`Architecture::parameters`], which is the order of everything flat in
+//! this program (weights, gradients, Adam's moments). A file's names, shapes and kinds are checked
+//! here, before libtorch sees any of it.
 
 use anyhow::{Context, Result, bail, ensure};
 use rand::{RngExt, SeedableRng};
@@ -10,32 +10,14 @@ use rand_chacha::ChaCha8Rng;
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use serde::{Deserialize, Serialize};
 
-use crate::data::MOST_CLASSES;
-
-/// Name and shape of every parameter of the network for so many classes, in order. PyTorch users know both:
-/// convolutions are (output channels, input channels, height, width), the dense layer is (outputs, inputs).
-#[must_use]
-pub fn parameters(classes: usize) -> [(&'static str, Vec<usize>); 8] {
-    [
-        ("conv1.weight", vec![8, 1, 3, 3]),
-        ("conv1.bias", vec![8]),
-        ("conv2.weight", vec![16, 8, 3, 3]),
-        ("conv2.bias", vec![16]),
-        ("conv3.weight", vec![8, 16, 3, 3]),
-        ("conv3.bias", vec![8]),
-        (DENSE, vec![classes, 72]),
-        ("dense.bias", vec![classes]),
-    ]
-}
-
-/// The parameter whose first size is the number of classes.
-const DENSE: &str = "dense.weight";
+use super::network::{Architecture, Operation};
 
 /// How initial weights are drawn: uniform in ± a bound per layer. Biases start at 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Init {
-    /// 0.5·√(24 / sum of all sizes of the weight tensor): what Flux 0.7-0.9 called `glorot_uniform`. The article's.
+    /// 0.5·√(24 / sum of all sizes of the weight tensor): what Flux 0.7-0.9 called
+    /// `glorot_uniform`. The article's.
     #[default]
     Flux,
     /// √(6 / (fan in + fan out)): Glorot and Bengio 2010.
@@ -59,74 +41,80 @@ impl Init {
     }
 }
 
-/// All parameters of the network, one after the other in the order of [`parameters`].
+/// All parameters of a network, one after the other.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Weights {
-    classes: usize,
+    architecture: Architecture,
     values: Vec<f32>,
 }
 
-impl From<Weights> for Vec<f32> {
-    fn from(weights: Weights) -> Self {
-        weights.values
-    }
-}
-
 impl Weights {
-    /// Number of parameters for so many classes: 3,138 for ten.
-    #[must_use]
-    pub fn count(classes: usize) -> usize {
-        let shapes = parameters(classes);
-        let sizes = shapes
-            .iter()
-            .map(|(_, shape)| shape.iter().product::<usize>());
-        sizes.sum()
-    }
-
     /// Initial weights. The same seed gives the same weights on every machine and every device.
     #[must_use]
-    pub fn initial(init: Init, seed: u64, classes: usize) -> Self {
+    pub fn initial(init: Init, seed: u64, architecture: &Architecture) -> Self {
         let mut generator = ChaCha8Rng::seed_from_u64(seed);
-        let mut values = Vec::with_capacity(Self::count(classes));
-        for (_, shape) in parameters(classes) {
+        let mut values = Vec::with_capacity(architecture.count());
+        for (_, shape) in architecture.parameters() {
             let count: usize = shape.iter().product();
             if let [_] = shape[..] {
                 values.extend(std::iter::repeat_n(0.0, count));
             } else {
-                #[expect(
-                    clippy::cast_possible_truncation,
-                    reason = "f32 is the kind of the weights"
-                )]
+                #[expect(clippy::cast_possible_truncation, reason = "weights are f32")]
                 let bound = init.bound(&shape) as f32;
                 values.extend((0..count).map(|_| (2.0 * generator.random::<f32>() - 1.0) * bound));
             }
         }
-        Self { classes, values }
+        Self {
+            architecture: architecture.clone(),
+            values,
+        }
     }
 
-    /// The values, flat, in the order of [`parameters`] for so many `classes`.
+    /// The values, flat, in the order of [`Architecture::parameters`].
     ///
     /// # Errors
-    /// When `values` are not [`Self::count`] numbers.
-    pub fn from_values(values: Vec<f32>, classes: usize) -> Result<Self> {
-        let (found, count) = (values.len(), Self::count(classes));
+    /// When there are more or fewer `values` than the network has.
+    pub fn from_values(values: Vec<f32>, architecture: &Architecture) -> Result<Self> {
+        let (found, count) = (values.len(), architecture.count());
         ensure!(
             found == count,
             "{found} weights where the network has {count}"
         );
-        Ok(Self { classes, values })
+        Ok(Self {
+            architecture: architecture.clone(),
+            values,
+        })
+    }
+
+    /// The network that they are for.
+    #[must_use]
+    pub fn architecture(&self) -> &Architecture {
+        &self.architecture
     }
 
     /// Number of classes that the network tells apart.
     #[must_use]
     pub fn classes(&self) -> usize {
-        self.classes
+        self.architecture.classes()
     }
 
-    /// The values, flat, in the order of [`parameters`].
+    /// The values, flat, in the order of [`Architecture::parameters`].
     #[must_use]
     pub fn values(&self) -> &[f32] {
         &self.values
+    }
+
+    /// Name, shape and values of each parameter, in order.
+    pub fn named(&self) -> impl Iterator<Item = (String, Vec<usize>, &[f32])> {
+        let mut rest = self.values();
+        self.architecture
+            .parameters()
+            .into_iter()
+            .map(move |(name, shape)| {
+                let (values, after) = rest.split_at(shape.iter().product());
+                rest = after;
+                (name, shape, values)
+            })
     }
 
     /// The weights as a safetensors file, in 32-bit floats. The same weights give the same bytes.
@@ -134,43 +122,42 @@ impl Weights {
     /// # Errors
     /// Only when the format's own library refuses.
     pub fn to_safetensors(&self) -> Result<Vec<u8>> {
-        let bytes: Vec<u8> = self
-            .values
-            .iter()
-            .flat_map(|value| value.to_le_bytes())
+        let bytes = |values: &[f32]| values.iter().flat_map(|v| v.to_le_bytes()).collect();
+        let tensors = self.named();
+        let tensors: Vec<(_, _, Vec<u8>)> = tensors
+            .map(|(name, shape, values)| (name, shape, bytes(values)))
             .collect();
-        let mut rest = bytes.as_slice();
-        let mut views = Vec::new();
-        for (name, shape) in parameters(self.classes) {
-            let (data, after) = rest.split_at(4 * shape.iter().product::<usize>());
-            views.push((name, TensorView::new(Dtype::F32, shape, data)?));
-            rest = after;
-        }
-        Ok(safetensors::serialize(views, None)?)
+        let views = tensors.iter().map(|(name, shape, bytes)| {
+            Ok((name, TensorView::new(Dtype::F32, shape.clone(), bytes)?))
+        });
+        Ok(safetensors::serialize(
+            views.collect::<Result<Vec<_>>>()?,
+            None,
+        )?)
     }
 
-    /// Reads a safetensors file. Every parameter must be there, with its shape, in 32-bit floats, and nothing else;
-    /// the number of classes is that of the dense layer.
+    /// Reads a safetensors file. Every parameter must be there, with its shape, in 32-bit floats,
+    /// and nothing else. How wide the network is and how many classes it has follows from the
+    /// file.
     ///
     /// # Errors
     /// When one of these does not hold, naming the tensor, or the bytes are no safetensors file.
     pub fn from_safetensors(bytes: &[u8]) -> Result<Self> {
         let file = SafeTensors::deserialize(bytes).context("not a safetensors file")?;
-        let classes = classes_of(&file)?;
-        let parameters = parameters(classes);
+        let architecture = architecture_of(&file)?;
+        let parameters = architecture.parameters();
         let known = |name: &str| parameters.iter().any(|(parameter, _)| *parameter == name);
         if let Some(name) = file.names().into_iter().find(|name| !known(name)) {
             bail!("tensor {name} is not a part of the network");
         }
-        let mut values = Vec::with_capacity(Self::count(classes));
+        let mut values = Vec::with_capacity(architecture.count());
         for (name, shape) in &parameters {
             let tensor = tensor(&file, name)?;
-            let found = tensor.shape();
+            let (found, kind) = (tensor.shape(), tensor.dtype());
             ensure!(
                 found == shape,
                 "tensor {name} has shape {found:?}, the network needs {shape:?}"
             );
-            let kind = tensor.dtype();
             ensure!(
                 kind == Dtype::F32,
                 "tensor {name} holds {kind:?}, the network needs F32"
@@ -178,7 +165,7 @@ impl Weights {
             let floats = tensor.data().as_chunks::<4>().0;
             values.extend(floats.iter().map(|&bytes| f32::from_le_bytes(bytes)));
         }
-        Ok(Self { classes, values })
+        Self::from_values(values, &architecture)
     }
 }
 
@@ -187,16 +174,141 @@ fn tensor<'a>(file: &SafeTensors<'a>, name: &str) -> Result<TensorView<'a>> {
     tensor.with_context(|| format!("tensor {name} is missing"))
 }
 
-/// The outputs of the dense layer.
-fn classes_of(file: &SafeTensors) -> Result<usize> {
-    let dense = tensor(file, DENSE)?;
-    match dense.shape() {
-        &[classes, 72] if (2..=MOST_CLASSES).contains(&classes) => Ok(classes),
-        found => bail!(
-            "tensor {DENSE} has shape {found:?}, the network needs [classes, 72] with 2 to {MOST_CLASSES} classes"
-        ),
+/// The network whose convolutions have as many outputs as the file's, and whose dense layer too.
+fn architecture_of(file: &SafeTensors) -> Result<Architecture> {
+    let outputs = |name: &str| {
+        let shape = tensor(file, name)?.shape().to_vec();
+        shape
+            .first()
+            .copied()
+            .with_context(|| format!("tensor {name} has no sizes"))
+    };
+    let convolutions = (1..).map(|block| format!("conv{block}.weight"));
+    let mut channels = vec![outputs("conv1.weight")?];
+    for name in convolutions
+        .skip(1)
+        .take_while(|name| file.tensor(name).is_ok())
+    {
+        channels.push(outputs(&name)?);
     }
+    let dense = tensor(file, "dense.weight")?;
+    let architecture = Architecture::new(channels, outputs("dense.weight")?)?;
+    let layers = architecture.layers();
+    let last = layers.last().map(|layer| &layer.operation);
+    if let Some(&Operation::Dense { inputs, outputs }) = last {
+        let (found, needed) = (dense.shape(), [outputs, inputs]);
+        ensure!(
+            found == needed,
+            "tensor dense.weight has shape {found:?}, the network needs [classes, {inputs}]"
+        );
+    }
+    Ok(architecture)
 }
 
 #[cfg(test)]
-mod tests;
+mod tests {
+    use super::*;
+
+    type Tensor = (String, Dtype, Vec<usize>);
+
+    fn article(classes: usize) -> Architecture {
+        Architecture::article(classes).unwrap()
+    }
+
+    #[test]
+    fn bounds_are_those_of_their_definitions() {
+        for (init, shape, bound) in [
+            // 8 + 1 + 3 + 3 = 15 and 10 + 72 = 82: sums of all sizes.
+            (Init::Flux, &[8, 1, 3, 3][..], 0.6325),
+            (Init::Flux, &[10, 72], 0.2705),
+            // Fans of 9 and 72; of 72 and 10.
+            (Init::Glorot, &[8, 1, 3, 3], 0.2722),
+            (Init::Glorot, &[10, 72], 0.2705),
+            (Init::Kaiming, &[8, 1, 3, 3], 0.8165),
+            (Init::Kaiming, &[10, 72], 0.2887),
+        ] {
+            assert!(
+                (init.bound(shape) - bound).abs() < 1e-4,
+                "{init:?} {shape:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn initial_weights_fill_their_range_and_biases_are_zero() {
+        let weights = Weights::initial(Init::Flux, 0, &article(10));
+        let dense = &weights.values()[2_408..3_128];
+        assert!(dense.iter().all(|value| value.abs() < 0.2706));
+        assert!(
+            dense.iter().any(|&value| value > 0.25) && dense.iter().any(|&value| value < -0.25)
+        );
+        assert!(weights.values()[3_128..].iter().all(|&value| value == 0.0));
+        assert_ne!(weights, Weights::initial(Init::Flux, 1, &article(10)));
+        assert_eq!(weights, Weights::initial(Init::Flux, 0, &article(10)));
+    }
+
+    #[test]
+    fn safetensors_there_and_back_at_any_width() {
+        for channels in [&[1][..], &[8, 16, 8], &[16, 32, 64, 3]] {
+            for classes in [2, 10, 256] {
+                let architecture = Architecture::new(channels.to_vec(), classes).unwrap();
+                let weights = Weights::initial(Init::Kaiming, 5, &architecture);
+                let bytes = weights.to_safetensors().unwrap();
+                assert_eq!(bytes, weights.to_safetensors().unwrap());
+                assert_eq!(Weights::from_safetensors(&bytes).unwrap(), weights);
+            }
+        }
+    }
+
+    #[test]
+    fn files_of_other_networks_are_refused() {
+        let error = |tensors: Vec<Tensor>| {
+            let data = vec![0; 50_000];
+            let width = |kind| if kind == Dtype::F64 { 8 } else { 4 };
+            let views = tensors.into_iter().map(|(name, kind, shape)| {
+                let length = width(kind) * shape.iter().product::<usize>();
+                (name, TensorView::new(kind, shape, &data[..length]).unwrap())
+            });
+            let bytes = safetensors::serialize(views, None).unwrap();
+            format!("{:#}", Weights::from_safetensors(&bytes).unwrap_err())
+        };
+        let good = || {
+            let parameters = article(10).parameters().into_iter();
+            parameters.map(|(name, shape)| (name, Dtype::F32, shape))
+        };
+        let changed = |change: fn(&mut [Tensor])| {
+            let mut tensors: Vec<_> = good().collect();
+            change(&mut tensors);
+            error(tensors)
+        };
+        let transposed = "tensor dense.weight has shape [72, 10], the network needs [classes, 72]";
+        let more = ("fc.bias".to_owned(), Dtype::F32, vec![1]);
+        for (found, expected) in [
+            (changed(|tensors| tensors[6].2 = vec![72, 10]), transposed),
+            (
+                changed(|tensors| tensors[7].2 = vec![11]),
+                "dense.bias has shape [11], the network needs [10]",
+            ),
+            (
+                changed(|tensors| tensors[1].1 = Dtype::F64),
+                "tensor conv1.bias holds F64, the network needs F32",
+            ),
+            (
+                changed(|tensors| tensors[6].2 = vec![]),
+                "tensor dense.weight has no sizes",
+            ),
+            (
+                error(good().skip(1).collect()),
+                "tensor conv1.weight is missing",
+            ),
+            (
+                error(good().chain([more]).collect()),
+                "tensor fc.bias is not a part of the network",
+            ),
+        ] {
+            assert!(found.contains(expected), "{found}");
+        }
+        let error = Weights::from_safetensors(b"hello").unwrap_err();
+        assert!(format!("{error:#}").starts_with("not a safetensors file"));
+    }
+}

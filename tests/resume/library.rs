@@ -3,12 +3,12 @@
 use std::num::NonZeroUsize;
 
 use mnist_tch::data::mnist_10k;
-use mnist_tch::learn::config::Config;
-use mnist_tch::learn::device::Device;
-use mnist_tch::learn::record::Step;
-use mnist_tch::learn::state::State;
-use mnist_tch::learn::training::Training;
-use mnist_tch::learn::weights::Weights;
+use mnist_tch::learn::Device;
+use mnist_tch::learn::State;
+use mnist_tch::learn::Step;
+use mnist_tch::learn::Training;
+use mnist_tch::learn::Weights;
+use mnist_tch::learn::{Architecture, Config};
 
 /// The small job: three steps an epoch, the last one smaller, on the library itself.
 fn training(config: &Config, state: &State, threads: usize) -> Training {
@@ -28,7 +28,11 @@ fn stopped_after_any_step_training_goes_on_with_the_same_numbers() {
             shuffle,
             ..Config::default()
         };
-        let initial = State::initial(Weights::initial(config.init, 0, 10));
+        let initial = State::initial(Weights::initial(
+            config.init,
+            0,
+            &Architecture::article(10).unwrap(),
+        ));
         let mut whole = training(&config, &initial, 2);
         let expected = steps(&mut whole);
         assert_eq!(expected.len(), 15);
@@ -54,7 +58,11 @@ fn a_state_that_is_kept_on_the_way_is_that_of_its_step() {
         shuffle: true,
         ..Config::default()
     };
-    let initial = State::initial(Weights::initial(config.init, 0, 10));
+    let initial = State::initial(Weights::initial(
+        config.init,
+        0,
+        &Architecture::article(10).unwrap(),
+    ));
     let expected = steps(&mut training(&config, &initial, 3));
     let kept: Vec<&Step> = expected
         .iter()

@@ -19,7 +19,7 @@ fn damaged_and_foreign_checkpoints_are_refused_and_nothing_is_touched() {
     let mut flipped = good.clone();
     flipped[20_000] ^= 4;
     let mut newer = good.clone();
-    let format = b"mnist-tch checkpoint 1";
+    let format = b"mnist-tch checkpoint 2";
     let place = good.windows(format.len()).position(|part| part == format);
     newer[place.unwrap() + format.len() - 1] = b'9';
     for (bytes, part) in [

@@ -12,18 +12,13 @@ use anyhow::{Context, Error, Result};
 use serde::{Deserialize, Serialize};
 
 use super::Options;
-use crate::commands::devices::libtorch_version;
 use crate::commands::interrupt::{Interrupt, Stopped};
 use crate::commands::progress::RunProgress;
 use crate::commands::{file_list, print};
 use crate::data::Dataset;
 use crate::learn::checkpoint::Checkpoint;
-use crate::learn::config::Config;
-use crate::learn::device::Device;
-use crate::learn::prediction;
-use crate::learn::record::ConfusionMatrix;
-use crate::learn::state::State;
-use crate::learn::training::Training;
+use crate::learn::cuda::libtorch_version;
+use crate::learn::{Config, ConfusionMatrix, Device, State, Training, score};
 use crate::report::figures::{curve, heatmap, mistakes};
 use crate::report::folders::run_dir::{self, RunDir};
 use crate::report::tables::summary::{self, Data, Summary, Timings};
@@ -175,7 +170,7 @@ impl Run<'_> {
         let weights = self.training.weights()?;
         let model = weights.to_safetensors()?;
         self.folder.write(run_dir::MODEL, &model)?;
-        let answers = prediction::answers(&weights, &self.test, self.device, self.threads)?;
+        let answers = score(&weights, &self.test, self.device, self.threads)?.predictions();
         let mistakes = mistakes::picture(&answers, &self.test, self.class_names())?;
         self.folder.write(run_dir::MISTAKES_PNG, &mistakes)?;
         // After all others, because it says that the run is complete; from then on no checkpoint is needed.

@@ -4,7 +4,7 @@
 
 use anyhow::{Context, Result, ensure};
 
-use crate::learn::record::{ConfusionMatrix, SeedRun, StepRecord};
+use crate::learn::{ConfusionMatrix, StepRecord, many_seeds::SeedRun};
 use crate::report::numbers::real;
 
 /// Runs of the same steps, in the order of their seeds.

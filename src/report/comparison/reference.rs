@@ -7,7 +7,7 @@ use std::path::Path;
 use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
 
-use crate::learn::record::StepRecord;
+use crate::learn::StepRecord;
 
 const ARTICLE: &[u8] = include_bytes!("../../../data/article/accuracy.csv");
 

@@ -8,7 +8,7 @@ use super::canvas::Canvas;
 use super::palette::{GREY, Rgb};
 use super::steps::Steps;
 use super::text::{Anchor, TextStyle};
-use crate::learn::record::StepRecord;
+use crate::learn::StepRecord;
 use anyhow::Result;
 
 const CURVE: Rgb = [31, 119, 180];

@@ -10,7 +10,7 @@ use super::canvas::Canvas;
 use super::palette::{BLACK, GREY, Rgb};
 use super::palette::{inferno, ink_on};
 use super::text::{Anchor, TextStyle};
-use crate::learn::record::ConfusionMatrix;
+use crate::learn::ConfusionMatrix;
 use crate::report::numbers::{real, tick_step};
 use anyhow::{Result, ensure};
 

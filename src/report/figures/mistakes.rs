@@ -8,7 +8,7 @@ use super::canvas::Canvas;
 use super::palette::{BLACK, GREY};
 use super::text::TextStyle;
 use crate::data::{Dataset, PIXELS, SIDE};
-use crate::learn::answer::Answer;
+use crate::learn::Prediction;
 use crate::report::numbers::real;
 
 /// Width of the picture in pixels.
@@ -42,8 +42,8 @@ pub struct Mistake {
 
 /// All wrong answers, the most confident first; of equal ones the first image.
 #[must_use]
-pub fn mistakes(answers: &[Answer], labels: &[u8]) -> Vec<Mistake> {
-    let mistake = |(image, (answer, &label)): (usize, (&Answer, &u8))| {
+pub fn mistakes(answers: &[Prediction], labels: &[u8]) -> Vec<Mistake> {
+    let mistake = |(image, (answer, &label)): (usize, (&Prediction, &u8))| {
         let (predicted, probability) = answer.best();
         let truth = usize::from(label);
         (predicted != truth).then_some(Mistake {
@@ -65,7 +65,7 @@ pub fn mistakes(answers: &[Answer], labels: &[u8]) -> Vec<Mistake> {
 ///
 /// # Errors
 /// Only if plotters or the PNG encoder refuses.
-pub fn picture(answers: &[Answer], test: &Dataset, names: &[String]) -> Result<Vec<u8>> {
+pub fn picture(answers: &[Prediction], test: &Dataset, names: &[String]) -> Result<Vec<u8>> {
     let found = mistakes(answers, test.labels());
     let mut canvas = Canvas::new(WIDTH, HEIGHT, 1)?;
     let (middle, shown) = (real(WIDTH) / 2.0, found.len().min(COLUMNS * ROWS));
@@ -144,11 +144,11 @@ mod tests {
     use super::*;
     use crate::data::idx::Images;
 
-    fn answers(best: &[(usize, f32)]) -> Vec<Answer> {
+    fn answers(best: &[(usize, f32)]) -> Vec<Prediction> {
         let logits = |&(class, logit): &(usize, f32)| {
             let mut logits = [0.0; 10];
             logits[class] = logit;
-            Answer::from_logits(&logits)
+            Prediction::from_logits(&logits)
         };
         best.iter().map(logits).collect()
     }

@@ -11,7 +11,7 @@ use super::canvas::Canvas;
 use super::palette::{BLACK, GREY, Rgb};
 use super::text::TextStyle;
 use crate::data::SIDE;
-use crate::learn::structure::{Layer, Operation};
+use crate::learn::{Layer, Operation};
 use crate::report::numbers::real;
 
 /// Height of the figure in pixels; its width follows from the layers.
@@ -124,9 +124,9 @@ fn draw_example(canvas: &mut Canvas, block: &Block, example: &[u8]) -> Result<()
 /// What a layer does, between its input and its output.
 fn draw_connection(canvas: &mut Canvas, layer: &Layer, from: &Block, to: &Block) -> Result<()> {
     let field = match layer.operation {
-        Operation::Convolution { kernel } => Some(kernel),
-        Operation::Pooling => Some(2),
-        Operation::Flatten | Operation::Dense => None,
+        Operation::Convolution { kernel, .. } => Some(kernel),
+        Operation::MaxPoolRelu => Some(2),
+        Operation::Flatten | Operation::Dense { .. } => None,
     };
     if let (Some(field), Shape::Maps { side, .. }) = (field, &from.shape) {
         draw_field(canvas, from, to, field, *side)?;
@@ -147,12 +147,12 @@ fn draw_connection(canvas: &mut Canvas, layer: &Layer, from: &Block, to: &Block)
 /// Name and number of parameters, below the figure.
 fn draw_operation(canvas: &mut Canvas, layer: &Layer, middle: f64) -> Result<()> {
     let lines: Vec<String> = match layer.operation {
-        Operation::Convolution { kernel } => {
+        Operation::Convolution { kernel, .. } => {
             vec!["convolution".to_owned(), format!("{kernel}×{kernel}")]
         }
-        Operation::Pooling => vec!["max-pool 2×2,".to_owned(), "ReLU".to_owned()],
+        Operation::MaxPoolRelu => vec!["max-pool 2×2,".to_owned(), "ReLU".to_owned()],
         Operation::Flatten => vec!["flatten".to_owned()],
-        Operation::Dense => vec!["dense".to_owned()],
+        Operation::Dense { .. } => vec!["dense".to_owned()],
     };
     let mut y = 398.0;
     for line in lines {
@@ -231,7 +231,11 @@ mod tests {
     use super::super::canvas::tests::decode;
     use super::blocks::CONVOLVED;
     use super::*;
-    use crate::learn::structure::tests::small;
+    use crate::learn::Architecture;
+
+    fn small() -> Vec<Layer> {
+        Architecture::new(vec![4], 10).unwrap().layers()
+    }
 
     #[test]
     fn the_figure_is_as_wide_as_its_layers_and_shows_the_example() {

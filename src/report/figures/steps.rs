@@ -2,7 +2,7 @@
 //!
 //! It owns what the records say. It knows no pixels, no tch, no files and no terminals.
 
-use crate::learn::record::StepRecord;
+use crate::learn::StepRecord;
 use crate::report::numbers::{real, tick_step};
 use anyhow::{Context, Result, ensure};
 

@@ -11,7 +11,7 @@ use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 
 use super::run_dir::{self, RunDir};
-use crate::learn::record::SeedRun;
+use crate::learn::many_seeds::SeedRun;
 
 /// What all runs of the folder have in common.
 const PROTOCOL: &str = "protocol.json";

@@ -12,7 +12,7 @@ use self::proto::{
     Attribute, Dimension, Graph, Model, Node, OperatorSet, Shape, Tensor, TensorType, Type, Value,
 };
 use crate::data::SIDE;
-use crate::learn::weights::{Weights, parameters};
+use crate::learn::Weights;
 
 /// Version of the file format: that of ONNX 1.10, of 2021, which every runtime in use reads.
 const IR_VERSION: i64 = 8;
@@ -134,25 +134,17 @@ fn value(name: &str, sizes: &[i64]) -> Value {
 
 /// The parameters under their names.
 fn tensors(weights: &Weights) -> Vec<Tensor> {
-    let mut rest = weights.values();
-    let tensor = |(name, shape): (&str, Vec<usize>)| {
-        let (values, after) = rest.split_at(shape.iter().product::<usize>().min(rest.len()));
-        rest = after;
-        let size = |&size: &usize| i64::try_from(size).unwrap_or(i64::MAX);
-        Tensor {
-            dims: shape.iter().map(size).collect(),
-            kind: Some(FLOAT),
-            name: Some(name.to_owned()),
-            raw: Some(
-                values
-                    .iter()
-                    .flat_map(|value| value.to_le_bytes())
-                    .collect(),
-            ),
-        }
+    let size = |&size: &usize| i64::try_from(size).unwrap_or(i64::MAX);
+    let tensor = |(name, shape, values): (String, Vec<usize>, &[f32])| Tensor {
+        dims: shape.iter().map(size).collect(),
+        kind: Some(FLOAT),
+        name: Some(name),
+        raw: Some(
+            values
+                .iter()
+                .flat_map(|value| value.to_le_bytes())
+                .collect(),
+        ),
     };
-    parameters(weights.classes())
-        .into_iter()
-        .map(tensor)
-        .collect()
+    weights.named().map(tensor).collect()
 }

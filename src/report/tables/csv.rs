@@ -6,9 +6,9 @@ use std::io::Write;
 
 use anyhow::{Context, Result};
 
-use crate::learn::answer::Answer;
-use crate::learn::class_scores::ClassScore;
-use crate::learn::record::{ConfusionMatrix, StepRecord};
+use crate::learn::ClassScore;
+use crate::learn::Prediction;
+use crate::learn::{ConfusionMatrix, StepRecord};
 use crate::report::comparison::ensemble::Ensemble;
 
 /// Writes the rows of `accuracy.csv` as they are made.
@@ -138,7 +138,7 @@ pub fn predictions_csv<Row: AsRef<[f32]>>(labels: &[u8], logits: &[Row]) -> Resu
     let columns = (0..classes).map(|class| format!("logit_{class}"));
     rows.write_record(names.into_iter().chain(columns))?;
     for (image, (label, logits)) in labels.iter().zip(logits).enumerate() {
-        let (predicted, probability) = Answer::from_logits(logits.as_ref()).best();
+        let (predicted, probability) = Prediction::from_logits(logits.as_ref()).best();
         rows.serialize((image, label, predicted, probability, logits.as_ref()))?;
     }
     Ok(rows.into_inner()?)

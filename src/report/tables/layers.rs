@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::learn::structure::{INPUT, Layer, Operation};
+use crate::learn::{INPUT, Layer, Operation};
 
 /// The layers for people: what each does, what comes out, its parameters and its multiply-adds for one image.
 #[must_use]
@@ -20,7 +20,7 @@ pub fn layers_text(layers: &[Layer]) -> String {
     row("input", "", &shape(&INPUT), None);
     for layer in layers {
         let numbers = (layer.parameters, layer.multiply_adds);
-        let name = layer.name.unwrap_or_default();
+        let name = layer.name.as_deref().unwrap_or_default();
         let output = shape(&layer.output);
         row(name, &operation(&layer.operation), &output, Some(numbers));
     }
@@ -38,10 +38,10 @@ fn totals(layers: &[Layer]) -> (usize, usize) {
 
 fn operation(operation: &Operation) -> String {
     match operation {
-        Operation::Convolution { kernel } => format!("convolution {kernel}x{kernel}"),
-        Operation::Pooling => "max-pool 2x2, ReLU".to_owned(),
+        Operation::Convolution { kernel, .. } => format!("convolution {kernel}x{kernel}"),
+        Operation::MaxPoolRelu => "max-pool 2x2, ReLU".to_owned(),
         Operation::Flatten => "flatten".to_owned(),
-        Operation::Dense => "dense".to_owned(),
+        Operation::Dense { .. } => "dense".to_owned(),
     }
 }
 
@@ -53,7 +53,7 @@ fn shape(output: &[usize]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::learn::structure::tests::small;
+    use crate::learn::Architecture;
 
     #[test]
     fn the_table_has_a_row_per_layer_and_the_totals() {
@@ -66,6 +66,9 @@ conv1  convolution 3x3     4x28x28          40          28224
 dense  dense               10             7850           7840
 total                                     7890          36064
 ";
-        assert_eq!(layers_text(&small()), expected);
+        assert_eq!(
+            layers_text(&Architecture::new(vec![4], 10).unwrap().layers()),
+            expected
+        );
     }
 }

@@ -14,7 +14,7 @@ pub use self::csv::{
 pub use self::layers::layers_text;
 pub use self::text::{classes_text, confusion_text, epochs_text};
 
-use crate::learn::record::StepRecord;
+use crate::learn::StepRecord;
 
 /// The first record, then the last one of each epoch.
 fn milestones(records: &[StepRecord]) -> Vec<&StepRecord> {
@@ -29,7 +29,7 @@ fn milestones(records: &[StepRecord]) -> Vec<&StepRecord> {
 /// Records for the tests of this folder.
 #[cfg(test)]
 mod fixtures {
-    use crate::learn::record::{ConfusionMatrix, StepRecord};
+    use crate::learn::{ConfusionMatrix, StepRecord};
 
     /// A row of an epoch of three steps.
     pub fn record(epoch: usize, step: usize) -> StepRecord {

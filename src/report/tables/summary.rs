@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::milestones;
 use crate::data::ImageRange;
 use crate::data::Location;
-use crate::learn::record::StepRecord;
+use crate::learn::StepRecord;
 
 /// Everything needed to run it again and to compare the result.
 #[derive(Debug, Serialize)]

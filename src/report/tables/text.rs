@@ -3,8 +3,8 @@
 use std::fmt::Write;
 
 use super::milestones;
-use crate::learn::class_scores::ClassScore;
-use crate::learn::record::{ConfusionMatrix, StepRecord};
+use crate::learn::ClassScore;
+use crate::learn::{ConfusionMatrix, StepRecord};
 
 /// Precision, recall and F1 of each class for people; `-` where there is no denominator.
 #[must_use]

@@ -1,7 +1,7 @@
 //! Where the parts of the network's figure stand: a block for the input and for each layer's output.
 
 use super::super::palette::{Rgb, WHITE};
-use crate::learn::structure::{INPUT, Layer, Operation};
+use crate::learn::{INPUT, Layer, Operation};
 use crate::report::numbers::real;
 
 /// The height that everything is centred on.
@@ -103,8 +103,8 @@ pub fn blocks(layers: &[Layer]) -> Vec<Block> {
     let outputs = layers.iter().map(|layer| {
         let color = match layer.operation {
             Operation::Convolution { .. } => CONVOLVED,
-            Operation::Pooling => POOLED,
-            Operation::Flatten | Operation::Dense => VALUES,
+            Operation::MaxPoolRelu => POOLED,
+            Operation::Flatten | Operation::Dense { .. } => VALUES,
         };
         (layer.output.clone(), color)
     });

@@ -1,0 +1,255 @@
+//! Where the work is done: what the user asks for, what that means on this machine, and how a
+//! device is used. `cuda` tells what there is of CUDA, and why not.
+//!
+//! A device that is asked for by name is used or refused, never replaced. Only `auto` chooses.
+
+use std::fmt;
+use std::hint::black_box;
+use std::num::NonZeroUsize;
+use std::str::FromStr;
+use std::thread;
+
+use anyhow::{Result, anyhow, bail};
+
+use super::cuda::{self, Facts};
+
+/// What `--device` asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum DeviceChoice {
+    /// The first GPU where CUDA is usable, else the CPU.
+    #[default]
+    Auto,
+    /// The CPU.
+    Cpu,
+    /// The GPU of this index, from 0.
+    Cuda(usize),
+    /// Apple's GPU.
+    Mps,
+}
+
+impl FromStr for DeviceChoice {
+    type Err = anyhow::Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let index = |text: &str| {
+            let is_number = text.bytes().all(|byte| byte.is_ascii_digit());
+            text.parse().ok().filter(|_| is_number).map(Self::Cuda)
+        };
+        let choice = match text {
+            "auto" => Some(Self::Auto),
+            "cpu" => Some(Self::Cpu),
+            "cuda" => Some(Self::Cuda(0)),
+            "mps" => Some(Self::Mps),
+            _ => text.strip_prefix("cuda:").and_then(index),
+        };
+        choice.ok_or_else(|| {
+            anyhow!("auto, cpu, cuda, cuda:N (a GPU's index, from 0) or mps is expected")
+        })
+    }
+}
+
+impl DeviceChoice {
+    /// The device that is meant, and a note where the user should know why `auto` took the CPU.
+    ///
+    /// # Errors
+    /// When a device was asked for by name and is not usable: the message says why, and what there
+    /// is.
+    pub fn find(self) -> Result<(Device, Option<String>)> {
+        let device = match self {
+            Self::Cpu => Device::CPU,
+            Self::Cuda(index) => {
+                let facts = Facts::gather();
+                if let Err(problem) = facts.check(index) {
+                    bail!(
+                        "--device cuda: {problem}. Devices here: {}",
+                        available(&facts)
+                    );
+                }
+                Device(tch::Device::Cuda(index))
+            }
+            Self::Mps if tch::utils::has_mps() => Device(tch::Device::Mps),
+            Self::Mps => bail!(
+                "--device mps: this needs macOS on Apple silicon. Devices here: {}",
+                available(&Facts::gather())
+            ),
+            Self::Auto if !cuda::sees_driver() => Device::CPU,
+            Self::Auto => match Facts::gather().check(0) {
+                Ok(()) => Device(tch::Device::Cuda(0)),
+                Err(problem) => {
+                    return Ok((Device::CPU, Some(format!("using the CPU: {problem}"))));
+                }
+            },
+        };
+        Ok((device, None))
+    }
+}
+
+/// A device that is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Device(tch::Device);
+
+impl Device {
+    /// The CPU.
+    pub const CPU: Self = Self(tch::Device::Cpu);
+
+    /// Whether it is the CPU.
+    #[must_use]
+    pub fn is_cpu(self) -> bool {
+        self.0 == tch::Device::Cpu
+    }
+
+    /// The device as tch names it.
+    #[must_use]
+    pub fn tch(self) -> tch::Device {
+        self.0
+    }
+
+    /// Whether images take oneDNN's own memory layout, in which the CPU works fastest.
+    pub(super) fn has_onednn_layout(self) -> bool {
+        // arm64 builds of oneDNN lack kernels for that layout.
+        self.is_cpu() && cfg!(target_arch = "x86_64") && tch::utils::has_mkldnn()
+    }
+
+    /// Images scored in one forward pass: on a GPU all of a usual test set at once; on a CPU 250,
+    /// where the cost of calling an operation no longer shows (measured: below 100 it does; from
+    /// 125 to 1,000 times differ by a few percent only, and small chunks share better among
+    /// threads).
+    pub(super) fn chunk(self) -> usize {
+        if self.is_cpu() { 250 } else { 10_000 }
+    }
+
+    /// Images of one part of a batch, so that several threads can share its gradient. It follows
+    /// from the batch alone, so every number is the same for any number of threads: 50 to 125
+    /// (measured to cost least an image), about eight parts in between, all nearly equal. A GPU
+    /// takes the whole.
+    pub(super) fn part(self, batch: usize) -> usize {
+        if !self.is_cpu() {
+            return batch;
+        }
+        let parts = batch.div_ceil(batch.div_ceil(8).clamp(50, 125));
+        batch.div_ceil(parts)
+    }
+
+    /// Steps whose numbers are read at once. A CPU has them at once; a GPU must not be waited for
+    /// at every step.
+    pub(super) fn steps_per_read(self) -> usize {
+        if self.is_cpu() { 1 } else { 32 }
+    }
+
+    /// Threads that are of use out of `threads`: one is enough to keep a GPU busy.
+    pub(super) fn threads(self, threads: NonZeroUsize) -> usize {
+        if self.is_cpu() { threads.get() } else { 1 }
+    }
+
+    /// Settings for the whole process and for the calling thread.
+    pub(super) fn prepare(self) {
+        one_thread_per_operation();
+        if self.0.is_cuda() {
+            // Shapes are the same at every step, so it pays to let cuDNN try which algorithm is
+            // fastest.
+            tch::Cuda::cudnn_set_benchmark(true);
+        }
+        if self.is_cpu() {
+            keep_freed_memory();
+        }
+    }
+}
+
+impl fmt::Display for Device {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            tch::Device::Cpu => write!(f, "cpu"),
+            tch::Device::Cuda(index) => write!(f, "cuda:{index}"),
+            tch::Device::Mps => write!(f, "mps"),
+            tch::Device::Vulkan => write!(f, "vulkan"),
+        }
+    }
+}
+
+/// Makes the calling thread run every tensor operation by itself, without libtorch's own threads.
+///
+/// Those wait for each other after each operation, which costs most of the time where other
+/// programs want the cores too; and sums would depend on their number.
+pub fn one_thread_per_operation() {
+    tch::set_num_threads(1);
+}
+
+/// Makes glibc keep memory that tensors give back, for the next ones. It would otherwise return
+/// most of it to the system after each step of training and get it again page by page: a quarter
+/// of the time where little is scored.
+fn keep_freed_memory() {
+    // glibc learns from what it sees: once a block of up to 32 MiB that had been mapped by itself
+    // is freed, smaller ones come from the heap, of which twice that much may lie idle. The
+    // block's pages are never touched.
+    const LARGEST_THAT_COUNTS: usize = (32 << 20) - 8_192;
+    if cfg!(all(target_os = "linux", target_env = "gnu")) {
+        drop(black_box(Vec::<u8>::with_capacity(LARGEST_THAT_COUNTS)));
+    }
+}
+
+/// The cores that this process may use, at least one.
+#[must_use]
+pub fn cores() -> NonZeroUsize {
+    thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
+}
+
+/// The devices that can be used, for people: `cpu, cuda:0`.
+pub(crate) fn available(facts: &Facts) -> String {
+    let gpus = (0..facts.gpus).map(|index| Device(tch::Device::Cuda(index)));
+    let mps = tch::utils::has_mps().then_some(Device(tch::Device::Mps));
+    let all = std::iter::once(Device::CPU).chain(gpus).chain(mps);
+    all.map(|device| device.to_string())
+        .collect::<Vec<_>>()
+        .join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn devices_are_read_from_their_names() {
+        for (text, choice) in [
+            ("auto", DeviceChoice::Auto),
+            ("cpu", DeviceChoice::Cpu),
+            ("cuda", DeviceChoice::Cuda(0)),
+            ("cuda:3", DeviceChoice::Cuda(3)),
+            ("mps", DeviceChoice::Mps),
+        ] {
+            assert_eq!(text.parse::<DeviceChoice>().unwrap(), choice);
+        }
+        for text in [
+            "",
+            "gpu",
+            "cuda:",
+            "cuda:x",
+            "cuda:-1",
+            "cuda:+1",
+            "CPU",
+            "cuda:99999999999999999999",
+        ] {
+            let error = text.parse::<DeviceChoice>().unwrap_err().to_string();
+            assert!(error.contains("cuda:N"), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn parts_of_a_batch_follow_from_its_size_alone() {
+        let parts =
+            [1, 30, 50, 51, 100, 120, 500, 1_000, 1_001, 5_000].map(|n| Device::CPU.part(n));
+        assert_eq!(parts, [1, 30, 50, 26, 50, 40, 63, 125, 112, 125]);
+        assert_eq!(Device(tch::Device::Cuda(0)).part(1_000), 1_000);
+    }
+
+    #[test]
+    fn the_devices_here_are_named() {
+        let facts = Facts {
+            built: true,
+            load_error: None,
+            driver: None,
+            gpus: 2,
+            visible: None,
+        };
+        assert!(available(&facts).starts_with("cpu, cuda:0, cuda:1"));
+    }
+}

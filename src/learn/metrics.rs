@@ -1,0 +1,305 @@
+//! What training and scoring say: plain numbers, without a tensor in them.
+
+use anyhow::{Result, ensure};
+use serde::{Deserialize, Serialize};
+
+/// One row of `accuracy.csv`: a training step after which the test set was scored.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StepRecord {
+    /// Epoch, from 1.
+    pub epoch: usize,
+    /// Batch within its epoch, from 1.
+    pub batch: usize,
+    /// Step of the whole run, from 1.
+    pub step: usize,
+    /// Mean cross-entropy (nats) of the step's batch, before the weights were changed.
+    pub train_loss: f32,
+    /// Share of the test images that are classified correctly after the step, 0..=1.
+    pub test_accuracy: f64,
+}
+
+/// How often each true class was taken for each class. Serialised as its rows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(into = "Vec<Vec<u64>>", try_from = "Vec<Vec<u64>>")]
+pub struct ConfusionMatrix {
+    classes: usize,
+    /// Row by row: true class, then predicted class.
+    counts: Vec<u64>,
+}
+
+impl ConfusionMatrix {
+    /// A matrix of `classes` x `classes` zeros.
+    #[must_use]
+    pub fn new(classes: usize) -> Self {
+        Self {
+            classes,
+            counts: vec![0; classes * classes],
+        }
+    }
+
+    /// Counts `n` more images of class `truth` that were predicted as `predicted`; both must be
+    /// below `classes()`.
+    pub fn add(&mut self, truth: usize, predicted: usize, n: u64) {
+        self.counts[truth * self.classes + predicted] += n;
+    }
+
+    /// Adds counts as they come from the device: one for each cell, row by row.
+    pub(super) fn add_counts(&mut self, counts: impl IntoIterator<Item = u64>) {
+        for (sum, count) in self.counts.iter_mut().zip(counts) {
+            *sum += count;
+        }
+    }
+
+    /// Adds the counts of `other`.
+    ///
+    /// # Errors
+    /// When it has another number of classes.
+    pub fn add_all(&mut self, other: &Self) -> Result<()> {
+        let (own, others) = (self.classes, other.classes);
+        ensure!(
+            own == others,
+            "a confusion matrix of {others} classes among those of {own}"
+        );
+        self.add_counts(other.counts.iter().copied());
+        Ok(())
+    }
+
+    /// Number of classes.
+    #[must_use]
+    pub fn classes(&self) -> usize {
+        self.classes
+    }
+
+    /// Number of images of class `truth` that were predicted as `predicted`; both must be below
+    /// `classes()`.
+    #[must_use]
+    pub fn count(&self, truth: usize, predicted: usize) -> u64 {
+        self.counts[truth * self.classes + predicted]
+    }
+
+    /// One slice per true class, with the counts of the predicted classes.
+    pub fn rows(&self) -> impl Iterator<Item = &[u64]> {
+        self.counts.chunks_exact(self.classes.max(1))
+    }
+
+    /// Number of images counted.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        self.counts.iter().sum()
+    }
+
+    /// Share of the images on the diagonal, 0..=1; 0 where nothing was counted.
+    #[must_use]
+    #[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^53")]
+    pub fn accuracy(&self) -> f64 {
+        let correct: u64 = (0..self.classes)
+            .map(|class| self.count(class, class))
+            .sum();
+        correct as f64 / self.total().max(1) as f64
+    }
+
+    /// A score per class, in the order of classes.
+    #[must_use]
+    pub fn class_scores(&self) -> Vec<ClassScore> {
+        let classes = 0..self.classes;
+        let score = |class| {
+            let right = self.count(class, class);
+            let support = classes.clone().map(|other| self.count(class, other)).sum();
+            let predicted: u64 = classes.clone().map(|other| self.count(other, class)).sum();
+            ClassScore {
+                class,
+                precision: ratio(right, predicted),
+                recall: ratio(right, support),
+                f1: ratio(2 * right, support + predicted),
+                support,
+            }
+        };
+        classes.clone().map(score).collect()
+    }
+}
+
+impl From<ConfusionMatrix> for Vec<Vec<u64>> {
+    fn from(matrix: ConfusionMatrix) -> Self {
+        matrix.rows().map(<[u64]>::to_vec).collect()
+    }
+}
+
+impl TryFrom<Vec<Vec<u64>>> for ConfusionMatrix {
+    type Error = anyhow::Error;
+
+    fn try_from(rows: Vec<Vec<u64>>) -> Result<Self> {
+        let classes = rows.len();
+        let is_square = rows.iter().all(|row| row.len() == classes);
+        ensure!(
+            classes > 0 && is_square,
+            "a confusion matrix that is not square"
+        );
+        Ok(Self {
+            classes,
+            counts: rows.concat(),
+        })
+    }
+}
+
+/// How well one class is told from the others. A ratio without a denominator is `None`, not 0.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ClassScore {
+    /// The class.
+    pub class: usize,
+    /// Share of the images taken for this class that are of it, 0..=1; `None` where none was.
+    pub precision: Option<f64>,
+    /// Share of the images of this class that were found, 0..=1; `None` where there is none.
+    pub recall: Option<f64>,
+    /// Harmonic mean of both, 0..=1; `None` where the class neither occurs nor was predicted.
+    pub f1: Option<f64>,
+    /// Number of images of this class.
+    pub support: u64,
+}
+
+#[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^53")]
+fn ratio(part: u64, whole: u64) -> Option<f64> {
+    (whole > 0).then(|| part as f64 / whole as f64)
+}
+
+/// What a network says to one image: a probability per class.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Prediction {
+    probabilities: Vec<f64>,
+    /// Classes from the most to the least probable.
+    ranking: Vec<usize>,
+}
+
+impl Prediction {
+    /// The softmax of `logits`, which are one per class and at least one. Of equal logits the
+    /// first class wins.
+    #[must_use]
+    pub fn from_logits(logits: &[f32]) -> Self {
+        let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+        let powers = logits.iter().map(|&logit| f64::from(logit - largest).exp());
+        let powers: Vec<f64> = powers.collect();
+        let sum: f64 = powers.iter().sum();
+        let probabilities = powers.iter().map(|power| power / sum).collect();
+        let mut ranking: Vec<usize> = (0..logits.len()).collect();
+        // By logits, which still differ where probabilities have been rounded to 0 or 1. The sort
+        // is stable.
+        ranking.sort_by(|&one, &other| logits[other].total_cmp(&logits[one]));
+        Self {
+            probabilities,
+            ranking,
+        }
+    }
+
+    /// Probability of each class, in the order of classes, 0..=1; together 1.
+    #[must_use]
+    pub fn probabilities(&self) -> &[f64] {
+        &self.probabilities
+    }
+
+    /// The most probable class and its probability.
+    #[must_use]
+    pub fn best(&self) -> (usize, f64) {
+        self.place(0)
+    }
+
+    /// The second most probable class and its probability; the best once more where there is no
+    /// other.
+    #[must_use]
+    pub fn runner_up(&self) -> (usize, f64) {
+        self.place(1.min(self.ranking.len().saturating_sub(1)))
+    }
+
+    fn place(&self, place: usize) -> (usize, f64) {
+        let class = self.ranking.get(place).copied().unwrap_or_default();
+        let probability = self.probabilities.get(class).copied();
+        (class, probability.unwrap_or_default())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn accuracy_is_the_share_on_the_diagonal() {
+        let mut matrix = ConfusionMatrix::new(3);
+        assert!(matrix.accuracy().abs() < 1e-12);
+        matrix.add(0, 0, 5);
+        matrix.add(1, 2, 3);
+        matrix.add(2, 2, 2);
+        assert_eq!(matrix.total(), 10);
+        assert!((matrix.accuracy() - 0.7).abs() < 1e-12);
+        let rows: Vec<_> = matrix.rows().collect();
+        assert_eq!(rows, [[5, 0, 0], [0, 0, 3], [0, 0, 2]]);
+    }
+
+    #[test]
+    fn matrices_add_up_and_come_back_from_their_rows() {
+        let mut matrix = ConfusionMatrix::new(2);
+        matrix.add(0, 1, 4);
+        let mut sum = matrix.clone();
+        sum.add_all(&matrix).unwrap();
+        assert_eq!((sum.count(0, 1), sum.total()), (8, 8));
+        assert!(sum.add_all(&ConfusionMatrix::new(3)).is_err());
+        let text = serde_json::to_string(&sum).unwrap();
+        assert_eq!(text, "[[0,8],[0,0]]");
+        assert_eq!(serde_json::from_str::<ConfusionMatrix>(&text).unwrap(), sum);
+        for damaged in ["[]", "[[1,2],[3]]", "[[1]", "[[-1]]"] {
+            let outcome = serde_json::from_str::<ConfusionMatrix>(damaged);
+            assert!(outcome.is_err(), "{damaged}");
+        }
+    }
+
+    #[test]
+    fn scores_are_those_worked_by_hand() {
+        // True class 0: 6 right, 2 taken for 1. True class 1: 3 right, 1 taken for 0. Class 2
+        // never occurs, but 1 image of class 0 is taken for it. Class 3 neither occurs nor is
+        // predicted.
+        let mut matrix = ConfusionMatrix::new(4);
+        for (truth, predicted, n) in [(0, 0, 6), (0, 1, 2), (0, 2, 1), (1, 1, 3), (1, 0, 1)] {
+            matrix.add(truth, predicted, n);
+        }
+        let scores = matrix.class_scores();
+        let near = |found: Option<f64>, expected: f64| (found.unwrap() - expected).abs() < 1e-12;
+        assert!(near(scores[0].precision, 6.0 / 7.0) && near(scores[0].recall, 6.0 / 9.0));
+        // 2PR / (P + R) = 2 · (6/7 · 2/3) / (6/7 + 2/3) = 0.75.
+        assert!(near(scores[0].f1, 0.75));
+        assert!(near(scores[1].precision, 0.6) && near(scores[1].recall, 0.75));
+        assert!(near(scores[1].f1, 2.0 * 0.6 * 0.75 / 1.35));
+        assert_eq!((scores[2].precision, scores[2].recall), (Some(0.0), None));
+        assert_eq!(scores[2].f1, Some(0.0));
+        let nothing = (scores[3].precision, scores[3].recall, scores[3].f1);
+        assert_eq!(nothing, (None, None, None));
+        let support: Vec<u64> = scores.iter().map(|score| score.support).collect();
+        assert_eq!(support, [9, 4, 0, 0]);
+    }
+
+    #[test]
+    fn probabilities_are_the_softmax() {
+        // e^ln 1 : e^ln 3 : e^ln 4 = 1 : 3 : 4.
+        let answer = Prediction::from_logits(&[0.0, 3_f32.ln(), 4_f32.ln()]);
+        let expected = [0.125, 0.375, 0.5];
+        let found = answer.probabilities();
+        assert!(
+            found
+                .iter()
+                .zip(expected)
+                .all(|(a, b)| (a - b).abs() < 1e-6)
+        );
+        assert_eq!((answer.best().0, answer.runner_up().0), (2, 1));
+        assert!((answer.runner_up().1 - 0.375).abs() < 1e-6);
+    }
+
+    #[test]
+    fn huge_logits_do_not_overflow_and_ties_go_to_the_first_class() {
+        let answer = Prediction::from_logits(&[-1e30, 1e30, 1e30]);
+        assert_eq!((answer.best().0, answer.runner_up().0), (1, 2));
+        assert!((answer.best().1 - 0.5).abs() < 1e-12);
+        let sure = Prediction::from_logits(&[900.0, 100.0, 0.0]);
+        assert_eq!((sure.best(), sure.runner_up().0), ((0, 1.0), 1));
+    }
+
+    #[test]
+    fn a_single_class_is_its_own_runner_up() {
+        assert_eq!(Prediction::from_logits(&[3.0]).runner_up(), (0, 1.0));
+    }
+}

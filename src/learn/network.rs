@@ -1,0 +1,471 @@
+//! The network, described once: [`Architecture`] says what it is made of, and everything else
+//! about it follows from its [`layers`](Architecture::layers): the tensors of [`Network`], the
+//! names and shapes of weights, files, ONNX, the figure and the table of layers.
+//!
+//! To change the network, change `layers` (which blocks, in which order) or
+//! [`Architecture::article`] (how wide). A new [`Operation`] has to be given an output, weights
+//! and a place in `nn::seq`: the compiler names every place.
+
+use anyhow::{Result, ensure};
+use rand_chacha::ChaCha8Rng;
+use tch::nn::{self, Module};
+use tch::{Kind, Tensor};
+
+use super::device::Device;
+use super::scoring_conv::{ScoringConvolution, max_pool};
+use super::tch_errors;
+use crate::data::{MOST_CLASSES, SIDE};
+
+/// The shape of one input: channels, height and width.
+pub const INPUT: [usize; 3] = [1, SIDE, SIDE];
+
+/// Most blocks of convolution and pooling: four leave a single pixel of 28x28.
+pub const MOST_BLOCKS: usize = 4;
+
+/// Most channels of a convolution.
+pub const MOST_CHANNELS: usize = 512;
+
+/// What a layer does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Operation {
+    /// A convolution with square kernels, which keeps height and width.
+    Convolution {
+        /// Channels that come in.
+        inputs: usize,
+        /// Channels that go out.
+        outputs: usize,
+        /// Height and width of a kernel.
+        kernel: usize,
+    },
+    /// The largest of each 2x2 pixels, then ReLU.
+    MaxPoolRelu,
+    /// Channels, rows and columns put into one row.
+    Flatten,
+    /// Every output is a weighted sum of all inputs.
+    Dense {
+        /// Values that come in.
+        inputs: usize,
+        /// Values that go out.
+        outputs: usize,
+    },
+}
+
+impl Operation {
+    /// Shape of the output for one image, from that of the input.
+    fn output(&self, input: &[usize]) -> Vec<usize> {
+        match self {
+            Self::Convolution { outputs, .. } => vec![*outputs, input[1], input[2]],
+            Self::MaxPoolRelu => vec![input[0], input[1] / 2, input[2] / 2],
+            Self::Flatten => vec![input.iter().product()],
+            Self::Dense { outputs, .. } => vec![*outputs],
+        }
+    }
+
+    /// Shape of the weights; there is a bias for each of its first size. `None`: nothing to learn.
+    #[must_use]
+    pub fn weight(&self) -> Option<Vec<usize>> {
+        match self {
+            Self::Convolution {
+                inputs,
+                outputs,
+                kernel,
+            } => Some(vec![*outputs, *inputs, *kernel, *kernel]),
+            Self::Dense { inputs, outputs } => Some(vec![*outputs, *inputs]),
+            Self::MaxPoolRelu | Self::Flatten => None,
+        }
+    }
+}
+
+/// One layer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Layer {
+    /// The name that its parameters begin with; `None` where it has none.
+    pub name: Option<String>,
+    /// What it does.
+    pub operation: Operation,
+    /// Shape of its output for one image: channels, height and width, or a number of values.
+    pub output: Vec<usize>,
+    /// Number of its weights and biases.
+    pub parameters: usize,
+    /// Multiplications with an addition, for one image.
+    pub multiply_adds: usize,
+}
+
+/// What tells one network from another.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Architecture {
+    channels: Vec<usize>,
+    classes: usize,
+}
+
+impl Architecture {
+    /// The article's network for so many classes: 3,138 parameters for ten.
+    ///
+    /// # Errors
+    /// As those of [`Self::new`].
+    pub fn article(classes: usize) -> Result<Self> {
+        Self::new(vec![8, 16, 8], classes)
+    }
+
+    /// A block of convolution and pooling for each of `channels`, then a dense layer for `classes`.
+    ///
+    /// # Errors
+    /// When there are not 1 to 4 blocks, 1 to 512 channels or 2 to 256 classes.
+    pub fn new(channels: Vec<usize>, classes: usize) -> Result<Self> {
+        let (blocks, fewest) = (channels.len(), channels.iter().min());
+        ensure!(
+            (1..=MOST_BLOCKS).contains(&blocks),
+            "a network has 1 to {MOST_BLOCKS} blocks, not {blocks}"
+        );
+        ensure!(
+            fewest > Some(&0) && channels.iter().all(|&channels| channels <= MOST_CHANNELS),
+            "a block has 1 to {MOST_CHANNELS} channels, not {channels:?}"
+        );
+        ensure!(
+            (2..=MOST_CLASSES).contains(&classes),
+            "a network tells 2 to {MOST_CLASSES} classes apart, not {classes}"
+        );
+        Ok(Self { channels, classes })
+    }
+
+    /// Channels of each convolution.
+    #[must_use]
+    pub fn channels(&self) -> &[usize] {
+        &self.channels
+    }
+
+    /// Number of classes that the network tells apart.
+    #[must_use]
+    pub fn classes(&self) -> usize {
+        self.classes
+    }
+
+    /// The layers in order: (convolution 3x3, max-pool 2, ReLU) for each block, flatten, dense.
+    #[must_use]
+    pub fn layers(&self) -> Vec<Layer> {
+        let mut layers = Vec::new();
+        let mut input = INPUT.to_vec();
+        let mut add = |name, operation: Operation| {
+            let output = operation.output(&input);
+            // Every weight is used once for each place of the output; a bias is added only.
+            let places: usize = output.iter().skip(1).product();
+            let weight = operation.weight().unwrap_or_default();
+            let weights = weight.iter().product::<usize>() * usize::from(!weight.is_empty());
+            input.clone_from(&output);
+            layers.push(Layer {
+                name,
+                operation,
+                output,
+                parameters: weights + weight.first().unwrap_or(&0),
+                multiply_adds: weights * places,
+            });
+            input.iter().product()
+        };
+        let mut inputs = INPUT[0];
+        for (block, &outputs) in (1..).zip(&self.channels) {
+            let convolution = Operation::Convolution {
+                inputs,
+                outputs,
+                kernel: 3,
+            };
+            add(Some(format!("conv{block}")), convolution);
+            add(None, Operation::MaxPoolRelu);
+            inputs = outputs;
+        }
+        let inputs = add(None, Operation::Flatten);
+        let outputs = self.classes;
+        add(
+            Some("dense".to_owned()),
+            Operation::Dense { inputs, outputs },
+        );
+        layers
+    }
+
+    /// Name and shape of every parameter, in order. PyTorch users know both: convolutions are
+    /// (output channels, input channels, height, width), the dense layer is (outputs, inputs).
+    #[must_use]
+    pub fn parameters(&self) -> Vec<(String, Vec<usize>)> {
+        let mut parameters = Vec::new();
+        for layer in self.layers() {
+            if let (Some(name), Some(weight)) = (layer.name, layer.operation.weight()) {
+                let bias = vec![weight[0]];
+                parameters.push((format!("{name}.weight"), weight));
+                parameters.push((format!("{name}.bias"), bias));
+            }
+        }
+        parameters
+    }
+
+    /// Number of parameters.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.layers().iter().map(|layer| layer.parameters).sum()
+    }
+}
+
+/// What a forward pass is for.
+#[derive(Debug)]
+pub enum Pass<'a> {
+    /// A gradient is to follow. Something random, such as a dropout, draws for each image from its
+    /// own generator, so that nothing depends on the number of threads.
+    Train(&'a mut [ChaCha8Rng]),
+    /// Answers only.
+    Score,
+}
+
+/// The network's tensors on a device, tied to one flat tensor, so that setting weights, adding
+/// gradients and Adam's update are a few kernels each and not dozens.
+#[derive(Debug)]
+pub struct Network {
+    /// From images to what the dense layer is given.
+    features: nn::Sequential,
+    dense: nn::Sequential,
+    /// Parameters that are views into `flat`, in the order of [`Architecture::parameters`].
+    parameters: Vec<Tensor>,
+    /// All weights, f32.
+    flat: Tensor,
+}
+
+impl Network {
+    /// The network of this `architecture` on `device`, all weights 0.
+    ///
+    /// # Errors
+    /// When the device cannot hold it.
+    pub fn new(architecture: &Architecture, device: Device) -> Result<Self> {
+        tch_errors::call(|| {
+            let store = nn::VarStore::new(device.tch());
+            let layers = architecture.layers();
+            let (features, dense) = layers.split_at(layers.len() - 1);
+            let (features, dense) = (seq(&store.root(), features)?, seq(&store.root(), dense)?);
+            let variables = store.variables();
+            let names = architecture.parameters();
+            let parameters = names
+                .iter()
+                .map(|(name, _)| variables[name].shallow_clone());
+            let parameters: Vec<Tensor> = parameters.collect();
+            let size = i64::try_from(architecture.count())?;
+            let flat = Tensor::f_zeros([size], (Kind::Float, device.tch()))?;
+            let mut start = 0;
+            for parameter in &parameters {
+                let length = i64::try_from(parameter.numel())?;
+                let view = flat
+                    .f_narrow(0, start, length)?
+                    .f_view(&*parameter.size())?;
+                parameter.shallow_clone().f_set_data(&view)?;
+                start += length;
+            }
+            Ok(Self {
+                features,
+                dense,
+                parameters,
+                flat,
+            })
+        })
+    }
+
+    /// Copies `weights` (flat, f32, in the order of [`Architecture::parameters`]) into the network.
+    ///
+    /// # Errors
+    /// When there are more or fewer.
+    pub fn set_weights(&mut self, weights: &Tensor) -> Result<()> {
+        Ok(self.flat.f_copy_(weights)?)
+    }
+
+    /// Logits (n x classes, f32) of `images` (n x 1 x 28 x 28, f32, 0..=1, plain or in oneDNN's
+    /// layout).
+    ///
+    /// # Panics
+    /// When libtorch fails, for example because memory is full.
+    #[allow(
+        clippy::needless_pass_by_value,
+        reason = "what is random draws from it"
+    )]
+    pub fn forward(&self, images: &Tensor, pass: Pass) -> Tensor {
+        match pass {
+            Pass::Train(_) => self.dense.forward(&self.features.forward(images)),
+            Pass::Score => tch::no_grad(|| self.dense.forward(&self.features.forward(images))),
+        }
+    }
+
+    /// The gradient of `loss` (a scalar), flat as the weights.
+    ///
+    /// # Errors
+    /// When `loss` does not come from this network in a training pass, or memory is full.
+    pub fn gradient(&self, loss: &Tensor) -> Result<Tensor> {
+        let parts = Tensor::f_run_backward(&[loss], &self.parameters, false, false)?;
+        let parts: Vec<Tensor> = parts.iter().map(|part| part.flatten(0, -1)).collect();
+        Ok(Tensor::f_cat(&parts, 0)?)
+    }
+}
+
+/// `layers` as tch's modules, all weights 0.
+fn seq(root: &nn::Path, layers: &[Layer]) -> Result<nn::Sequential> {
+    let zero = nn::Init::Const(0.0);
+    let mut seq = nn::seq();
+    for Layer {
+        name, operation, ..
+    } in layers
+    {
+        let path = name.as_ref().map_or(root.clone(), |name| root / name);
+        seq = match *operation {
+            Operation::Convolution {
+                inputs,
+                outputs,
+                kernel,
+            } => {
+                let config = nn::ConvConfig {
+                    padding: i64::try_from(kernel / 2)?,
+                    ws_init: zero,
+                    ..nn::ConvConfig::default()
+                };
+                let kernel = i64::try_from(kernel)?;
+                let (from, to) = (i64::try_from(inputs)?, i64::try_from(outputs)?);
+                let convolution = nn::conv2d(path, from, to, kernel, config);
+                if ScoringConvolution::pays(inputs, outputs) {
+                    seq.add(ScoringConvolution::new(convolution)?)
+                } else {
+                    seq.add(convolution)
+                }
+            }
+            Operation::MaxPoolRelu => seq.add_fn(max_pool_relu),
+            Operation::Flatten => seq.add_fn(flatten),
+            Operation::Dense { inputs, outputs } => {
+                let config = nn::LinearConfig {
+                    ws_init: zero,
+                    bs_init: Some(zero),
+                    bias: true,
+                };
+                let (from, to) = (i64::try_from(inputs)?, i64::try_from(outputs)?);
+                seq.add(nn::linear(path, from, to, config))
+            }
+        };
+    }
+    Ok(seq)
+}
+
+/// The article has ReLU first; the maximum of both orders is the same, and this one does a quarter
+/// of the work.
+fn max_pool_relu(images: &Tensor) -> Tensor {
+    let mut pooled = max_pool(images);
+    if pooled.requires_grad() {
+        pooled.relu()
+    } else {
+        // No backward pass needs the values before, so scoring is spared another tensor: 3 % of a
+        // run.
+        pooled.relu_()
+    }
+}
+
+/// Channels, rows and columns in one, in the plain layout.
+fn flatten(images: &Tensor) -> Tensor {
+    if images.is_mkldnn() {
+        images.to_dense(None, false).flatten(1, -1)
+    } else {
+        images.flatten(1, -1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::learn::weights::{Init, Weights};
+
+    fn network(channels: &[usize], seed: u64) -> (Architecture, Network) {
+        let architecture = Architecture::new(channels.to_vec(), 10).unwrap();
+        let weights = Weights::initial(Init::Kaiming, seed, &architecture);
+        let mut network = Network::new(&architecture, Device::CPU).unwrap();
+        network
+            .set_weights(&Tensor::from_slice(weights.values()))
+            .unwrap();
+        (architecture, network)
+    }
+
+    fn random_images(count: i64) -> Tensor {
+        tch::manual_seed(1);
+        Tensor::rand([count, 1, 28, 28], (Kind::Float, tch::Device::Cpu))
+    }
+
+    #[test]
+    fn the_default_is_the_articles_network() {
+        let article = Architecture::article(10).unwrap();
+        let layers = article.layers();
+        let parameters: Vec<usize> = layers.iter().map(|layer| layer.parameters).collect();
+        assert_eq!(parameters, [80, 0, 1_168, 0, 1_160, 0, 0, 730]);
+        // 72·784, 1152·196, 1152·49, 720.
+        let work: Vec<usize> = layers.iter().map(|layer| layer.multiply_adds).collect();
+        assert_eq!(work, [56_448, 0, 225_792, 0, 56_448, 0, 0, 720]);
+        assert_eq!(article.count(), 3_138);
+        assert_eq!(
+            article.parameters()[4],
+            ("conv3.weight".to_owned(), vec![8, 16, 3, 3])
+        );
+    }
+
+    #[test]
+    fn an_image_meets_the_shapes_that_are_described() {
+        for channels in [&[5][..], &[8, 16, 8], &[2, 9, 8, 3]] {
+            let (architecture, network) = network(channels, 0);
+            let mut outputs = network.features.forward_all(&random_images(1), None);
+            outputs.push(network.forward(&random_images(1), Pass::Score));
+            for (layer, output) in architecture.layers().iter().zip(&outputs) {
+                let shape: Vec<usize> = output
+                    .size()
+                    .iter()
+                    .map(|&n| n.try_into().unwrap())
+                    .collect();
+                assert_eq!(
+                    shape[1..],
+                    layer.output,
+                    "{channels:?}: {:?}",
+                    layer.operation
+                );
+            }
+            assert_eq!(outputs.len(), architecture.layers().len());
+        }
+    }
+
+    #[test]
+    fn networks_that_cannot_be_are_refused() {
+        for (channels, classes, expected) in [
+            (vec![], 10, "1 to 4 blocks, not 0"),
+            (vec![1; 5], 10, "1 to 4 blocks, not 5"),
+            (vec![8, 0], 10, "1 to 512 channels, not [8, 0]"),
+            (vec![513], 10, "1 to 512 channels"),
+            (vec![8], 1, "2 to 256 classes apart, not 1"),
+            (vec![8], 257, "2 to 256 classes apart, not 257"),
+        ] {
+            let error = Architecture::new(channels, classes)
+                .unwrap_err()
+                .to_string();
+            assert!(error.contains(expected), "{error}");
+        }
+    }
+
+    #[test]
+    fn both_layouts_give_the_same_logits_and_gradients() {
+        for channels in [&[5][..], &[8, 16, 8], &[16, 32, 64], &[2, 9, 8, 3]] {
+            let (_, network) = network(channels, 2);
+            let plain = random_images(8);
+            let labels = Tensor::randint(10, [8], (Kind::Int64, tch::Device::Cpu));
+            let mut layouts = vec![plain.shallow_clone()];
+            if Device::CPU.has_onednn_layout() {
+                layouts.push(plain.to_mkldnn());
+            }
+            let results = layouts.iter().map(|images| {
+                let loss = network
+                    .forward(images, Pass::Train(&mut []))
+                    .cross_entropy_for_logits(&labels);
+                let gradient = network.gradient(&loss).unwrap();
+                (network.forward(images, Pass::Score), gradient)
+            });
+            let results: Vec<_> = results.collect();
+            let (logits, gradient) = &results[0];
+            assert!(gradient.abs().max().double_value(&[]) > 0.0);
+            for (other_logits, other_gradient) in &results {
+                let close = |a: &Tensor, b: &Tensor| a.allclose(b, 1e-4, 1e-5, false);
+                assert!(close(logits, other_logits), "{channels:?}");
+                assert!(close(gradient, other_gradient), "{channels:?}");
+            }
+        }
+    }
+}

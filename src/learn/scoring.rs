@@ -1,0 +1,239 @@
+//! Scoring: what a network answers to images, and how often it is right. Training, `evaluate`,
+//! `predict` and the pictures of mistakes all go through [`score_chunk`].
+
+use std::num::NonZeroUsize;
+
+use anyhow::{Result, ensure};
+use tch::{Kind, Tensor};
+
+use super::batches::{images_and_labels, input, labels, pixels};
+use super::device::{self, Device};
+use super::metrics::{ConfusionMatrix, Prediction};
+use super::network::{Architecture, Network, Pass};
+use super::tch_errors;
+use super::threads::{Job, Pool};
+use super::weights::Weights;
+use crate::data::Dataset;
+
+/// More images than this stay u8 on a CPU until they are scored: as f32 they take 3 KB each, and
+/// this many 63 MB.
+const MOST_CONVERTED: usize = 20_000;
+
+/// What a network says to the images of a data set.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Scores {
+    /// How often each class was taken for each; means nothing where the labels do not.
+    pub confusion: ConfusionMatrix,
+    /// One row per image, with one logit per class, in the order of images and classes.
+    pub logits: Vec<Vec<f32>>,
+}
+
+impl Scores {
+    /// The logits as probabilities.
+    #[must_use]
+    pub fn predictions(&self) -> Vec<Prediction> {
+        let rows = self.logits.iter();
+        rows.map(|logits| Prediction::from_logits(logits)).collect()
+    }
+}
+
+/// Scores `weights` on every image of `dataset`: exactly what training counts after a step with
+/// these weights. On a CPU `threads` threads share the work, and the numbers do not depend on how
+/// many.
+///
+/// # Errors
+/// When there is no image, a label is no class of the network, or libtorch fails, for example
+/// because the device's memory is full.
+pub fn score(
+    weights: &Weights,
+    dataset: &Dataset,
+    device: Device,
+    threads: NonZeroUsize,
+) -> Result<Scores> {
+    ensure!(!dataset.is_empty(), "there is no image to score");
+    let architecture = weights.architecture();
+    dataset.check_labels(architecture.classes())?;
+    device.prepare();
+    let (flat, chunks) = tch_errors::call(|| {
+        let flat = Tensor::f_from_slice(weights.values())?.f_to_device(device.tch())?;
+        Ok((flat, chunks(dataset, architecture.classes(), device)?))
+    })?;
+    let threads = device.threads(threads).min(chunks.len());
+    let (pool, mut own) = workers(architecture, device, threads)?;
+    let jobs = chunks.into_iter().map(|chunk| {
+        let flat = flat.shallow_clone();
+        pool.push(false, move |network| {
+            tch_errors::call(|| {
+                let (logits, counts) = score_chunk(network, &flat, &chunk)?;
+                let logits = Vec::<f32>::try_from(logits.f_flatten(0, -1)?)?;
+                Ok((logits, Vec::<i64>::try_from(counts)?))
+            })
+        })
+    });
+    let jobs: Vec<Job<_>> = jobs.collect();
+    let mut scores = Scores {
+        confusion: ConfusionMatrix::new(architecture.classes()),
+        logits: Vec::with_capacity(dataset.len()),
+    };
+    for job in &jobs {
+        let (logits, counts) = pool.wait(job, &mut own)?;
+        let rows = logits.chunks_exact(architecture.classes());
+        scores.logits.extend(rows.map(<[f32]>::to_vec));
+        let counts = counts.into_iter().map(i64::unsigned_abs);
+        scores.confusion.add_counts(counts);
+    }
+    Ok(scores)
+}
+
+/// `threads` networks, weights still 0: one for the calling thread, the others in a pool.
+pub(super) fn workers(
+    architecture: &Architecture,
+    device: Device,
+    threads: usize,
+) -> Result<(Pool<Network>, Network)> {
+    let network = |_| Network::new(architecture, device);
+    let others = (1..threads).map(network).collect::<Result<_>>()?;
+    let pool = Pool::new(others, device::one_thread_per_operation)?;
+    Ok((pool, network(0)?))
+}
+
+/// Logits (n x classes, f32) and confusion counts (classes² of i64, at true class x classes +
+/// predicted class) of one chunk, on the device. Every score of the program comes from here.
+pub(super) fn score_chunk(
+    network: &mut Network,
+    weights: &Tensor,
+    chunk: &Chunk,
+) -> Result<(Tensor, Tensor)> {
+    network.set_weights(weights)?;
+    let logits = network.forward(&chunk.images()?, Pass::Score);
+    let cells = logits.f_argmax(1, false)?.f_add_(&chunk.rows)?;
+    let (_, classes) = logits.size2()?;
+    let counts = Tensor::f_zeros([classes * classes], (Kind::Int64, logits.device()))?
+        .f_scatter_add_(0, &cells, &chunk.ones)?;
+    Ok((logits, counts))
+}
+
+/// A part of a data set, ready to be scored in one forward pass.
+pub(super) struct Chunk {
+    pixels: Pixels,
+    /// Each image's true class x classes, where its row of the confusion counts starts; n, i64.
+    rows: Tensor,
+    /// As many ones; n, i64.
+    ones: Tensor,
+}
+
+enum Pixels {
+    /// The network's input, n x 1 x 28 x 28, f32.
+    Ready(Tensor),
+    /// Still u8, on the CPU.
+    Bytes(Dataset),
+}
+
+impl Chunk {
+    /// The network's input, n x 1 x 28 x 28, f32.
+    fn images(&self) -> Result<Tensor> {
+        match &self.pixels {
+            Pixels::Ready(images) => Ok(images.shallow_clone()),
+            Pixels::Bytes(images) => input(&pixels(images.pixels())?, Device::CPU),
+        }
+    }
+
+    /// The same chunk once more, for a task; nothing is copied.
+    pub(super) fn share(&self) -> Self {
+        Self {
+            pixels: match &self.pixels {
+                Pixels::Ready(images) => Pixels::Ready(images.shallow_clone()),
+                Pixels::Bytes(images) => Pixels::Bytes(images.clone()),
+            },
+            rows: self.rows.shallow_clone(),
+            ones: self.ones.shallow_clone(),
+        }
+    }
+}
+
+/// Cuts `dataset`, which has labels of so many `classes`, into chunks on the device.
+pub(super) fn chunks(dataset: &Dataset, classes: usize, device: Device) -> Result<Vec<Chunk>> {
+    let stays_bytes = device.is_cpu() && dataset.len() > MOST_CONVERTED;
+    let chunk = |start: usize| {
+        let part = dataset.slice(start..dataset.len().min(start + device.chunk()))?;
+        let (pixels, labels) = if stays_bytes {
+            let labels = labels(part.labels())?;
+            (Pixels::Bytes(part), labels)
+        } else {
+            let (images, labels) = images_and_labels(&part, device)?;
+            (Pixels::Ready(images), labels)
+        };
+        Ok(Chunk {
+            pixels,
+            rows: labels.f_mul_scalar(i64::try_from(classes)?)?,
+            ones: labels.f_ones_like()?,
+        })
+    };
+    let starts = (0..dataset.len()).step_by(device.chunk());
+    starts.map(chunk).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::{PIXELS, SIDE, idx, mnist_10k};
+    use crate::learn::weights::Init;
+
+    fn weights() -> Weights {
+        Weights::initial(Init::Kaiming, 3, &Architecture::article(10).unwrap())
+    }
+
+    #[test]
+    fn answers_and_counts_agree_and_do_not_depend_on_threads() {
+        let test = mnist_10k().unwrap().test.slice(0..610).unwrap();
+        let one = score(&weights(), &test, Device::CPU, NonZeroUsize::MIN).unwrap();
+        let three = score(
+            &weights(),
+            &test,
+            Device::CPU,
+            NonZeroUsize::new(3).unwrap(),
+        )
+        .unwrap();
+        assert_eq!(one, three);
+        let mut counted = ConfusionMatrix::new(10);
+        for (prediction, &label) in one.predictions().iter().zip(test.labels()) {
+            counted.add(label.into(), prediction.best().0, 1);
+        }
+        assert_eq!((one.logits.len(), one.confusion), (610, counted));
+    }
+
+    #[test]
+    fn large_sets_stay_bytes_and_are_scored_alike() {
+        let images = idx::Images {
+            rows: SIDE,
+            columns: SIDE,
+            pixels: (0..=255).cycle().take(20_001 * PIXELS).collect(),
+        };
+        let large = Dataset::new(images, vec![1; 20_001]).unwrap();
+        let small = large.slice(0..250).unwrap();
+        let first = |set: &Dataset| chunks(set, 10, Device::CPU).unwrap().remove(0);
+        let (from_large, from_small) = (first(&large), first(&small));
+        assert!(matches!(from_large.pixels, Pixels::Bytes(_)));
+        assert!(matches!(from_small.share().pixels, Pixels::Ready(_)));
+        let mut network = Network::new(weights().architecture(), Device::CPU).unwrap();
+        let flat = Tensor::from_slice(weights().values());
+        let mut logits = |chunk: &Chunk| score_chunk(&mut network, &flat, chunk).unwrap().0;
+        assert_eq!(logits(&from_large.share()), logits(&from_small));
+    }
+
+    #[test]
+    fn nothing_to_score_and_labels_of_another_network_are_refused() {
+        let error = |set: &Dataset| {
+            let scores = score(&weights(), set, Device::CPU, NonZeroUsize::MIN);
+            scores.unwrap_err().to_string()
+        };
+        let test = mnist_10k().unwrap().test;
+        assert!(error(&test.slice(0..0).unwrap()).contains("no image to score"));
+        let images = idx::Images {
+            rows: SIDE,
+            columns: SIDE,
+            pixels: vec![0; PIXELS],
+        };
+        assert!(error(&Dataset::new(images, vec![10]).unwrap()).contains("10"));
+    }
+}

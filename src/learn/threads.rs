@@ -1,0 +1,249 @@
+//! Threads that share a queue of tasks. It knows nothing of tensors.
+//!
+//! Each task is a closure that is given the state of the thread that does it, and whoever pushed
+//! it holds a [`Job`] for its result. A thread that waits for a result helps with the queue
+//! meanwhile. A task that panics is an error in its job, so nobody waits for it for ever.
+
+use std::collections::VecDeque;
+use std::panic::{self, AssertUnwindSafe};
+use std::sync::mpsc::{self, Receiver, TryRecvError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
+
+use anyhow::{Context, Result, anyhow};
+
+use super::tch_errors;
+
+type Task<S> = Box<dyn FnOnce(&mut S) + Send>;
+
+/// Threads with a state of type `S` each. Dropping them drops the tasks that nobody has begun, and
+/// waits for the rest.
+pub(super) struct Pool<S> {
+    shared: Arc<Shared<S>>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+/// A result that is still to come.
+pub(super) struct Job<T>(Receiver<Result<T>>);
+
+struct Shared<S> {
+    queue: Mutex<Queue<S>>,
+    changed: Condvar,
+}
+
+struct Queue<S> {
+    tasks: VecDeque<Task<S>>,
+    closed: bool,
+}
+
+impl<S> Shared<S> {
+    fn lock(&self) -> MutexGuard<'_, Queue<S>> {
+        // A queue is whole after every statement, so a panic elsewhere cannot have spoilt it.
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The next task, waiting for one; `None` when the pool is closed.
+    fn wait(&self) -> Option<Task<S>> {
+        let mut queue = self.lock();
+        while !queue.closed {
+            if let Some(task) = queue.tasks.pop_front() {
+                return Some(task);
+            }
+            let changed = self.changed.wait(queue);
+            queue = changed.unwrap_or_else(PoisonError::into_inner);
+        }
+        None
+    }
+}
+
+impl<S: Send + 'static> Pool<S> {
+    /// Starts a thread for each of `states`, which calls `begin` first.
+    pub(super) fn new(states: Vec<S>, begin: fn()) -> Result<Self> {
+        let queue = Queue {
+            tasks: VecDeque::new(),
+            closed: false,
+        };
+        let mut pool = Self {
+            shared: Arc::new(Shared {
+                queue: Mutex::new(queue),
+                changed: Condvar::new(),
+            }),
+            threads: Vec::new(),
+        };
+        for mut state in states {
+            let shared = Arc::clone(&pool.shared);
+            let run = move || {
+                begin();
+                while let Some(task) = shared.wait() {
+                    task(&mut state);
+                }
+            };
+            let thread = thread::Builder::new().spawn(run);
+            let thread =
+                thread.context("cannot start another thread: use fewer --threads or --jobs")?;
+            pool.threads.push(thread);
+        }
+        Ok(pool)
+    }
+
+    /// Number of threads, the caller's not among them.
+    pub(super) fn threads(&self) -> usize {
+        self.threads.len()
+    }
+
+    /// Adds a task: before all others where it is `urgent`, else after them.
+    pub(super) fn push<T: Send + 'static>(
+        &self,
+        urgent: bool,
+        work: impl FnOnce(&mut S) -> Result<T> + Send + 'static,
+    ) -> Job<T> {
+        let (sender, receiver) = mpsc::channel();
+        let task: Task<S> = Box::new(move |state| {
+            let result = panic::catch_unwind(AssertUnwindSafe(|| work(state)));
+            let result = result.unwrap_or_else(|payload| Err(tch_errors::of_panic(&*payload)));
+            // Nobody may be interested any more.
+            let _ = sender.send(result);
+        });
+        let mut queue = self.shared.lock();
+        if urgent {
+            queue.tasks.push_front(task);
+        } else {
+            queue.tasks.push_back(task);
+        }
+        self.shared.changed.notify_one();
+        Job(receiver)
+    }
+
+    /// Does the next task on this thread, with its `own` state; `false` when the queue is empty.
+    pub(super) fn help(&self, own: &mut S) -> bool {
+        // The guard must be gone before the work begins.
+        let task = self.shared.lock().tasks.pop_front();
+        task.map(|task| task(own)).is_some()
+    }
+
+    /// The result of `job`, helping until it is there.
+    pub(super) fn wait<T>(&self, job: &Job<T>, own: &mut S) -> Result<T> {
+        loop {
+            if let Some(result) = job.poll() {
+                return result;
+            }
+            if !self.help(own) {
+                return job.wait();
+            }
+        }
+    }
+
+    /// Drops the tasks that nobody has begun.
+    pub(super) fn clear(&self) {
+        self.shared.lock().tasks.clear();
+    }
+}
+
+impl<T> Job<T> {
+    /// The result, once, if it is there.
+    pub(super) fn poll(&self) -> Option<Result<T>> {
+        match self.0.try_recv() {
+            Ok(result) => Some(result),
+            Err(TryRecvError::Empty) => None,
+            Err(TryRecvError::Disconnected) => Some(Err(dropped())),
+        }
+    }
+
+    /// The result, once, without helping.
+    pub(super) fn wait(&self) -> Result<T> {
+        self.0.recv().unwrap_or_else(|_| Err(dropped()))
+    }
+}
+
+fn dropped() -> anyhow::Error {
+    anyhow!("the work was stopped before it was done")
+}
+
+impl<S> Drop for Pool<S> {
+    fn drop(&mut self) {
+        {
+            let mut queue = self.shared.lock();
+            queue.closed = true;
+            queue.tasks.clear();
+        }
+        self.shared.changed.notify_all();
+        for thread in self.threads.drain(..) {
+            let _ = thread.join();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pool(threads: usize) -> Pool<()> {
+        Pool::new(vec![(); threads], || {}).unwrap()
+    }
+
+    #[test]
+    fn every_task_gives_its_result_with_any_number_of_threads() {
+        for threads in [0, 1, 4] {
+            let pool = pool(threads);
+            let jobs: Vec<Job<u64>> = (0..100)
+                .map(|n| pool.push(false, move |()| Ok(n * n)))
+                .collect();
+            for (n, job) in (0..).zip(&jobs) {
+                assert_eq!(pool.wait(job, &mut ()).unwrap(), n * n);
+            }
+        }
+    }
+
+    #[test]
+    fn urgent_tasks_go_first() {
+        let pool = Pool::new(vec![], || {}).unwrap();
+        let note = |n: u64| {
+            move |done: &mut Vec<u64>| {
+                done.push(n);
+                Ok(())
+            }
+        };
+        let _jobs = [
+            pool.push(false, note(2)),
+            pool.push(false, note(3)),
+            pool.push(true, note(5)),
+        ];
+        let mut done = Vec::new();
+        while pool.help(&mut done) {}
+        assert_eq!(done, [5, 2, 3]);
+    }
+
+    #[test]
+    fn a_task_that_panics_is_an_error_and_its_thread_goes_on() {
+        let pool = pool(1);
+        let bad = pool.push(false, |()| Ok(Vec::<u64>::new()[0]));
+        let good = pool.push(false, |()| Ok(7));
+        assert!(
+            bad.wait()
+                .unwrap_err()
+                .to_string()
+                .contains("fault in mnist-tch")
+        );
+        assert_eq!(good.wait().unwrap(), 7);
+    }
+
+    #[test]
+    fn work_that_was_dropped_is_an_error_and_not_a_wait() {
+        let (begun, has_begun) = mpsc::channel();
+        let (end, ends) = mpsc::channel();
+        let pool = pool(1);
+        let first = pool.push(false, move |()| Ok((begun.send(()), ends.recv())));
+        has_begun.recv().unwrap();
+        let second = pool.push(false, |()| Ok(()));
+        pool.clear();
+        assert!(
+            second
+                .wait()
+                .unwrap_err()
+                .to_string()
+                .contains("was stopped")
+        );
+        end.send(()).unwrap();
+        assert!(first.wait().is_ok());
+    }
+}
