@@ -28,38 +28,44 @@ set=''   # what gets installed: cpu or cuda
 tags=()  # pip's platform tags for this machine, and uv's name for the same
 uv_platform=''
 installer=''
+cache=() # the option that keeps the downloads out of the installer's cache, where that has no room for them
+# What the environment or a configuration file may hold that would change what is installed, or where to. A blank counts as an
+# empty list and comes before pip's configuration files; uv's are not read. Where from and how stays: index, proxy, certificates.
+neutral=(-u UV_CONSTRAINT -u UV_OVERRIDE -u UV_EXTRA_INDEX_URL -u UV_INDEX -u UV_INDEX_STRATEGY -u UV_TORCH_BACKEND -u UV_PRERELEASE
+    -u UV_EXCLUDE_NEWER -u UV_RESOLUTION -u UV_REQUIRE_HASHES -u UV_CONFIG_FILE UV_NO_CONFIG=1
+    PIP_CONSTRAINT=' ' PIP_REQUIREMENT=' ' PIP_EXTRA_INDEX_URL=' ' PIP_USER=0 PIP_PRE=0 PIP_NO_DEPS=0 PIP_REQUIRE_HASHES=0
+    PIP_REQUIRE_VIRTUALENV=0 PIP_NO_INPUT=1 PIP_ROOT_USER_ACTION=ignore PIP_DISABLE_PIP_VERSION_CHECK=1)
 
 parse_options() {
-    while (($#)); do
-        case $1 in
+    local option
+    for option in "$@"; do
+        case $option in
         --cpu | --cuda)
-            [[ -z $asked || $asked == "${1#--}" ]] || { say "error: --cpu and --cuda exclude each other"; exit 2; }
-            asked=${1#--}
+            [[ -z $asked || $asked == "${option#--}" ]] || { say "error: --cpu and --cuda exclude each other"; exit 2; }
+            asked=${option#--}
             ;;
-        -h | --help) usage; exit 0 ;;
-        *) say "error: unknown option '$1': see scripts/setup.sh --help"; exit 2 ;;
+        -h | --help) usage; exit ;;
+        *) say "error: unknown option '$option': see scripts/setup.sh --help"; exit 2 ;;
         esac
-        shift
     done
 }
 
 marker_line() { printf 'libtorch %s %s set %s-%s\n' "$LIBTORCH_VERSION" "$1" "$(uname -s)" "$(uname -m)"; }
 
-# Says which whole set of the right version is there, and fails where none is.
+# Prints which whole set of the right version is there: cpu, cuda or nothing.
 installed_set() {
-    local line candidate
-    [[ -r $libtorch/$marker && -d $libtorch/torch/lib ]] || return 1
-    read -r line <"$libtorch/$marker" || return 1
-    for candidate in cpu cuda; do
-        if [[ $line == "$(marker_line "$candidate")" ]]; then printf '%s\n' "$candidate"; return; fi
-    done
-    return 1
+    local line=''
+    if [[ -d $libtorch/torch/lib && -r $libtorch/$marker ]]; then read -r line <"$libtorch/$marker" || true; fi
+    case $line in
+    "$(marker_line cpu)") echo cpu ;;
+    "$(marker_line cuda)") echo cuda ;;
+    esac
 }
 
 ready() {
     local there
-    there=$(installed_set) || return 1
-    if [[ $asked == cuda && $there == cpu ]]; then return 1; fi
+    there=$(installed_set)
+    [[ -n $there && $asked$there != cudacpu ]] || return 1
     say "libtorch $LIBTORCH_VERSION ($(label "$there")) is ready in libtorch/"
 }
 
@@ -112,36 +118,41 @@ choose_set() {
 
 # pip before 20.3 takes one platform tag only.
 choose_installer() {
-    local version=
-    if version=$(python3 -m pip --version 2>/dev/null); then
-        version=${version#pip }
-        version=${version%% *}
-        if ! older_than "$version" 20.3; then installer=pip; return; fi
+    local version
+    version=$(python3 -m pip --version 2>/dev/null) || version=
+    version=${version#pip }
+    version=${version%% *}
+    if [[ -n $version ]] && ! older_than "$version" 20.3; then
+        installer=pip
+    elif has uv; then
+        installer=uv
+    elif [[ -n $version ]]; then
+        fail "pip $version is too old: run  python3 -m pip install --upgrade pip  or install uv"
+    elif has python3; then
+        fail "pip is missing from $(command -v python3): install it, for example  sudo apt install python3-pip  (Debian, Ubuntu), or install uv"
+    else
+        fail "python3 is missing: install it with pip, for example  sudo apt install python3-pip  (Debian, Ubuntu), or install uv"
     fi
-    if has uv; then installer=uv; return; fi
-    if [[ -n $version ]]; then fail "pip $version is too old: run  python3 -m pip install --upgrade pip  or install uv"; fi
-    has python3 || fail "python3 is missing: install it with pip, for example  sudo apt install python3-pip  (Debian, Ubuntu), or install uv"
-    fail "pip is missing from $(command -v python3): install it, for example  sudo apt install python3-pip  (Debian, Ubuntu), or install uv"
 }
 
-# Prints nothing where df is missing or fails: then nobody knows, and the set-up goes on.
-free_mb() { df -Pk "$1" 2>/dev/null | awk 'NR == 2 { print int($4 / 1024) }' || true; }
+# more_room FOLDER MB: is that free? Where df is missing or fails nobody knows, and the set-up goes on. Sets $free.
+more_room() {
+    free=$(df -Pk "$1" 2>/dev/null | awk 'NR == 2 { print int($4 / 1024) }') || free=
+    [[ -z $free ]] || ((free >= $2))
+}
 
-# Sets `cache` to the option that keeps the downloads out of the installer's cache, where that has no room for them.
 check_room() {
-    local need=1900 download=540 have cache_folder
+    local need=1900 download=540 free folder
     if [[ $set == cuda ]]; then need=6300 download=2530; fi
     if [[ $(uname -s) == Darwin ]]; then need=600 download=100; fi
-    have=$(free_mb "$root")
-    if [[ -n $have ]] && ((have < need)); then
-        fail "not enough disk space in $root: installing the $(label "$set") takes $need MB, $have MB are free; make room and run again"
-    fi
-    cache=()
-    if [[ $installer == uv ]]; then cache_folder=$(uv cache dir 2>/dev/null); else cache_folder=$(python3 -m pip cache dir 2>/dev/null); fi ||
+    more_room "$root" "$need" ||
+        fail "not enough disk space in $root: installing the $(label "$set") takes $need MB, $free MB are free; make room and run again"
+    if [[ $installer == uv ]]; then folder=$(uv cache dir 2>/dev/null); else folder=$(python3 -m pip cache dir 2>/dev/null); fi ||
         return 0
-    while [[ $cache_folder == /*/* && ! -d $cache_folder ]]; do cache_folder=${cache_folder%/*}; done
-    have=$(free_mb "$cache_folder")
-    if [[ -n $have ]] && ((have < need + download)); then cache=("--no-cache$([[ $installer == uv ]] || echo -dir)"); fi
+    while [[ $folder == /*/* && ! -d $folder ]]; do folder=${folder%/*}; done
+    if ! more_room "$folder" $((need + download)); then
+        if [[ $installer == uv ]]; then cache=(--no-cache); else cache=(--no-cache-dir); fi
+    fi
 }
 
 # The lock ends with the last process that holds it, so not even kill -9 leaves one behind. pip inherits it: when
@@ -170,41 +181,35 @@ start_afresh() {
 
 # fetch PIP-OPTIONS-AND-REQUIREMENTS: into libtorch.partial/new. On a terminal the installer shows its progress.
 fetch() {
-    local log=$partial/errors tag reason
+    local log=$partial/errors tag said
     local -a run=("--target=$partial/new" --python-version=3.12 --only-binary=:all: ${cache[@]+"${cache[@]}"})
     [[ -t 2 ]] || run+=(--quiet)
     if [[ $installer == uv ]]; then
         run=(uv pip install "${run[@]}" "--python-platform=$uv_platform")
-        # uv shows its progress on stderr, so on a terminal its last words are there already.
-        if [[ -t 2 ]]; then log=''; fi
     else
-        run=(python3 -m pip install "${run[@]}" --implementation=cp --no-compile)
+        run=(python3 -m pip install "${run[@]}" --prefix= --implementation=cp --no-compile)
         for tag in "${tags[@]}"; do run+=("--platform=$tag"); done
     fi
-    # The settings undo what a user's configuration may hold against --target, and keep pip from giving advice.
-    run=(env "TMPDIR=$partial/tmp" PIP_USER=0 PIP_REQUIRE_VIRTUALENV=0 PIP_NO_INPUT=1 PIP_ROOT_USER_ACTION=ignore
-        PIP_DISABLE_PIP_VERSION_CHECK=1 MACOSX_DEPLOYMENT_TARGET=14.0 "${run[@]}" "$@")
-    if [[ -z $log ]]; then
+    run=(env "${neutral[@]}" "TMPDIR=$partial/tmp" MACOSX_DEPLOYMENT_TARGET=14.0 "${run[@]}" "$@")
+    # uv shows its progress on stderr, so on a terminal its last words are there already.
+    if [[ $installer == uv && -t 2 ]]; then
         if "${run[@]}" >&2; then return; fi
-        fail "libtorch $LIBTORCH_VERSION could not be installed (uv says why, above); nothing was changed: put that right" \
-            "(HTTPS_PROXY names a proxy, UV_DEFAULT_INDEX a mirror) and run again"
+        said="uv says why, above"
+        : >"$log"
+    else
+        if "${run[@]}" >&2 2>"$log"; then return; fi
+        said=$(grep -E '^ *(ERROR|error|cause|Caused by)' "$log" | tail -n 1 | sed 's/^ *//') || said=$(tail -n 1 "$log")
+        said="$installer says: ${said:-nothing}"
     fi
-    if "${run[@]}" >&2 2>"$log"; then return; fi
-    reason=$(grep -E '^ *(ERROR|error|cause|Caused by)' "$log" | tail -n 1 | sed 's/^ *//') || reason=$(tail -n 1 "$log")
-    explain_fetch "$log" "$installer says: ${reason:-nothing}"
-}
-
-explain_fetch() {
-    local index=PIP_INDEX_URL
-    if [[ $installer == uv ]]; then index=UV_DEFAULT_INDEX; fi
-    if grep -qi 'no space left' "$1"; then
-        fail "the disk is full ($2); nothing was changed: make room on the disk of $root and run again"
+    if grep -qi 'no space left on device' "$log"; then
+        fail "the disk is full ($said); nothing was changed: make room on the disk of $root and run again"
     fi
-    if grep -qiE 'retr(y|ies)|connect|timed out|resolution|dns|proxy|ssl' "$1"; then
-        fail "the package index could not be reached ($2): check the network, set HTTPS_PROXY for a proxy" \
-            "or $index for a mirror, or set LIBTORCH to a libtorch $LIBTORCH_VERSION that you have"
+    if grep -qiE 'connection broken by|max retries exceeded|(read|connect|operation) timed out|failed to fetch|error sending request|dns error' "$log"; then
+        fail "the package index could not be reached ($said): check the network, set HTTPS_PROXY for a proxy or" \
+            "$([[ $installer == uv ]] && echo UV_DEFAULT_INDEX || echo PIP_INDEX_URL) for a mirror," \
+            "or set LIBTORCH to a libtorch $LIBTORCH_VERSION that you have"
     fi
-    fail "libtorch $LIBTORCH_VERSION could not be installed ($2); nothing was changed: put that right and run again"
+    fail "libtorch $LIBTORCH_VERSION could not be installed ($said); nothing was changed: put that right and run again"
 }
 
 fetch_cpu_set() {

@@ -7,6 +7,7 @@ target/bench/SCENARIO.csv as it is measured. Ratios are medians of the ratios wi
 """
 
 import argparse
+import csv
 import os
 import signal
 import sys
@@ -14,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from processes import Failed, TimedOut, busy_cores, run_all, usable_cores
-from report import Measurements, machine, table
+from report import machine, table
 
 ARTICLE = ["--epochs", "5"]
 ONE_STEP = ["--train-range", "0..100", "--test-range", "0..100", "--epochs", "1"]
@@ -53,22 +54,21 @@ def parse() -> argparse.Namespace:
     listed = "\n".join(f"  {name:<11} {title}" for name, title in SCENARIOS.items())
     parser = argparse.ArgumentParser(prog="scripts/bench.sh", description=f"{__doc__}\nscenarios:\n{listed}",
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
-    for option, kind in {"--check": bool, "--program": Path, "--out": Path}.items():
-        parser.add_argument(option, help=argparse.SUPPRESS, **({"action": "store_true"} if kind is bool else {"type": kind}))
-    parser.add_argument("--python", default="", metavar="FILE",
-                        help="a Python that has torch, such as the CPU build; else PyTorch is installed as pip does by default "
-                        "into target/torch-venv: on Linux 2.5 GB to download, 5 GB on disk, once")
-    parser.add_argument("--data-dir", type=Path, help="folder with MNIST's four IDX files, raw or .gz, for the scenario epoch")
-    parser.add_argument("-n", type=int, default=5, dest="runs", help="runs of each command (default 5)")
-    parser.add_argument("--slow-runs", type=int, default=1, metavar="N",
-                        help="runs of the direct and tuned forms in loaded and copies, where they take minutes (default 1; 0: none)")
-    parser.add_argument("--timeout", type=float, default=1800, metavar="S",
-                        help="end a run after S seconds; its command is then left out (default 1800)")
-    parser.add_argument("scenario", nargs="*", help="default: all; epoch only with --data-dir")
+    add = parser.add_argument
+    add("--check", action="store_true", help=argparse.SUPPRESS)
+    add("--program", type=Path, help=argparse.SUPPRESS)
+    add("--out", type=Path, help=argparse.SUPPRESS)
+    add("--python", default="", metavar="FILE", help="a Python that has torch, such as the CPU build; else PyTorch is installed as "
+        "pip does by default into target/torch-venv: on Linux 2.5 GB to download, 5 GB on disk, once")
+    add("--data-dir", type=Path, metavar="DIR", help="folder with MNIST's four IDX files, raw or .gz, for the scenario epoch")
+    add("-n", type=int, default=5, dest="runs", metavar="N", help="runs of each command (default 5)")
+    add("--slow-runs", type=int, default=1, metavar="N", help="runs of PyTorch's direct and tuned forms in loaded and copies, "
+        "where they take minutes (default 1; 0: none)")
+    add("--timeout", type=float, default=1800, metavar="S", help="end a run after S seconds and leave its command out (default 1800)")
+    add("scenario", nargs="*", help="default: all; epoch only with --data-dir")
     options = parser.parse_args()
-    unknown = [name for name in options.scenario if name not in SCENARIOS]
-    if unknown:
-        parser.error(f"unknown scenario '{unknown[0]}': choose from {', '.join(SCENARIOS)}")
+    for name in set(options.scenario) - set(SCENARIOS):
+        parser.error(f"unknown scenario '{name}': choose from {', '.join(SCENARIOS)}")
     if options.runs < 1:
         parser.error("-n must be 1 or more")
     if "epoch" in options.scenario and not options.data_dir:
@@ -93,16 +93,6 @@ def pressed_cases(condition: str, slow_runs: int, **how) -> list[Case]:
     return cases
 
 
-def epoch_cases(data: Path) -> list[Case]:
-    cases = []
-    for batch in (100, 1000):
-        job = ["--data-dir", str(data.resolve()), "--epochs", "1", "--eval-every", "0", "--batch-size", str(batch)]
-        # The job of one step costs the same start, reading and final score: what is left is 60,000 - BATCH images.
-        cases += plain_cases([*job, "--train-range", f"0..{batch}"], 1, f"batch {batch}, one step")
-        cases += plain_cases(job, 1, f"batch {batch}", images=60_000)
-    return cases
-
-
 def cases_of(scenario: str, options: argparse.Namespace) -> list[Case]:
     match scenario:
         case "article":
@@ -115,7 +105,13 @@ def cases_of(scenario: str, options: argparse.Namespace) -> list[Case]:
             return pressed_cases("loaded", options.slow_runs, loaded=True)
         case "copies":
             return pressed_cases("two at once", options.slow_runs, copies=2)
-    return epoch_cases(options.data_dir)
+    cases = []
+    for batch in ("100", "1000"):
+        job = ["--data-dir", str(options.data_dir.resolve()), "--epochs", "1", "--eval-every", "0", "--batch-size", batch]
+        # The job of one step costs the same start, reading and final score: what is left is 60,000 - BATCH images.
+        cases += plain_cases([*job, "--train-range", f"0..{batch}"], 1, f"batch {batch}, one step")
+        cases += plain_cases(job, 1, f"batch {batch}", images=60_000)
+    return cases
 
 
 def command(case: Case, options: argparse.Namespace, out: Path) -> list[str]:
@@ -142,21 +138,25 @@ def measure(case: Case, options: argparse.Namespace) -> dict:
 
 
 def run_scenario(scenario: str, options: argparse.Namespace) -> None:
-    cases = cases_of(scenario, options)
-    with Measurements(options.out / f"{scenario.replace('-', '_')}.csv") as measurements:
+    cases, rows, late = cases_of(scenario, options), [], {}
+    # A row is on the disk as soon as it is measured.
+    with open(options.out / f"{scenario.replace('-', '_')}.csv", "w", encoding="utf-8", newline="", buffering=1) as file:
         for number in range(1, options.runs + 1):
             for case in cases:
-                if case.name in measurements.timed_out or number > (case.runs or options.runs):
+                if case.name in late or number > (case.runs or options.runs):
                     continue
                 try:
-                    usage = measure(case, options)
-                    measurements.add(case.name, number, usage)
-                    said = f"{usage['seconds']:.2f} s"
+                    rows.append({"command": case.name, "round": number, **measure(case, options)})
+                    said = f"{rows[-1]['seconds']:.2f} s"
                 except TimedOut:
-                    measurements.timed_out[case.name] = options.timeout
-                    said = f"not done after {options.timeout:g} s"
+                    said = late[case.name] = f"not done after {options.timeout:g} s"
+                else:
+                    writer = csv.DictWriter(file, rows[0], lineterminator="\n")
+                    if len(rows) == 1:
+                        writer.writeheader()
+                    writer.writerow({key: f"{value:.4f}" if isinstance(value, float) else value for key, value in rows[-1].items()})
                 print(f"{scenario} {number}/{options.runs} {case.name}: {said}", file=sys.stderr)
-    print(f"\n**{SCENARIOS[scenario]}**\n\n{table(cases, measurements)}", flush=True)
+    print(f"\n**{SCENARIOS[scenario]}**\n\n{table(cases, rows, late)}", flush=True)
 
 
 def main() -> None:

@@ -70,7 +70,7 @@ def run_all(commands: list[list[str]], timeout: float, table: Path | None = None
     with `table`, a CSV file, also the seconds until it has its first row."""
     # Often enough for the start of a process, seldom enough to take nothing from a long job.
     pause = 0.001 if table else 0.01
-    first_row, usages = "", {}
+    first_row, usages = "", []
     with ExitStack() as stack:
         before = time.perf_counter()
         errors = [stack.enter_context(tempfile.TemporaryFile()) for _ in commands]
@@ -83,25 +83,19 @@ def run_all(commands: list[list[str]], timeout: float, table: Path | None = None
             if table and first_row == "" and table.exists() and table.read_bytes().count(b"\n") > 1:
                 first_row = seconds
             for process, said in zip(processes, errors):
-                if process.pid not in usages and (usage := ended(process, said)):
-                    usages[process.pid] = usage
+                pid, status, usage = os.wait4(process.pid, os.WNOHANG) if process.returncode is None else (0, 0, None)
+                if not pid:
+                    continue
+                process.returncode = os.waitstatus_to_exitcode(status)
+                usages.append(usage)
+                if process.returncode != 0:
+                    said.seek(0)
+                    raise Failed(f"exit code {process.returncode} from  {' '.join(process.args)}  which said:\n"
+                                 f"{said.read().decode(errors='replace').strip() or 'nothing'}")
     return {
         "seconds": seconds,
         "first_row_seconds": first_row,
-        "user_seconds": sum(usage.ru_utime for usage in usages.values()),
-        "system_seconds": sum(usage.ru_stime for usage in usages.values()),
-        "peak_rss_mb": max(usage.ru_maxrss for usage in usages.values()) / MAXRSS_PER_MB,
+        "user_seconds": sum(usage.ru_utime for usage in usages),
+        "system_seconds": sum(usage.ru_stime for usage in usages),
+        "peak_rss_mb": max(usage.ru_maxrss for usage in usages) / MAXRSS_PER_MB,
     }
-
-
-def ended(process: subprocess.Popen, errors):
-    """The resource usage of the process, once it has ended well; nothing while it runs."""
-    pid, status, usage = os.wait4(process.pid, os.WNOHANG)
-    if not pid:
-        return None
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode != 0:
-        errors.seek(0)
-        said = errors.read().decode(errors="replace").strip() or "nothing"
-        raise Failed(f"exit code {process.returncode} from  {' '.join(process.args)}  which said:\n{said}")
-    return usage

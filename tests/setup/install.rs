@@ -1,148 +1,85 @@
-//! What gets installed, how, and when not.
+//! What is installed, replaced and kept.
 
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::process::Command;
 
-use crate::project::{Project, pinned};
+use crate::project::{Project, Said, pinned};
 
-/// The arguments without the options.
-pub fn requirements(call: &[String]) -> Vec<&str> {
-    let options = call.iter().position(|word| word == "install").unwrap();
-    let words = call[options + 1..].iter().map(String::as_str);
-    words.filter(|word| !word.starts_with('-')).collect()
-}
+const DRIVER: (&str, &str) = ("STUB_DRIVER", "580.65.06");
 
-pub fn cpu_set() -> Vec<String> {
-    vec![
-        format!("torch=={}", pinned("LIBTORCH_VERSION")),
-        format!("nvidia-cuda-runtime=={}", pinned("CUDA_RUNTIME_VERSION")),
-        format!("nvidia-cuda-cupti=={}", pinned("CUDA_CUPTI_VERSION")),
-    ]
-}
-
-pub fn assert_has(call: &[String], options: &[&str]) {
-    for option in options {
-        assert!(
-            call.iter().any(|word| word == option),
-            "no {option} in {call:?}"
-        );
-    }
+/// The arguments of an installer's call that are no options.
+fn requirements(call: &[String]) -> String {
+    let words = call.iter().skip_while(|word| *word != "install").skip(1);
+    let words: Vec<&str> = words
+        .map(String::as_str)
+        .filter(|word| !word.starts_with('-'))
+        .collect();
+    words.join(" ")
 }
 
 #[test]
-fn a_fresh_clone_gets_the_cpu_set_through_pip() {
+fn the_cuda_set_is_torch_and_the_libraries_that_its_wheel_asks_for() {
     let project = Project::new();
-    project
-        .setup("", &[])
-        .succeeded(&["CPU set", "with pip", "is ready in libtorch/"]);
-    assert_eq!(project.installed().unwrap(), "cpu set");
-    assert!(!project.path("libtorch.partial").exists());
-
-    let [call] = &project.calls("pip")[..] else {
-        panic!("pip ran more than once")
+    project.setup("", &[DRIVER]).succeeded(&["CUDA set"]);
+    let [wheel, libraries] = &project.calls("pip")[..] else {
+        panic!("two calls of pip were due")
     };
-    assert_eq!(requirements(call), cpu_set());
-    let target = format!(
-        "--target={}",
-        project.path("libtorch.partial/new").display()
-    );
-    let options = [
-        "--no-deps",
-        "--only-binary=:all:",
-        "--python-version=3.12",
-        "--implementation=cp",
-    ];
-    assert_has(call, &options);
-    // pip does not take manylinux_2_28 to mean any older tag, and wheels are not all tagged alike.
-    let tags = [
-        "manylinux_2_28",
-        "manylinux_2_17",
-        "manylinux_2_5",
-        "manylinux2014",
-    ];
-    for tag in tags {
-        assert_has(call, &[&format!("--platform={tag}_x86_64")]);
-    }
-    assert_has(call, &[&target]);
+    let torch = format!("torch=={}", pinned("LIBTORCH_VERSION"));
+    assert_eq!(requirements(wheel), torch);
+    // The versions are the wheel's own, with what they need in turn; its Python packages stay away.
+    let named = "cuda-toolkit[cublas,cudart]==13.0.3 nvidia-cudnn-cu13==9.20.0.48";
+    assert_eq!(requirements(libraries), named);
+    assert!(!libraries.iter().any(|word| word == "--no-deps"));
 }
 
 #[test]
-fn pip_works_in_the_project_and_user_settings_cannot_stop_it() {
+fn what_the_environment_holds_against_the_set_is_undone_and_where_it_comes_from_stays() {
     let project = Project::new();
-    let settings = [
-        ("PIP_USER", "1"),
-        ("PIP_REQUIRE_VIRTUALENV", "1"),
-        ("TMPDIR", "/nowhere"),
-    ];
-    project.setup("", &settings).succeeded(&[]);
-    let folder = project.path("libtorch.partial/tmp").display().to_string();
-    assert_eq!(
-        project.calls("settings"),
-        [[folder.as_str(), "user=0", "virtualenv=0"]]
-    );
+    let settings = "PIP_USER=1 PIP_REQUIRE_VIRTUALENV=1 PIP_CONSTRAINT=/etc/constraint.txt \
+        PIP_EXTRA_INDEX_URL=http://127.0.0.1/cpu UV_CONSTRAINT=/etc/constraint.txt \
+        UV_TORCH_BACKEND=cpu PIP_INDEX_URL=http://127.0.0.1/mirror TMPDIR=/nowhere";
+    let pairs: Vec<_> = settings
+        .split(' ')
+        .filter_map(|pair| pair.split_once('='))
+        .collect();
+    project.setup("", &pairs).succeeded(&[]);
+    let folder = project.path("libtorch.partial/tmp");
+    let seen = "user=0 virtualenv=0 constraint=[ ] extra=[ ] uv= index=http://127.0.0.1/mirror";
+    let seen = format!("{} {seen}", folder.display());
+    assert_eq!(project.calls("settings")[0].join(" "), seen);
 }
 
 #[test]
 fn a_second_call_installs_nothing_and_needs_neither_pip_nor_room() {
     let project = Project::new();
-    project.setup("", &[]).succeeded(&[]);
-    let project = project
-        .without("python3")
-        .without("flock")
-        .without("getconf");
-    let second = project.setup("", &[("STUB_FREE_MB", "0"), ("STUB_DRIVER", "580.65.06")]);
-    second.succeeded(&["is ready in libtorch/"]);
+    let own = project.path("libtorch/torch").display().to_string();
+    let again = format!("{own}/../torch/");
+    let said = project.setup("", &[("LIBTORCH", &own)]);
+    said.succeeded(&["fetching"]);
+    let missing = ["python3", "flock", "getconf"];
+    let project = missing.into_iter().fold(project, Project::without);
+    let second = project.setup("", &[("STUB_FREE_MB", "0"), DRIVER, ("LIBTORCH", &again)]);
+    second.succeeded(&["(CPU set) is ready in libtorch/"]);
     assert_eq!(second.err.lines().count(), 1, "{second:?}");
     assert_eq!(project.calls("pip").len(), 1);
 }
 
 #[test]
-fn uv_installs_where_there_is_no_pip() {
-    for machine in [Project::new().without("python3"), Project::new()] {
-        let project = machine.with("uv");
-        project
-            .setup("", &[("STUB_PIP", "")])
-            .succeeded(&["with uv"]);
-        assert_eq!(project.installed().unwrap(), "cpu set");
-        let [call] = &project.calls("uv")[..] else {
-            panic!("uv ran more than once")
-        };
-        assert_eq!(requirements(call), cpu_set());
-        let options = ["--no-deps", "--only-binary=:all:", "--python-version=3.12"];
-        assert_has(call, &options);
-        assert_has(call, &["--python-platform=x86_64-manylinux_2_28"]);
-    }
-}
-
-#[test]
-fn uv_steps_in_for_a_pip_that_is_too_old() {
-    let project = Project::new().with("uv");
-    project
-        .setup("", &[("STUB_PIP", "20.2.4")])
-        .succeeded(&["with uv"]);
-    assert!(project.calls("pip").is_empty());
-}
-
-#[test]
-fn pip_comes_before_uv_and_a_pre_release_of_it_will_do() {
-    let project = Project::new().with("uv");
-    let said = project.setup("", &[("STUB_PIP", "20.3b1")]);
-    said.succeeded(&["with pip"]);
-    assert!(!said.err.contains("value too great"), "{said:?}");
-}
-
-#[test]
-fn a_set_of_another_version_or_machine_is_replaced() {
+fn a_set_of_another_version_or_machine_or_without_its_libraries_is_replaced() {
     for (now, before) in [
-        (pinned("LIBTORCH_VERSION"), "1.0.0"),
-        ("x86_64".into(), "s390x"),
+        (pinned("LIBTORCH_VERSION").as_str(), "1.0.0"),
+        ("x86_64", "s390x"),
+        ("", ""),
     ] {
         let project = Project::new();
         project.setup("", &[]).succeeded(&[]);
         let marker = "libtorch/made-by-setup";
-        project.write(marker, &project.read(marker).replace(&now, before));
+        project.write(marker, &project.read(marker).replacen(now, before, 1));
         project.write("libtorch/torch/from-the-old-set", "");
+        if now.is_empty() {
+            fs::remove_dir_all(project.path("libtorch/torch/lib")).unwrap();
+        }
         project.setup("", &[]).succeeded(&["fetching", "is ready"]);
         assert!(!project.path("libtorch/torch/from-the-old-set").exists());
         assert_eq!(project.installed().unwrap(), "cpu set");
@@ -150,21 +87,11 @@ fn a_set_of_another_version_or_machine_is_replaced() {
 }
 
 #[test]
-fn a_set_that_lost_its_libraries_is_put_back() {
-    let project = Project::new();
-    project.setup("", &[]).succeeded(&[]);
-    fs::remove_dir_all(project.path("libtorch/torch/lib")).unwrap();
-    project.setup("", &[]).succeeded(&["fetching"]);
-    assert_eq!(project.installed().unwrap(), "cpu set");
-}
-
-#[test]
 fn a_libtorch_that_is_not_from_here_is_never_overwritten() {
     let project = Project::new();
     project.write("libtorch/torch/lib/mine", "");
-    project
-        .setup("--cuda", &[])
-        .failed(&["not made by this script", "move it away"]);
+    let said = project.setup("--cuda", &[]);
+    said.failed(&["not made by this script", "move it away"]);
     assert!(project.path("libtorch/torch/lib/mine").exists());
 
     let project = Project::new();
@@ -175,51 +102,64 @@ fn a_libtorch_that_is_not_from_here_is_never_overwritten() {
 }
 
 #[test]
-fn downloads_stay_out_of_a_cache_that_has_no_room_for_them() {
-    let full = [("STUB_HOME_FREE_MB", "2000")];
+fn a_cpu_set_is_upgraded_only_when_asked_and_torch_is_not_fetched_again() {
     let project = Project::new();
-    project.setup("", &full).succeeded(&[]);
-    assert_has(&project.calls("pip")[0], &["--no-cache-dir"]);
-
-    let project = Project::new().without("python3").with("uv");
-    project.setup("", &full).succeeded(&[]);
-    assert_has(&project.calls("uv")[0], &["--no-cache"]);
-
-    let project = Project::new();
-    project.setup("", &[]).succeeded(&[]);
-    assert!(
-        !project.calls("pip")[0]
-            .iter()
-            .any(|word| word.contains("cache"))
-    );
+    let setup = |words, phrase| project.setup(words, &[DRIVER]).succeeded(&[phrase]);
+    setup("--cpu", "(CPU set) is ready");
+    let library = "libtorch/torch/lib/libtorch_cpu.so";
+    let before = project.read(library);
+    // What the CPU set holds of the CUDA libraries may be of another version.
+    project.write("libtorch/nvidia/from-the-cpu-set", "");
+    setup("", "(CPU set) is ready");
+    let offline = [DRIVER, ("STUB_INSTALL", "no-network")];
+    let said = project.setup("--cuda", &offline);
+    said.failed(&["could not be reached"]);
+    assert_eq!(project.installed().unwrap(), "cpu set");
+    setup("--cuda", "(CUDA set) is ready");
+    assert_eq!(project.installed().unwrap(), "cuda set");
+    assert!(!project.path("libtorch/nvidia/from-the-cpu-set").exists());
+    if cfg!(target_os = "linux") {
+        assert_eq!(project.read(library), before);
+        let mut fetched = project.calls("pip");
+        fetched.retain(|call| requirements(call).starts_with("torch=="));
+        assert_eq!(fetched.len(), 1);
+    }
+    setup("--cpu", "(CUDA set) is ready");
 }
 
 #[test]
-fn the_set_is_on_the_disk_before_it_is_called_ready() {
-    let project = Project::new();
-    project.setup("", &[]).succeeded(&[]);
-    assert!(!project.calls("sync").is_empty());
+fn a_cargo_that_is_only_off_the_path_is_pointed_out() {
+    let project = Project::new().without("cargo");
+    let cargo = project.path("../home/.cargo/bin/cargo");
+    fs::create_dir_all(cargo.parent().unwrap()).unwrap();
+    fs::copy(project.stub("rustc"), cargo).unwrap();
+    project
+        .setup("", &[])
+        .failed(&["not on the PATH", ". ~/.cargo/env"]);
 }
 
 #[test]
 fn a_cdpath_does_not_lead_the_scripts_astray() {
     let project = Project::new();
-    let root = project.path("").display().to_string();
+    let root = project.path("");
     // `cd scripts/..` looks in the CDPATH first, and prints where it ends up.
-    let mut command = project.command("scripts/setup.sh", "");
-    let command = command.current_dir(project.path("")).env("CDPATH", &root);
-    let mut relative = Command::new("scripts/setup.sh");
-    relative.current_dir(&root).env_clear();
-    let output = relative
-        .envs(
-            command
-                .get_envs()
-                .filter_map(|(name, value)| Some((name, value?))),
-        )
-        .output()
-        .unwrap();
-    crate::project::Said::new(&output).succeeded(&[]);
+    let mut command = project.command("../tools/bash", "scripts/setup.sh");
+    let output = command.current_dir(&root).env("CDPATH", &root).output();
+    Said::new(&output.unwrap()).succeeded(&[]);
     assert_eq!(project.installed().unwrap(), "cpu set");
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn the_program_keeps_to_its_libtorch_whatever_ld_library_path_names() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("libtorch_cpu.so"), "of another version").unwrap();
+    let mut program = Command::new(env!("CARGO_BIN_EXE_mnist-tch"));
+    let output = program
+        .env("LD_LIBRARY_PATH", folder.path())
+        .arg("devices")
+        .output();
+    assert_eq!(Said::new(&output.unwrap()).code, Some(0));
 }
 
 #[test]
@@ -238,20 +178,14 @@ fn help_is_printed_and_options_that_make_no_sense_are_refused() {
 
 #[test]
 fn a_shell_can_read_the_versions_as_build_rs_does() {
-    let project = Project::new();
-    for name in [
-        "LIBTORCH_VERSION",
-        "CUDA_RUNTIME_VERSION",
-        "CUDA_CUPTI_VERSION",
-        "CUDA_MINIMUM_DRIVER",
-    ] {
-        let script = format!("set -eu; . scripts/libtorch.versions; printf %s \"${name}\"");
-        let shell = Command::new("sh")
-            .args(["-c", &script])
-            .current_dir(project.path(""))
-            .output()
-            .unwrap();
-        assert_eq!(String::from_utf8(shell.stdout).unwrap(), pinned(name));
-        assert!(pinned(name).starts_with(|first: char| first.is_ascii_digit()));
+    for name in "LIBTORCH CUDA_RUNTIME CUDA_CUPTI".split(' ') {
+        let script = format!(". scripts/libtorch.versions; printf %s \"${name}_VERSION\"");
+        let mut shell = Command::new("sh");
+        shell
+            .args(["-euc", &script])
+            .current_dir(env!("CARGO_MANIFEST_DIR"));
+        let value = String::from_utf8(shell.output().unwrap().stdout).unwrap();
+        assert_eq!(value, pinned(&format!("{name}_VERSION")));
+        assert!(value.starts_with(|first: char| first.is_ascii_digit()));
     }
 }

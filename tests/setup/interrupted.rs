@@ -8,13 +8,8 @@ use crate::project::{Project, Said, real_python, wait_until};
 /// Sends a signal to the set-up and all that it started.
 fn kill_group(child: Child, signal: &str) {
     let command = format!("kill -{signal} -{}", child.id());
-    assert!(
-        Command::new("sh")
-            .args(["-c", &command])
-            .status()
-            .unwrap()
-            .success()
-    );
+    let killed = Command::new("sh").args(["-c", &command]).status();
+    assert!(killed.unwrap().success());
     // The wait ends when the last process that holds the pipe is gone.
     let output = child.wait_with_output().unwrap();
     assert!(!output.status.success());
@@ -36,22 +31,24 @@ fn what_a_killed_setup_leaves_is_not_trusted_and_not_in_the_way() {
     assert!(!project.path("libtorch.partial").exists());
 }
 
-/// Whether this process, and so its children, ignore SIGINT. Where the system does not tell, they do not.
+/// Whether this process, and so its children, ignore SIGINT; no, where the system does not tell.
 fn ignores_interrupts() -> bool {
     let status = read_to_string("/proc/self/status").unwrap_or_default();
-    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
-    let ignored = ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    let mut masks = status
+        .lines()
+        .filter_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = masks
+        .next()
+        .and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
     // SIGINT is signal 2, the second bit.
-    ignored.is_some_and(|mask| mask & 0b10 != 0)
+    mask.unwrap_or(0) & 0b10 != 0
 }
 
 #[test]
 fn a_setup_that_is_told_to_stop_cleans_up() {
-    // What runs in the background of a script is started deaf to Ctrl-C, and so is all that it starts.
-    let signals = ["TERM", "INT"]
-        .into_iter()
-        .filter(|&signal| signal == "TERM" || !ignores_interrupts());
-    for signal in signals {
+    // What runs in the background of a script is deaf to Ctrl-C, and so is all that it starts.
+    let count = if ignores_interrupts() { 1 } else { 2 };
+    for signal in &["TERM", "INT"][..count] {
         let project = Project::new();
         kill_group(project.setup_stopped_half_way("", &[]), signal);
         assert!(!project.path("libtorch").exists());
@@ -71,20 +68,19 @@ fn an_upgrade_that_is_killed_keeps_the_cpu_set() {
     project.setup("", &[]).succeeded(&["(CPU set) is ready"]);
 }
 
-/// Starts a set-up beside another one, waits until it says that it waits, calls `meanwhile`, and
-/// lets both end.
-fn waits_for_the_other(project: &Project, settings: &[(&str, &str)], meanwhile: impl Fn()) -> Said {
+/// Starts a set-up beside another one, waits until it says that it waits, and lets both end.
+fn waits_for_the_other(project: &Project, settings: &[(&str, &str)]) -> Said {
     let log = project.elsewhere().join("second");
     let mut command = project.command("scripts/setup.sh", "");
+    command.envs(settings.iter().copied());
     command
-        .envs(settings.iter().copied())
-        .stdout(Stdio::piped());
-    let mut second = command.stderr(File::create(&log).unwrap()).spawn().unwrap();
+        .stdout(Stdio::piped())
+        .stderr(File::create(&log).unwrap());
+    let mut second = command.spawn().unwrap();
     let said = || read_to_string(&log).unwrap();
-    wait_until(&mut second, "the second set-up waits", || {
-        said().contains("another set-up is at work")
-    });
-    meanwhile();
+    let waits = || said().contains("another set-up is at work");
+    wait_until(&mut second, "the second set-up waits", waits);
+    assert!(!project.path("libtorch").exists());
     project.go_on();
     let mut second = Said::new(&second.wait_with_output().unwrap());
     second.err = said();
@@ -94,9 +90,7 @@ fn waits_for_the_other(project: &Project, settings: &[(&str, &str)], meanwhile: 
 
 fn two_at_once(project: &Project, settings: &[(&str, &str)]) {
     let first = project.setup_stopped_half_way("", settings);
-    let nothing_trusted = || assert!(!project.path("libtorch").exists());
-    waits_for_the_other(project, settings, nothing_trusted)
-        .succeeded(&["waiting for it", "is ready"]);
+    waits_for_the_other(project, settings).succeeded(&["waiting for it", "is ready"]);
     Said::new(&first.wait_with_output().unwrap()).succeeded(&["is ready"]);
     assert_eq!(project.calls("pip").len(), 1);
     assert_eq!(project.installed().unwrap(), "cpu set");
@@ -105,31 +99,29 @@ fn two_at_once(project: &Project, settings: &[(&str, &str)]) {
 #[test]
 fn of_two_setups_at_once_one_waits_and_finds_all_done() {
     let project = Project::new();
-    if project.has("flock") {
+    if project.path("../tools/flock").exists() {
         two_at_once(&project, &[]);
     }
 }
 
 #[test]
 fn python_takes_the_lock_where_there_is_no_flock() {
+    let project = Project::new().without("flock");
     if let Some(python) = real_python() {
-        two_at_once(
-            &Project::new().without("flock"),
-            &[("STUB_REAL_PYTHON", &python)],
-        );
+        two_at_once(&project, &[("STUB_REAL_PYTHON", &python)]);
     }
 }
 
 #[test]
 fn a_pip_that_outlives_its_killed_setup_is_waited_for() {
     let project = Project::new();
-    if !project.has("flock") {
+    if !project.path("../tools/flock").exists() {
         return;
     }
     let mut first = project.setup_stopped_half_way("", &[]);
     first.kill().unwrap();
     first.wait().unwrap();
-    waits_for_the_other(&project, &[], || ()).succeeded(&["fetching", "is ready"]);
+    waits_for_the_other(&project, &[]).succeeded(&["fetching", "is ready"]);
     assert_eq!(project.calls("pip").len(), 2);
     assert_eq!(project.installed().unwrap(), "cpu set");
 }

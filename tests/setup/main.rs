@@ -4,13 +4,11 @@
 //! cargo and every other program whose answer matters. No network, no libtorch; nothing outside the
 //! test's folder is written.
 #![cfg(unix)]
-#![allow(clippy::unwrap_used)] // A test that cannot go on should say where, and stop.
+// A test that cannot go on should say where, and stop; a table says which line it was at.
+#![allow(clippy::unwrap_used, clippy::print_stdout)]
 
-mod cuda;
 mod install;
 mod interrupted;
-mod missing;
-mod own_libtorch;
-mod platforms;
+mod machines;
 mod project;
 mod wrappers;

@@ -13,8 +13,8 @@ use tempfile::TempDir;
 /// The programs that scripts and stubs may use as they are. Nothing else of the machine is found.
 const TOOLS: &str = "bash env sed grep awk mkdir mv rm cp cat head tail dirname sleep flock";
 /// The files of the project that the scripts run or read.
-const LINKED: &str = "scripts/common.sh scripts/setup.sh scripts/train.sh scripts/test.sh scripts/check.sh \
-                      .ci/run Cargo.toml tests/setup/stub.sh";
+const LINKED: &str = "scripts/common.sh scripts/setup.sh scripts/train.sh scripts/test.sh \
+                      scripts/check.sh .ci/run Cargo.toml tests/setup/stub.sh";
 /// The programs that `stub.sh` plays unless a test takes one away. Others have to be asked for.
 const STUBS: &str = "cargo rustc c++ python3 uname sw_vers getconf df nvidia-smi sync mnist-tch";
 
@@ -26,9 +26,8 @@ fn original(relative: &str) -> PathBuf {
 /// Where the real program of that name is, on a machine that has it.
 fn real_program(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
-    std::env::split_paths(&path)
-        .map(|folder| folder.join(name))
-        .find(|file| file.is_file())
+    let mut files = std::env::split_paths(&path).map(|folder| folder.join(name));
+    files.find(|file| file.is_file())
 }
 
 /// The real python3, where this machine has one: on the PATH there may be a script that needs more.
@@ -42,10 +41,8 @@ pub fn real_python() -> Option<String> {
 /// What `scripts/libtorch.versions` says.
 pub fn pinned(name: &str) -> String {
     let text = fs::read_to_string(original("scripts/libtorch.versions")).unwrap();
-    let line = text
-        .lines()
-        .find_map(|line| line.strip_prefix(name)?.strip_prefix('='));
-    line.unwrap().to_owned()
+    let mut pairs = text.lines().filter_map(|line| line.split_once('='));
+    pairs.find(|pair| pair.0 == name).unwrap().1.to_owned()
 }
 
 pub struct Project {
@@ -55,9 +52,8 @@ pub struct Project {
 impl Project {
     /// Scripts and stubs are links: what was just written may not run while another test forks.
     pub fn new() -> Self {
-        let project = Self {
-            folder: TempDir::new().unwrap(),
-        };
+        let folder = TempDir::new().unwrap();
+        let project = Self { folder };
         for folder in ["stubs", "tools", "home", "log", "elsewhere"] {
             fs::create_dir(project.folder.path().join(folder)).unwrap();
         }
@@ -86,18 +82,11 @@ impl Project {
 
     /// The same project on a machine that lacks a program.
     pub fn without(self, program: &str) -> Self {
-        let tool = self.folder.path().join("tools").join(program);
-        for file in [self.stub(program), tool] {
-            if file.is_symlink() {
-                fs::remove_file(file).unwrap();
-            }
+        for file in [self.stub(program), self.path("../tools").join(program)] {
+            // Most programs are in one of the two.
+            let _ = fs::remove_file(file);
         }
         self
-    }
-
-    /// Whether this machine gave the project that tool.
-    pub fn has(&self, tool: &str) -> bool {
-        self.folder.path().join("tools").join(tool).exists()
     }
 
     /// Where the program of that name is looked for first.
@@ -113,10 +102,6 @@ impl Project {
     /// A folder outside of the project, which the scripts are called from.
     pub fn elsewhere(&self) -> PathBuf {
         self.folder.path().join("elsewhere")
-    }
-
-    pub fn home(&self) -> PathBuf {
-        self.folder.path().join("home")
     }
 
     pub fn read(&self, relative: &str) -> String {
@@ -139,7 +124,7 @@ impl Project {
             .current_dir(self.elsewhere())
             .env_clear()
             .env("PATH", std::env::join_paths(path).unwrap())
-            .env("HOME", self.home())
+            .env("HOME", folder.join("home"))
             .env("STUB_LOG", folder.join("log"))
             .stdin(Stdio::null());
         command
@@ -157,33 +142,25 @@ impl Project {
     /// Starts a set-up in a process group of its own, and waits until its installer stops half-way.
     pub fn setup_stopped_half_way(&self, words: &str, settings: &[(&str, &str)]) -> Child {
         let mut command = self.command("scripts/setup.sh", words);
-        command
-            .env("STUB_INSTALL", "wait")
-            .envs(settings.iter().copied());
-        command
-            .process_group(0)
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped());
+        command.env("STUB_INSTALL", "wait").process_group(0);
+        command.envs(settings.iter().copied());
+        command.stdout(Stdio::null()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
-        let half_way = self.folder.path().join("log/half-way");
-        wait_until(&mut child, "the installer is half-way", || {
-            half_way.exists()
-        });
+        let half_way = || self.path("../log/half-way").exists();
+        wait_until(&mut child, "the installer is half-way", half_way);
         child
     }
 
     /// Lets the installer that stopped half-way go on; later ones do not stop.
     pub fn go_on(&self) {
-        fs::write(self.folder.path().join("log/go-on"), "").unwrap();
+        self.write("../log/go-on", "");
     }
 
     /// The arguments of each call of a stub, in order.
     pub fn calls(&self, program: &str) -> Vec<Vec<String>> {
-        let log = self.folder.path().join("log").join(program);
-        let text = fs::read_to_string(log).unwrap_or_default();
-        text.lines()
-            .map(|line| line.split_terminator('\t').map(str::to_owned).collect())
-            .collect()
+        let text = self.read(&format!("../log/{program}"));
+        let words = |line: &str| line.split_terminator('\t').map(str::to_owned).collect();
+        text.lines().map(words).collect()
     }
 
     /// The set that the project's libtorch is marked to be, such as "cpu set", where it is whole.
@@ -200,10 +177,7 @@ pub fn wait_until(program: &mut Child, what: &str, done: impl Fn() -> bool) {
     let start = Instant::now();
     while !done() {
         let ended = program.try_wait().unwrap();
-        assert!(
-            ended.is_none() || done(),
-            "never: {what}; ended with {ended:?}"
-        );
+        assert!(ended.is_none() || done(), "never: {what}; {ended:?}");
         assert!(start.elapsed() < Duration::from_secs(60), "never: {what}");
         sleep(Duration::from_millis(10));
     }

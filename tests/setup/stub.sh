@@ -3,8 +3,6 @@
 # behave; $STUB_LOG/NAME gets a line for every call, with a tab after each argument.
 set -eu
 name=${0##*/}
-half_way=$STUB_LOG/half-way
-go_on=$STUB_LOG/go-on
 
 note() {
     file=$1
@@ -32,11 +30,14 @@ install() {
     for argument; do
         case $argument in --target=*) target=${argument#--target=} ;; esac
     done
-    note settings "$TMPDIR" "user=$PIP_USER" "virtualenv=$PIP_REQUIRE_VIRTUALENV"
+    note settings "$TMPDIR" "user=$PIP_USER" "virtualenv=$PIP_REQUIRE_VIRTUALENV" "constraint=[$PIP_CONSTRAINT]" \
+        "extra=[$PIP_EXTRA_INDEX_URL]" "uv=${UV_CONSTRAINT-}${UV_TORCH_BACKEND-}" "index=${PIP_INDEX_URL-}"
     [ -d "$TMPDIR" ] || stop "ERROR: TMPDIR is no folder"
     case ${STUB_INSTALL:-} in
-    no-network) stop "WARNING: Retrying after connection broken by NewConnectionError
+    no-network) stop "WARNING: Retrying (Retry(total=0)) after connection broken by 'NewConnectionError'
 ERROR: No matching distribution found for torch" ;;
+    conflict) stop "ERROR: Cannot install torch==2.13.0 because these package versions have conflicting dependencies.
+ERROR: ResolutionImpossible: for help visit https://pip.pypa.io/en/latest/topics/dependency-resolution/" ;;
     no-such-version) stop "ERROR: No matching distribution found for torch" ;;
     silent) exit 1 ;;
     disk-full) make_torch "$target" 0.0.0; stop "WARNING: Retrying after connection broken
@@ -52,8 +53,8 @@ ERROR: Could not install packages due to an OSError: [Errno 28] No space left on
     done
     # By now a careless look would take the folder for a whole one.
     if [ "${STUB_INSTALL:-}" = wait ]; then
-        : >"$half_way"
-        while [ ! -e "$go_on" ]; do sleep 0.02; done
+        : >"$STUB_LOG/half-way"
+        while [ ! -e "$STUB_LOG/go-on" ]; do sleep 0.02; done
     fi
 }
 
