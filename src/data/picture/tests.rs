@@ -92,32 +92,19 @@ fn polarity_is_right_for_every_digit_even_without_margins() {
     let digits = digits();
     for index in 0..digits.len() {
         let pixels = &digits.pixels()[index * PIXELS..][..PIXELS];
-        let light = Plane {
-            width: SIDE,
-            height: SIDE,
-            values: pixels
-                .iter()
-                .map(|&pixel| f32::from(pixel) / 255.0)
-                .collect(),
-        };
+        let values = pixels.iter().map(|&pixel| f32::from(pixel) / 255.0);
+        let light = Plane::from_raw(28, 28, values.collect()).unwrap();
         // A frame of one pixel more than the digit, and nothing around it.
-        let extent = light.extent(0.2).unwrap();
-        let wider = |range: &std::ops::Range<usize>| range.start - 1..range.end + 1;
-        let tight = light.cut(&plane::Extent {
-            columns: wider(&extent.columns),
-            rows: wider(&extent.rows),
-        });
-        for (name, plane) in [("whole", light), ("tight", tight)] {
-            let here = ink::find(&plane).unwrap_or_else(|| panic!("digit {index}, {name}"));
-            let inverted = ink::find(&plane.map(|value| 1.0 - value)).unwrap();
-            let near = here
-                .values
-                .iter()
-                .zip(&inverted.values)
-                .all(|(a, b)| (a - b).abs() < 1e-3);
-            let off = here.values.iter().zip(&plane.values);
+        let (left, top, width, height) = extent(&light, 0.2).unwrap();
+        let tight = imageops::crop_imm(&light, left - 1, top - 1, width + 2, height + 2);
+        for (name, plane) in [("tight", tight.to_image()), ("whole", light)] {
+            let here = ink(&plane).unwrap_or_else(|| panic!("digit {index}, {name}"));
+            let inverted = ink(&zipped(&plane, &plane, |value, _| 1.0 - value)).unwrap();
+            let near = |(a, b): (&f32, &f32)| (a - b).abs() < 1e-3;
+            let off = here.iter().zip(plane.iter());
             let mass = off.map(|(a, b)| f64::from((a - b).abs())).sum::<f64>();
-            assert!(near && mass < 0.2 * 784.0, "digit {index}, {name}: {mass}");
+            let same = here.iter().zip(inverted.iter()).all(near);
+            assert!(same && mass < 0.2 * 784.0, "digit {index}, {name}: {mass}");
         }
     }
 }
