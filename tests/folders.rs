@@ -83,6 +83,32 @@ fn three_classes_need_no_option_but_have_a_matrix_of_ten_without_it() {
 }
 
 #[test]
+fn a_run_knows_its_folder_from_anywhere_even_one_that_is_called_like_a_published_set() {
+    let folder = tempdir().unwrap();
+    three_classes(folder.path(), "mnist/PART-KIND-DIMS-ubyte");
+    let line = LEARN.replace("--data-dir .", "--data-dir mnist --classes 3");
+    mnist_tch(folder.path(), &line).assert().success();
+    let accuracy_from = |place: &Path, model: &str| {
+        let output = mnist_tch(place, &format!("evaluate --model {model}"))
+            .assert()
+            .success();
+        let text = String::from_utf8(output.get_output().stdout.clone()).unwrap();
+        text.starts_with("accuracy 1 on 30 test images of ")
+    };
+    let elsewhere = tempdir().unwrap();
+    let run = folder.path().join("run");
+    assert!(accuracy_from(elsewhere.path(), run.to_str().unwrap()));
+
+    // Early runs kept no more than the name, as it was typed.
+    let mut summary = summary(&folder);
+    let data = summary["data"].as_object_mut().unwrap();
+    assert!(data.remove("location").is_some());
+    data["name"] = "./mnist".into();
+    fs::write(run.join("summary.json"), summary.to_string()).unwrap();
+    assert!(accuracy_from(folder.path(), "run"));
+}
+
+#[test]
 fn letters_with_labels_from_1_to_26_are_learnt_with_27_classes() {
     let folder = tempdir().unwrap();
     for (part, count) in [("train", 520), ("t10k", 52)] {

@@ -8,7 +8,7 @@ use clap::Args;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 
 use super::progress::DownloadProgress;
-use crate::data::download::{self, Request};
+use crate::data::download::{self, Download};
 use crate::data::{ImageRange, Location, MOST_CLASSES, Part, Split};
 use crate::report::tables::summary::Data;
 
@@ -159,12 +159,13 @@ pub(crate) fn fetch_missing(location: &Location, mirrors: &Mirrors, quiet: bool)
     if mirrors.is_empty() {
         mirrors = set.facts().mirrors.map(str::to_owned).into();
     }
-    let request = Request {
+    let mut progress = DownloadProgress::new(quiet);
+    let download = Download {
         files: &set.files(),
         mirrors: &mirrors,
         folder: &folder,
         replace: asked.is_none(),
+        report: &mut |event| progress.show(&event),
     };
-    let mut progress = DownloadProgress::new(quiet);
-    download::fetch(&request, &mut |event| progress.show(&event))
+    download.run()
 }

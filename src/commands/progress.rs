@@ -191,7 +191,7 @@ impl DownloadProgress {
                 "waiting for another process that fetches into {}",
                 folder.display()
             )),
-            Event::Begun { url, total } => {
+            Event::Begun(url, total) => {
                 self.say(&format!("fetching {url}"));
                 self.total = *total;
                 if let Display::Bar(bar) = &self.display {
@@ -200,15 +200,10 @@ impl DownloadProgress {
                 }
             }
             Event::Received(bytes) => self.receive(*bytes),
-            Event::Next { url, reason, again } => {
-                let next = if *again {
-                    "trying again"
-                } else {
-                    "trying the next mirror"
-                };
-                self.say(&format!("note: {url}: {reason}; {next}"));
+            Event::Next(mirror, reason, next) => {
+                self.say(&format!("note: {mirror}: {reason}; trying {next}"));
             }
-            Event::Finished { name, bytes } => {
+            Event::Finished(name, bytes) => {
                 self.say(&format!("{name}: {}, checked", HumanBytes(*bytes)));
             }
         }

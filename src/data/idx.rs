@@ -1,18 +1,17 @@
 //! Reads the IDX format of the MNIST family: a big-endian header, then unsigned bytes.
 //!
 //! The reader believes nothing: magic number, element type, number of dimensions and length are
-//! checked to the byte, and memory grows only with bytes that are really there, never on the word of
-//! a header. It knows nothing of file names, folders or compression; those stand in [`super::folder`].
+//! checked to the byte, and memory grows only with bytes that are really there.
 //!
 //! The format, from Y. LeCun's MNIST page: two zero bytes, one byte for the element type (0x08 for
-//! unsigned bytes), one byte for the number of dimensions, a big-endian `u32` per dimension, the data.
+//! unsigned bytes), one for the number of dimensions, a big-endian `u32` per dimension, the data.
 
 use std::io::Read;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 
-/// The most data bytes one file may hold: larger than any set of the MNIST family (EMNIST by class: 638 MB).
-pub const MAX_BYTES: u64 = 1 << 30;
+/// The most data bytes one file may hold; the largest of the family, EMNIST by class, has 638 MB.
+const MAX_BYTES: u64 = 1 << 30;
 
 /// Bytes by which a buffer grows at least.
 const BLOCK: usize = 1 << 16;
@@ -30,25 +29,19 @@ pub struct Images {
 }
 
 /// Reads an image file: three dimensions (images, rows, columns) of unsigned bytes.
-///
-/// # Errors
-/// When the bytes are not exactly such a file, or the source cannot be read.
 pub fn read_images(source: impl Read) -> Result<Images> {
-    let (dims, pixels) = read_array::<3>(source)?;
-    let [_, rows, columns] = dims;
-    Ok(Images {
+    let ([_, rows, columns], pixels) = read_array(source)?;
+    let images = Images {
         rows,
         columns,
         pixels,
-    })
+    };
+    Ok(images)
 }
 
 /// Reads a label file: one dimension of unsigned bytes.
-///
-/// # Errors
-/// When the bytes are not exactly such a file, or the source cannot be read.
 pub fn read_labels(source: impl Read) -> Result<Vec<u8>> {
-    let (_, labels) = read_array::<1>(source)?;
+    let ([_], labels) = read_array(source)?;
     Ok(labels)
 }
 
@@ -57,8 +50,7 @@ fn read_array<const DIMS: usize>(mut source: impl Read) -> Result<([usize; DIMS]
     let mut dims = [0; DIMS];
     let mut expected: u64 = 1;
     for dim in &mut dims {
-        let bytes: [u8; 4] = read_header(&mut source)?;
-        let size = u32::from_be_bytes(bytes);
+        let size = u32::from_be_bytes(read_header(&mut source)?);
         *dim = size.try_into()?;
         expected = expected.saturating_mul(size.into());
     }
@@ -81,8 +73,8 @@ fn read_array<const DIMS: usize>(mut source: impl Read) -> Result<([usize; DIMS]
     Ok((dims, data))
 }
 
-/// The first `most` bytes of `source`, or all there are. The buffer follows what has been read: it is never larger
-/// than that and an eighth more, plus [`BLOCK`], and never larger than `most`.
+/// The first `most` bytes of `source`, or all there are. The buffer follows what has been read: it
+/// is never larger than that and an eighth more, plus [`BLOCK`], and never larger than `most`.
 fn read_most(mut source: impl Read, most: usize) -> Result<Vec<u8>> {
     let mut data = Vec::new();
     while data.len() < most {
@@ -99,10 +91,10 @@ fn read_most(mut source: impl Read, most: usize) -> Result<Vec<u8>> {
 }
 
 fn read_magic<const DIMS: usize>(source: &mut impl Read) -> Result<()> {
-    let magic: [u8; 4] = read_header(source)?;
-    let [zero, zero_too, kind, dims] = magic;
+    let magic = read_header(source)?;
+    let [first, second, kind, dims] = magic;
     ensure!(
-        zero == 0 && zero_too == 0,
+        [first, second] == [0, 0],
         "not an IDX file: it starts with {}, not with 00 00 08 {DIMS:02x}",
         magic.map(|byte| format!("{byte:02x}")).join(" ")
     );
@@ -110,27 +102,21 @@ fn read_magic<const DIMS: usize>(source: &mut impl Read) -> Result<()> {
         kind == UNSIGNED_BYTE,
         "element type 0x{kind:02x} where 0x08 (unsigned bytes) is needed"
     );
-    if usize::from(dims) != DIMS {
-        let what = if DIMS == 1 { "labels" } else { "images" };
-        bail!(
-            "{dims} dimension(s) where {what} need {DIMS}: are the image and the label file swapped?"
-        );
-    }
+    let what = if DIMS == 1 { "labels" } else { "images" };
+    ensure!(
+        usize::from(dims) == DIMS,
+        "{dims} dimension(s) where {what} need {DIMS}: are the image and the label file swapped?"
+    );
     Ok(())
 }
 
 /// Four bytes of the header.
 fn read_header(source: &mut impl Read) -> Result<[u8; 4]> {
     let mut bytes = Vec::with_capacity(4);
-    source
-        .take(4)
-        .read_to_end(&mut bytes)
-        .context("cannot read the header")?;
-    bytes
-        .as_slice()
-        .try_into()
-        .ok()
-        .context("the file is empty or ends within its header")
+    let read = source.take(4).read_to_end(&mut bytes);
+    read.context("cannot read the header")?;
+    let header = bytes.try_into().ok();
+    header.context("the file is empty or ends within its header")
 }
 
 #[cfg(test)]

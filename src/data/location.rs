@@ -39,15 +39,13 @@ impl Location {
 
     /// What a run that kept only a name, as early ones did, was trained on: a set of that name,
     /// else that folder.
-    #[must_use]
-    pub fn from_name(name: &str) -> Self {
+    pub(crate) fn from_name(name: &str) -> Self {
         let known = Self::named().into_iter().find(|(known, ..)| *known == name);
         known.map_or_else(|| Self::Folder(name.into()), |(_, _, set)| set)
     }
 
     /// The same set with its files in `path`; any set's folder if this is not a published one.
-    #[must_use]
-    pub fn moved(self, path: PathBuf) -> Self {
+    pub(crate) fn moved(self, path: PathBuf) -> Self {
         match self {
             Self::Published { set, .. } => Self::Published {
                 set,
@@ -59,8 +57,7 @@ impl Location {
 
     /// The same for a run to keep: seen from any folder, and as text, which most paths are and JSON
     /// needs.
-    #[must_use]
-    pub fn absolute(&self) -> Self {
+    pub(crate) fn absolute(&self) -> Self {
         let path = match self {
             Self::Published {
                 folder: Some(path), ..
@@ -74,8 +71,7 @@ impl Location {
     }
 
     /// What people call the set: its name or its folder.
-    #[must_use]
-    pub fn name(&self) -> String {
+    pub(crate) fn name(&self) -> String {
         match self {
             Self::Embedded => EMBEDDED.to_owned(),
             Self::Published { set, .. } => set.facts().name.to_owned(),
@@ -85,8 +81,7 @@ impl Location {
 
     /// The names of so many classes, in the order of labels: those of a published set, else their
     /// numbers, which are the digits' names too.
-    #[must_use]
-    pub fn class_names(&self, classes: usize) -> Vec<String> {
+    pub(crate) fn class_names(&self, classes: usize) -> Vec<String> {
         let known: &[&str] = match self {
             Self::Published { set, .. } => &set.facts().classes,
             Self::Embedded | Self::Folder(_) => &[],

@@ -18,7 +18,8 @@ mod split;
 pub use dataset::Dataset;
 pub use location::Location;
 pub use published::Published;
-pub use range::{ImageRange, Part};
+pub(crate) use range::ImageRange;
+pub use range::Part;
 pub use split::{Split, mnist_10k};
 
 /// Height and width of every image, in pixels.

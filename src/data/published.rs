@@ -64,9 +64,9 @@ impl PublishedFile {
         format!("{}.gz", self.name)
     }
 
-    /// The most bytes a gzip file of this content can have: deflate adds 5 bytes to every 32 KB or
+    /// The most bytes the file, raw or gzip, can have: deflate adds 5 bytes to every 32 KB or
     /// so that it cannot compress, gzip a header and a trailer.
-    pub fn most_compressed(&self) -> u64 {
+    pub fn most_bytes(&self) -> u64 {
         self.size + self.size / 1_000 + 1_024
     }
 }

@@ -44,18 +44,14 @@ pub struct ImageRange {
 
 impl ImageRange {
     /// The whole of a file.
-    #[must_use]
-    pub fn all(part: Part) -> Self {
+    pub(crate) fn all(part: Part) -> Self {
         let (start, end) = (0, None);
         Self { part, start, end }
     }
 
     /// Reads `A..B`, `..B`, `A..` or `..`, with `train:` or `test:` before it for another file than
     /// `part`.
-    ///
-    /// # Errors
-    /// What is expected instead.
-    pub fn parse(text: &str, part: Part) -> Result<Self, String> {
+    pub(crate) fn parse(text: &str, part: Part) -> Result<Self, String> {
         let (part, range) = match text.split_once(':') {
             Some(("train", range)) => (Part::Train, range),
             Some(("test", range)) => (Part::Test, range),
@@ -79,18 +75,14 @@ impl ImageRange {
     }
 
     /// Which images of the file `part` these are.
-    #[must_use]
-    pub fn taken(part: Part, images: &Dataset) -> Self {
+    pub(crate) fn taken(part: Part, images: &Dataset) -> Self {
         let Range { start, end } = images.range();
         let end = Some(end);
         Self { part, start, end }
     }
 
     /// These images of `file`, at least one; `option` is what the user calls them.
-    ///
-    /// # Errors
-    /// When the file has fewer.
-    pub fn of(&self, file: &Dataset, option: &str) -> Result<Dataset> {
+    pub(crate) fn of(&self, file: &Dataset, option: &str) -> Result<Dataset> {
         let (length, name) = (file.len(), self.part.name());
         ensure!(length > 0, "the {name} file holds no image");
         let Range { start, end } = self.start..self.end.unwrap_or(length);

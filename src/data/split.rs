@@ -31,10 +31,7 @@ pub struct Split {
 impl Split {
     /// Takes `train` and `test` out of the set at `location`, which has so many `classes`. A file
     /// that neither names is not read.
-    ///
-    /// # Errors
-    /// When a file cannot be read, has fewer images than asked for, or an image is in both.
-    pub fn read(
+    pub(crate) fn read(
         location: &Location,
         classes: usize,
         train: ImageRange,
