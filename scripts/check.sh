@@ -15,9 +15,10 @@ if has shellcheck; then shellcheck -x "${scripts[@]}"; else say "note: shellchec
 check_rust
 if has cargo-deny; then
     # Licences and sources need no network; the advisories are fetched.
-    checks=(bans licenses sources advisories)
-    if ! cargo deny --locked fetch db >/dev/null 2>&1; then
-        checks=(bans licenses sources)
+    checks=(bans licenses sources)
+    if cargo deny --locked fetch db >/dev/null 2>&1; then
+        checks+=(advisories)
+    else
         say "note: the RustSec database cannot be reached, the dependencies were not checked for advisories"
     fi
     cargo deny --locked check "${checks[@]}"

@@ -44,10 +44,9 @@ older_than() {
     read -ra one <<<"${1%%[!0-9.]*}"
     read -ra two <<<"${2%%[!0-9.]*}"
     for place in 0 1 2; do
-        if ((10#${one[place]:-0} < 10#${two[place]:-0})); then return 0; fi
-        if ((10#${one[place]:-0} > 10#${two[place]:-0})); then return 1; fi
+        ((10#${one[place]:-0} == 10#${two[place]:-0})) || break
     done
-    return 1
+    ((10#${one[place]:-0} < 10#${two[place]:-0}))
 }
 
 check_rust() {
@@ -86,15 +85,11 @@ check_compiler() {
 # Prints the version of the NVIDIA driver; fails where none answers. Where nvidia-smi is there its word counts:
 # it fails in a container that was given no GPU, where /proc still shows the host's driver.
 driver_version() {
-    local text
     if has nvidia-smi; then
-        text=$(nvidia-smi --query-gpu=driver_version --format=csv,noheader 2>/dev/null) || return 1
-    elif [[ -r /proc/driver/nvidia/version ]]; then
-        text=$(grep -m1 -oE '[0-9]+\.[0-9]+(\.[0-9]+)?' /proc/driver/nvidia/version) || return 1
+        nvidia-smi --query-gpu=driver_version --format=csv,noheader 2>/dev/null
     else
-        return 1
-    fi
-    printf '%s\n' "${text%%$'\n'*}"
+        grep -oE '[0-9]+\.[0-9]+(\.[0-9]+)?' /proc/driver/nvidia/version 2>/dev/null
+    fi | head -n 1
 }
 
 # A LIBTORCH that is empty or names the project's own folder says nothing new. It is unset, so that cargo always
@@ -124,20 +119,7 @@ libtorch_of_the_user() {
     else
         return 1
     fi
-    check_users_version "$name" "${found%%+*}"
-}
-
-# version_in_folder FOLDER: from build-version (libtorch as a zip) or version.py (the torch folder of a wheel).
-version_in_folder() {
-    if [[ -r $1/build-version ]]; then
-        head -n 1 "$1/build-version"
-    elif [[ -r $1/version.py ]]; then
-        sed -n "s/^__version__ = ['\"]\([^'\"]*\)['\"].*/\1/p" "$1/version.py"
-    fi
-}
-
-check_users_version() {
-    local name=$1 found=$2
+    found=${found%%+*}
     if [[ $found == "$LIBTORCH_VERSION" ]]; then
         say "using libtorch $found: $name; nothing to install"
     elif [[ -z $found ]]; then
@@ -147,6 +129,15 @@ check_users_version() {
     else
         fail "$name is libtorch $found, but this project needs $LIBTORCH_VERSION: point it at $LIBTORCH_VERSION," \
             "or unset it and run scripts/setup.sh, or set LIBTORCH_BYPASS_VERSION_CHECK=1 to try it all the same"
+    fi
+}
+
+# version_in_folder FOLDER: from build-version (libtorch as a zip) or version.py (the torch folder of a wheel).
+version_in_folder() {
+    if [[ -r $1/build-version ]]; then
+        head -n 1 "$1/build-version"
+    elif [[ -r $1/version.py ]]; then
+        sed -n "s/^__version__ = ['\"]\([^'\"]*\)['\"].*/\1/p" "$1/version.py"
     fi
 }
 
@@ -180,9 +171,9 @@ python_with() {
     python3 -m venv --clear "$venv" >&2 ||
         fail "python3 cannot make a virtual environment in $venv: on Debian and Ubuntu run  sudo apt install python3-venv"
     # pip's compiling is wanted: without the .pyc files every start of PyTorch would take seconds more.
-    "$python" -m pip install --quiet --disable-pip-version-check --compile "$@" >&2 ||
-        fail "pip could not install $* (its reason stands above): put that right and run again"
-    "$python" -W ignore -c "$works" || fail "$* went into $venv, but cannot be used (see above)"
+    if ! "$python" -m pip install --quiet --disable-pip-version-check --compile "$@" >&2 || ! "$python" -W ignore -c "$works"; then
+        fail "$* could not be installed into $venv, or not be used (the reason stands above): put that right and run again"
+    fi
 }
 
 # PyTorch as pip installs it: on Linux 2.5 GB to download. Its Python half is linked against all of CUDA there, so the

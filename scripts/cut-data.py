@@ -14,15 +14,14 @@ import sys
 from pathlib import Path
 
 COUNT = 10_000
-# The kind of each file, its digest, the bytes of its header, the bytes of an item.
-SOURCES = [
-    ("images-idx3-ubyte", "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db", 16, 28 * 28),
-    ("labels-idx1-ubyte", "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5", 8, 1),
-]
 
 if len(sys.argv) != 2:
     sys.exit(__doc__)
-for kind, digest, header, item in SOURCES:
+# The kind of each file, its digest, the bytes of its header, the bytes of an item.
+for kind, digest, header, item in (
+    ("images-idx3-ubyte", "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db", 16, 28 * 28),
+    ("labels-idx1-ubyte", "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5", 8, 1),
+):
     raw = Path(sys.argv[1]) / f"train-{kind}"
     packed = raw.with_name(f"{raw.name}.gz")
     if not raw.exists() and not packed.exists():

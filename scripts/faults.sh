@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # What becomes of a run when things go wrong that a test cannot bring about quickly; tests/resume has the other faults.
-#   scripts/faults.sh [--article] [number of kills, 20 unless said]
+#   scripts/faults.sh [number of kills, 20 unless said [--article]]
 # First a run is killed with -9 at so many random moments and resumed each time, with the images in order and
 # shuffled, until it is complete; its files must be those of a run that nobody killed, byte for byte. Then signals,
 # closed streams and full disks, with their exit status. The table goes to stdout; exit status 1 where a line is not as
@@ -9,14 +9,10 @@ set -euo pipefail
 # shellcheck source=scripts/common.sh
 . "$(dirname -- "${BASH_SOURCE[0]}")/common.sh"
 
+kills=${1:-20}
 job=(--device cpu --train-range ..1000 --test-range ..500 --epochs 8)
-kills=20
-for argument in "$@"; do
-    case $argument in
-    --article) job=(--device cpu) ;;
-    *) [[ $argument =~ ^[1-9][0-9]*$ ]] || fail "usage: scripts/faults.sh [--article] [number of kills]"; kills=$argument ;;
-    esac
-done
+if [[ ${2:-} == --article ]]; then job=(--device cpu); fi
+[[ $kills =~ ^[1-9][0-9]*$ ]] || fail "usage: scripts/faults.sh [kills [--article]]"
 # Decimal points, whatever the language of the machine.
 export LC_ALL=C
 prepare
@@ -25,10 +21,10 @@ trap 'umount "$folder/disk" 2>/dev/null || true; rm -rf "$folder"' EXIT
 cd "$folder"
 
 failures=0
-# line FAULT STATUS FAULTS: a line of the table; what is not as expected, or nothing, or "skipped: ...".
+# line FAULT STATUS FAULTS: a line of the table; what is not as expected, or nothing.
 line() {
     printf '%-66s %6s  %s\n' "$1" "$2" "${3:-ok}"
-    case $3 in '' | skipped*) ;; *) failures=$((failures + 1)) ;; esac
+    [[ -z $3 ]] || failures=$((failures + 1))
 }
 
 # differing RUN [REFERENCE]: what is missing or other in a complete run than in one that met no fault.
@@ -89,34 +85,36 @@ kill_and_resume() {
     line "kill -9 at $killed random moments, $1: every byte of $runs runs" 137 "$different"
 }
 
-# signalled SIGNAL OPTION...: a run into ./case, and the signal a while after its table was begun.
-signalled() {
-    local pid
+# begun OPTION...: a run into ./case, in the background, until a while after its table was begun.
+begun() {
     rm -rf case
-    "$program" --quiet --out case "${@:2}" 2>said &
-    pid=$!
+    "$program" --quiet --out case "$@" 2>said &
     until [[ -e case/accuracy.csv ]]; do sleep 0.01; done
     sleep 0.2
-    kill "-$1" "$pid"
-    if [[ $1 == INT ]]; then sleep 0.03; kill -INT "$pid" 2>/dev/null || true; fi
-    ends wait "$pid"
+}
+
+ended() {
+    ends wait $!
     mv said log
 }
 
 signals() {
+    begun --device cpu
+    kill -INT $!
+    sleep 0.03
+    kill -INT $! 2>/dev/null || true
+    ended
     # A second Ctrl-C ends a program that is still at its first; it then has nothing to say.
-    signalled INT --device cpu
     expect "Ctrl-C twice: ends at once" 130 ""
-    signalled TERM "${job[@]}" --eval-every 0
+    begun "${job[@]}" --eval-every 0
+    kill -TERM $!
+    ended
     expect "SIGTERM before the first score: a checkpoint, no picture" 143 "--resume case" "$(ls case/accuracy.png 2>/dev/null)"
     ends "$program" --resume case --quiet
     expect "  resumed after it" 0 ""
+    begun "${job[@]}"
     rm -rf case
-    "$program" "${job[@]}" --out case --quiet 2>said &
-    until [[ -s case/accuracy.csv ]]; do sleep 0.01; done
-    rm -rf case
-    ends wait $!
-    mv said log
+    ended
     expect "the run directory is removed while training" 1 "error: stopped: cannot"
 }
 
@@ -129,7 +127,7 @@ streams() {
         : >log
         expect "${name%%:*}" 0 "" "$(differing case)"
     done
-    if [[ ! -w /dev/full ]]; then line "stdout is full (/dev/full)" - "skipped: no /dev/full"; return; fi
+    [[ -w /dev/full ]] || { say "skipped: no /dev/full"; return; }
     rm -rf case
     ends eval "\"\$program\" \"\${job[@]}\" --out case >/dev/full"
     expect "stdout is full (/dev/full): all files are there" 1 "error: cannot write to stdout" "$(differing case)"
@@ -139,10 +137,7 @@ streams() {
 disks() {
     local half
     mkdir disk
-    if ! mount -t tmpfs -o size=96k none disk 2>/dev/null; then
-        line "disk full; read-only folder" - "skipped: mounting a tmpfs needs root"
-        return
-    fi
+    mount -t tmpfs -o size=96k none disk 2>/dev/null || { say "skipped: full disks; mounting a tmpfs needs root"; return; }
     ends "$program" "${job[@]}" --out disk/run --quiet
     half=$(grep -vE '^(epoch|([0-9.]+,){4}[0-9.]+$)' disk/run/accuracy.csv || true)
     expect "disk full (a tmpfs of 96 KB): whole rows" 1 "go on with: mnist-tch --resume disk/run: cannot write" "$half"

@@ -1,22 +1,14 @@
 #!/usr/bin/env bash
 # Whether a trained model means the same elsewhere: in onnxruntime, in PyTorch, and back from PyTorch.
-#   scripts/interop.sh [--model RUN_DIR] [--python PYTHON with torch]
-# Without --model a model is trained, as in the article. What is needed is installed under target/ with pip; without
-# --python that includes torch, of some gigabytes. Exit status 1 where a logit differs by more than 1e-4.
+#   [PYTHON=a Python with torch] scripts/interop.sh [RUN_DIR]
+# Without RUN_DIR a model is trained, as in the article. What is needed is installed under target/ with pip; without PYTHON
+# that includes torch, of some gigabytes. Exit status 1 where a logit differs by more than 1e-4.
 set -euo pipefail
 # shellcheck source=scripts/common.sh
 . "$(dirname -- "${BASH_SOURCE[0]}")/common.sh"
 
-model='' python=''
-while (($# > 0)); do
-    case $1 in
-    --model) model=${2:?--model needs a run directory} ;;
-    --python) python=${2:?--python needs a program} ;;
-    *) fail "usage: scripts/interop.sh [--model RUN_DIR] [--python PYTHON with torch]" ;;
-    esac
-    shift 2
-done
-
+(($# <= 1)) || fail "usage: scripts/interop.sh [RUN_DIR]"
+model=${1:-} python=${PYTHON:-}
 if [[ -z $python ]]; then python_with_torch; fi
 "$python" -c 'import torch' || fail "$python has no torch"
 # What else is needed, without touching that Python.

@@ -1,22 +1,16 @@
 #!/usr/bin/env bash
 # Runs every command of the README and of docs/ in a new folder, in order, as a reader would, and says which failed.
-#   scripts/readme-trial.sh [--data-dir MNIST] [--long]
+#   [LONG=yes] scripts/readme-trial.sh [MNIST]
 # MNIST's four files, raw or .gz, stand in for what a reader would have or fetch; without them the commands that need them
-# are left out. So are, unless --long is given, those that take longer than ten minutes. A command that is left out is
-# listed with the reason.
+# are left out. So are, but with LONG, those that take longer than ten minutes. A command that is left out is listed with
+# the reason.
 set -euo pipefail
 # shellcheck source=scripts/common.sh
 . "$(dirname -- "${BASH_SOURCE[0]}")/common.sh"
 
-mnist='' long=''
-while (($#)); do
-    case $1 in
-    --data-dir) mnist=$(cd -P -- "${2:?--data-dir needs a folder}" && pwd) && shift ;;
-    --long) long=yes ;;
-    *) fail "usage: scripts/readme-trial.sh [--data-dir MNIST] [--long]" ;;
-    esac
-    shift
-done
+(($# <= 1)) || fail "usage: scripts/readme-trial.sh [MNIST]"
+mnist='' long=${LONG:-}
+if (($#)); then mnist=$(CDPATH='' cd -P -- "$1" && pwd); fi
 
 # Lines within ```sh fences, and what follows "$ " within ```text fences; without comments, and without the rest of the line
 # that belongs to a reader's own shell.
@@ -35,7 +29,7 @@ left_out() {
     scripts/train.sh* | scripts/test.sh) echo "scripts/clone-trial.sh runs it" ;;
     scripts/*) [[ -n $long ]] || echo "a script of many minutes" ;;
     *"--dataset fashion-mnist"*) echo "needs the network; scripts/fetch-trial.sh fetches it" ;;
-    *"--dataset mnist" | *"fetch mnist" | *path/to/*) [[ -n $mnist ]] || echo "needs --data-dir" ;;
+    *"--dataset mnist" | *"fetch mnist" | *path/to/*) [[ -n $mnist ]] || echo "needs MNIST" ;;
     "mnist-tch reproduce"*) [[ -n $long || $1 == *--seeds\ 0..4* ]] || echo "many minutes; scripts/reproduce.sh runs it" ;;
     *"--device cuda"*) has nvidia-smi || echo "no GPU here" ;;
     esac

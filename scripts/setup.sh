@@ -70,16 +70,19 @@ ready() {
 }
 
 label() { if [[ $1 == cuda ]]; then echo "CUDA set"; else echo "CPU set"; fi; }
-
+not_writable() { fail "$root cannot be written to: set-up puts libtorch/ there"; }
 not_here() { fail "$*; set LIBTORCH to a libtorch $LIBTORCH_VERSION of your own"; }
 
 # pip matches every platform tag by name, and each wheel carries another one: all that glibc 2.28 can run are listed.
 check_platform() {
-    local arch minor oldest=17
+    local arch=x86_64 minor oldest=5 libc
     case $(uname -s)-$(uname -m) in
-    Linux-x86_64) arch=x86_64 oldest=5 tags=(manylinux2014_x86_64 manylinux2010_x86_64 manylinux1_x86_64) ;;
+    Linux-x86_64) tags=(manylinux2014_x86_64 manylinux2010_x86_64 manylinux1_x86_64) ;;
     # Not tried: the tags are those of the published wheels, whose libtorch_cpu.so needs the same two CUDA libraries.
-    Linux-aarch64 | Linux-arm64) arch=aarch64 tags=(manylinux2014_aarch64) ;;
+    Linux-aarch64 | Linux-arm64)
+        arch=aarch64 oldest=17 tags=(manylinux2014_aarch64)
+        say "note: set-up has not been tried on Linux arm64"
+        ;;
     # Not tried either: one wheel, for macOS 14 and later, without CUDA.
     Darwin-arm64)
         tags=(macosx_14_0_arm64) uv_platform=aarch64-apple-darwin
@@ -90,17 +93,11 @@ check_platform() {
         ;;
     *) not_here "there is no libtorch wheel for $(uname -s) on $(uname -m)" ;;
     esac
-    for ((minor = 28; minor >= oldest; minor--)); do tags+=("manylinux_2_${minor}_$arch"); done
-    uv_platform=$arch-manylinux_2_28
-    check_glibc
-    if [[ $arch == aarch64 ]]; then say "note: set-up has not been tried on Linux arm64"; fi
-}
-
-check_glibc() {
-    local libc
     libc=$(getconf GNU_LIBC_VERSION 2>/dev/null) || libc=
     [[ $libc == glibc* ]] || not_here "libtorch wheels need glibc, which this Linux does not use (musl?)"
     if older_than "${libc#glibc }" 2.28; then not_here "libtorch needs glibc 2.28 or newer, this Linux has ${libc#glibc }"; fi
+    for ((minor = 28; minor >= oldest; minor--)); do tags+=("manylinux_2_${minor}_$arch"); done
+    uv_platform=$arch-manylinux_2_28
 }
 
 choose_set() {
@@ -122,35 +119,30 @@ choose_installer() {
     version=$(python3 -m pip --version 2>/dev/null) || version=
     version=${version#pip }
     version=${version%% *}
-    if [[ -n $version ]] && ! older_than "$version" 20.3; then
-        installer=pip
-    elif has uv; then
-        installer=uv
-    elif [[ -n $version ]]; then
-        fail "pip $version is too old: run  python3 -m pip install --upgrade pip  or install uv"
-    elif has python3; then
-        fail "pip is missing from $(command -v python3): install it, for example  sudo apt install python3-pip  (Debian, Ubuntu), or install uv"
-    else
-        fail "python3 is missing: install it with pip, for example  sudo apt install python3-pip  (Debian, Ubuntu), or install uv"
-    fi
+    if [[ -n $version ]] && ! older_than "$version" 20.3; then installer=pip; return; fi
+    if has uv; then installer=uv; return; fi
+    if [[ -n $version ]]; then fail "pip $version is too old: run  python3 -m pip install --upgrade pip  or install uv"; fi
+    has python3 || fail "python3 is missing: install it with pip, for example  sudo apt install python3-pip  (Debian, Ubuntu), or install uv"
+    fail "pip is missing from $(command -v python3): install it, for example  sudo apt install python3-pip  (Debian, Ubuntu), or install uv"
 }
 
-# more_room FOLDER MB: is that free? Where df is missing or fails nobody knows, and the set-up goes on. Sets $free.
-more_room() {
+# has_room FOLDER MB: is that free? Where df is missing or fails nobody knows, and the set-up goes on. Sets $free.
+has_room() {
     free=$(df -Pk "$1" 2>/dev/null | awk 'NR == 2 { print int($4 / 1024) }') || free=
     [[ -z $free ]] || ((free >= $2))
 }
 
 check_room() {
-    local need=1900 download=540 free folder
+    local need=1900 free folder
+    download=540
     if [[ $set == cuda ]]; then need=6300 download=2530; fi
     if [[ $(uname -s) == Darwin ]]; then need=600 download=100; fi
-    more_room "$root" "$need" ||
+    has_room "$root" "$need" ||
         fail "not enough disk space in $root: installing the $(label "$set") takes $need MB, $free MB are free; make room and run again"
     if [[ $installer == uv ]]; then folder=$(uv cache dir 2>/dev/null); else folder=$(python3 -m pip cache dir 2>/dev/null); fi ||
         return 0
     while [[ $folder == /*/* && ! -d $folder ]]; do folder=${folder%/*}; done
-    if ! more_room "$folder" $((need + download)); then
+    if ! has_room "$folder" $((need + download)); then
         if [[ $installer == uv ]]; then cache=(--no-cache); else cache=(--no-cache-dir); fi
     fi
 }
@@ -164,19 +156,11 @@ lock() {
 }
 
 take_lock() {
-    { exec 9>>"$root/scripts/libtorch.versions"; } 2>/dev/null || fail "$root cannot be written to: set-up puts libtorch/ there"
+    { exec 9>>"$root/scripts/libtorch.versions"; } 2>/dev/null || not_writable
     if ! lock -n; then
         say "another set-up is at work in $root: waiting for it"
         lock || say "note: locks do not work here: do not run two set-ups at once"
     fi
-}
-
-# What a killed set-up left goes first of all: it may be what fills the disk.
-start_afresh() {
-    if ! rm -rf "$partial" 2>/dev/null || ! mkdir -p "$partial/new" "$partial/tmp" 2>/dev/null; then
-        fail "$root cannot be written to: set-up puts libtorch/ there"
-    fi
-    trap 'rm -rf "$partial"' EXIT
 }
 
 # fetch PIP-OPTIONS-AND-REQUIREMENTS: into libtorch.partial/new. On a terminal the installer shows its progress.
@@ -235,12 +219,15 @@ fetch_cuda_set() {
 }
 
 install_set() {
-    local found size="540 MB"
-    if [[ $set == cuda ]]; then size="2.5 GB"; fi
+    local found
+    # What a killed set-up left goes first of all: it may be what fills the disk.
+    { rm -rf "$partial" && mkdir -p "$partial/new" "$partial/tmp"; } 2>/dev/null || not_writable
+    trap 'rm -rf "$partial"' EXIT
+    check_room
     if [[ ! -e $libtorch/$marker ]] && [[ -e $libtorch || -L $libtorch ]]; then
         fail "$libtorch is there, but not made by this script: move it away, or set LIBTORCH to use it"
     fi
-    say "fetching libtorch $LIBTORCH_VERSION ($(label "$set"), up to $size to download) with $installer ..."
+    say "fetching libtorch $LIBTORCH_VERSION ($(label "$set"), up to $download MB to download) with $installer ..."
     "fetch_${set}_set"
     found=$(version_in_folder "$partial/new/torch")
     [[ ${found%%+*} == "$LIBTORCH_VERSION" && -d $partial/new/torch/lib ]] ||
@@ -256,15 +243,12 @@ parse_options "$@"
 check_rust
 check_compiler
 forget_own_libtorch
-if libtorch_of_the_user; then exit 0; fi
-if ready; then exit 0; fi
+if libtorch_of_the_user || ready; then exit; fi
 check_platform
 choose_set
 choose_installer
 take_lock
 # Another set-up may have done it meanwhile.
-if ready; then exit 0; fi
-start_afresh
-check_room
+if ready; then exit; fi
 install_set
 ready || fail "libtorch/ changed while it was installed: run scripts/setup.sh again"

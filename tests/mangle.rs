@@ -1,11 +1,11 @@
 //! Damaged files: whatever stands in a folder, reading it gives a clear error or a valid data set. Never a panic, and
 //! never memory for what a header claims and no file holds.
 //!
-//! Everything is exhaustive or seeded, so a failure can be repeated. `MANGLE_CASES` says how many random cases are tried
-//! (scripts/fuzz.sh: 100,000).
+//! Everything is exhaustive or seeded, so a failure can be repeated. `MANGLE_CASES` says how many
+//! random cases are tried; the weekly CI tries 100,000.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
-#![allow(clippy::print_stdout, reason = "scripts/fuzz.sh shows the numbers")]
+#![allow(clippy::print_stdout, reason = "the weekly CI shows the numbers")]
 #![allow(unsafe_code, reason = "a global allocator cannot be written without")]
 
 mod common;

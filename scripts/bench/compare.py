@@ -21,14 +21,6 @@ ARTICLE = ["--epochs", "5"]
 ONE_STEP = ["--train-range", "0..100", "--test-range", "0..100", "--epochs", "1"]
 # PyTorch's forms, see pytorch.py. "ported" differs from "tuned" only in how it scores while it trains.
 OURS, TUNED, PORTED, DIRECT = "mnist-tch", "PyTorch tuned", "PyTorch ported", "PyTorch direct"
-SCENARIOS = {
-    "article": "The article job: 5 epochs of 5,000 images, accuracy on 5,000 images after each of 250 steps",
-    "train-only": "The article job's training alone: scored once, at the very end (--eval-every 0)",
-    "start": "A job of one step: 100 images to train on, 100 to score",
-    "loaded": "The article job with a competing busy process pinned to each core",
-    "copies": "Two copies of the article job at once, until both are done",
-    "epoch": "One epoch of 60,000 images at batch 100 and 1,000, scored once, at the very end (--eval-every 0)",
-}
 
 
 @dataclass
@@ -51,7 +43,7 @@ class Case:
 
 
 def parse() -> argparse.Namespace:
-    listed = "\n".join(f"  {name:<11} {title}" for name, title in SCENARIOS.items())
+    listed = "\n".join(f"  {name:<11} {title}" for name, (title, _) in SCENARIOS.items())
     parser = argparse.ArgumentParser(prog="scripts/bench.sh", description=f"{__doc__}\nscenarios:\n{listed}",
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     add = parser.add_argument
@@ -93,25 +85,31 @@ def pressed_cases(condition: str, slow_runs: int, **how) -> list[Case]:
     return cases
 
 
-def cases_of(scenario: str, options: argparse.Namespace) -> list[Case]:
-    match scenario:
-        case "article":
-            return plain_cases(ARTICLE, 250, forms=(PORTED, TUNED, DIRECT))
-        case "train-only":
-            return plain_cases([*ARTICLE, "--eval-every", "0"], 1)
-        case "start":
-            return [*plain_cases(ONE_STEP, 1), Case("import torch", None, 0, versus=((OURS, OURS),))]
-        case "loaded":
-            return pressed_cases("loaded", options.slow_runs, loaded=True)
-        case "copies":
-            return pressed_cases("two at once", options.slow_runs, copies=2)
+def epoch_cases(data: Path) -> list[Case]:
     cases = []
     for batch in ("100", "1000"):
-        job = ["--data-dir", str(options.data_dir.resolve()), "--epochs", "1", "--eval-every", "0", "--batch-size", batch]
+        job = ["--data-dir", str(data.resolve()), "--epochs", "1", "--eval-every", "0", "--batch-size", batch]
         # The job of one step costs the same start, reading and final score: what is left is 60,000 - BATCH images.
         cases += plain_cases([*job, "--train-range", f"0..{batch}"], 1, f"batch {batch}, one step")
         cases += plain_cases(job, 1, f"batch {batch}", images=60_000)
     return cases
+
+
+# What a scenario is, and its cases.
+SCENARIOS = {
+    "article": ("The article job: 5 epochs of 5,000 images, accuracy on 5,000 images after each of 250 steps",
+                lambda options: plain_cases(ARTICLE, 250, forms=(PORTED, TUNED, DIRECT))),
+    "train-only": ("The article job's training alone: scored once, at the very end (--eval-every 0)",
+                   lambda options: plain_cases([*ARTICLE, "--eval-every", "0"], 1)),
+    "start": ("A job of one step: 100 images to train on, 100 to score",
+              lambda options: [*plain_cases(ONE_STEP, 1), Case("import torch", None, 0, versus=((OURS, OURS),))]),
+    "loaded": ("The article job with a competing busy process pinned to each core",
+               lambda options: pressed_cases("loaded", options.slow_runs, loaded=True)),
+    "copies": ("Two copies of the article job at once, until both are done",
+               lambda options: pressed_cases("two at once", options.slow_runs, copies=2)),
+    "epoch": ("One epoch of 60,000 images at batch 100 and 1,000, scored once, at the very end (--eval-every 0)",
+              lambda options: epoch_cases(options.data_dir)),
+}
 
 
 def command(case: Case, options: argparse.Namespace, out: Path) -> list[str]:
@@ -138,7 +136,8 @@ def measure(case: Case, options: argparse.Namespace) -> dict:
 
 
 def run_scenario(scenario: str, options: argparse.Namespace) -> None:
-    cases, rows, late = cases_of(scenario, options), [], {}
+    title, make = SCENARIOS[scenario]
+    cases, rows, late = make(options), [], {}
     # A row is on the disk as soon as it is measured.
     with open(options.out / f"{scenario.replace('-', '_')}.csv", "w", encoding="utf-8", newline="", buffering=1) as file:
         for number in range(1, options.runs + 1):
@@ -156,7 +155,7 @@ def run_scenario(scenario: str, options: argparse.Namespace) -> None:
                         writer.writeheader()
                     writer.writerow({key: f"{value:.4f}" if isinstance(value, float) else value for key, value in rows[-1].items()})
                 print(f"{scenario} {number}/{options.runs} {case.name}: {said}", file=sys.stderr)
-    print(f"\n**{SCENARIOS[scenario]}**\n\n{table(cases, rows, late)}", flush=True)
+    print(f"\n**{title}**\n\n{table(cases, rows, late)}", flush=True)
 
 
 def main() -> None:

@@ -1,5 +1,6 @@
 """Runs whole processes for compare.py: wall time, CPU time, peak memory; nothing it starts outlives it."""
 
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -11,18 +12,6 @@ from pathlib import Path
 
 # ru_maxrss counts KiB on Linux and bytes on macOS.
 MAXRSS_PER_MB = 1e6 if sys.platform == "darwin" else 1e6 / 1024
-# Looks after its parent now and then, so that it ends even where the driver is killed with no chance to clean up.
-BUSY = """
-import os, sys
-core, parent = int(sys.argv[1]), int(sys.argv[2])
-if hasattr(os, "sched_setaffinity"):
-    os.sched_setaffinity(0, {core})
-while os.getppid() == parent:
-    for _ in range(1_000_000):
-        pass
-"""
-
-
 class Failed(Exception):
     """A run that says nothing about speed; the message says which and why."""
 
@@ -36,11 +25,10 @@ def usable_cores() -> list[int]:
 
 
 @contextmanager
-def started(command: list[str], errors=subprocess.DEVNULL):
+def started(command: list[str], errors):
     """In a process group of its own, so that it can be ended with all that it started."""
-    # A process group keeps Ctrl-C for the driver. Not a session: Linux shares the cores among sessions first
-    # (autogroup), so that each thread of a job of two threads would get a third of a core next to a busy loop in a
-    # session of its own, whatever it does.
+    # Not a session: Linux shares the cores among sessions first (autogroup), so that a job next to a busy loop in
+    # another session would get a share that has nothing to do with its threads.
     try:
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=errors, process_group=0)
     except OSError as error:
@@ -53,16 +41,27 @@ def started(command: list[str], errors=subprocess.DEVNULL):
             process.wait()
 
 
+def be_busy(core: int, driver: int) -> None:
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, {core})
+    # Ends even where the driver is killed with no chance to clean up.
+    while os.getppid() == driver:
+        for _ in range(1_000_000):
+            pass
+
+
 @contextmanager
 def busy_cores(cores: list[int]):
     """One busy process pinned to each core (not pinned on macOS, which cannot), at the driver's own priority."""
-    with ExitStack() as stack:
-        loops = [stack.enter_context(started([sys.executable, "-c", BUSY, str(core), str(os.getpid())])) for core in cores]
-        if loops:
-            time.sleep(0.5)
-        if any(loop.poll() is not None for loop in loops):
-            raise Failed("a busy process could not be pinned to its core: check the affinity of this shell")
+    loops = [multiprocessing.Process(target=be_busy, args=(core, os.getpid())) for core in cores]
+    try:
+        for loop in loops:
+            loop.start()
         yield
+    finally:
+        for loop in loops:
+            loop.kill()
+            loop.join()
 
 
 def run_all(commands: list[list[str]], timeout: float, table: Path | None = None) -> dict:

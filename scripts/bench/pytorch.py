@@ -25,6 +25,7 @@ from pathlib import Path
 from processes import usable_cores
 
 SHAPES = [(8, 1, 3, 3), (16, 8, 3, 3), (8, 16, 3, 3), (10, 72)]
+LEARNING_RATE = 0.005
 EMBEDDED_SPLIT = 5000  # data/ holds 10,000 images: the first 5,000 train, the others test
 
 
@@ -39,10 +40,8 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--form", choices=("direct", "tuned", "ported"), required=True)
     parser.add_argument("--out", type=Path, required=True, help="folder for accuracy.csv")
     parser.add_argument("--data-dir", type=Path, help="folder with MNIST's four IDX files, raw or .gz")
-    parser.add_argument("--lr", type=float, default=0.005)
-    parser.add_argument("--eval-every", type=int, default=1, help="score every N steps; 0: after the last step only")
-    parser.add_argument("--chunk", type=int, default=250, help="tuned, ported: test images in one forward pass")
-    for option, default in {"--epochs": 5, "--batch-size": 100, "--seed": 0, "--threads": len(usable_cores())}.items():
+    numbers = {"--epochs": 5, "--batch-size": 100, "--eval-every": 1, "--chunk": 250, "--seed": 0, "--threads": len(usable_cores())}
+    for option, default in numbers.items():
         parser.add_argument(option, type=int, default=default)
     for option in ("--train-range", "--test-range"):
         parser.add_argument(option, type=span, default=slice(None), metavar="A..B")
@@ -93,9 +92,9 @@ def initial_weights() -> list[Tensor]:
 
 
 class Direct:
-    """The model, its training step and its score as people write them."""
+    """The model, its training step and its score as people write them. Train and test are images and labels."""
 
-    def __init__(self, weights: list[Tensor], train: tuple[Tensor, Tensor], test: tuple[Tensor, Tensor]) -> None:
+    def __init__(self, weights: list[Tensor], train, test) -> None:
         layers: list[nn.Module] = []
         for outputs, inputs, *_ in SHAPES[:3]:
             layers += [nn.Conv2d(inputs, outputs, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2)]
@@ -103,7 +102,7 @@ class Direct:
         with torch.no_grad():
             for parameter, initial in zip(self.model.parameters(), weights, strict=True):
                 parameter.copy_(initial)
-        self.optimizer = torch.optim.Adam(self.model.parameters(), lr=OPTIONS.lr)
+        self.optimizer = torch.optim.Adam(self.model.parameters(), lr=LEARNING_RATE)
         self.images, self.labels = (part.split(OPTIONS.batch_size) for part in train)
         self.test = test
 
@@ -126,7 +125,7 @@ class Direct:
 class Tuned:
     """The same numbers from functions on tensors in oneDNN's layout."""
 
-    def __init__(self, weights: list[Tensor], train: tuple[Tensor, Tensor], test: tuple[Tensor, Tensor]) -> None:
+    def __init__(self, weights: list[Tensor], train, test) -> None:
         self.parameters = [parameter.requires_grad_() for parameter in weights]
         self.means, self.squares = ([torch.zeros_like(parameter) for parameter in self.parameters] for _ in range(2))
         self.steps = [torch.zeros(()) for _ in self.parameters]
@@ -153,7 +152,7 @@ class Tuned:
         """The kernel of torch.optim.Adam(fused=True), which itself imports torch._dynamo first: seconds of start."""
         torch._foreach_add_(self.steps, 1)
         torch._fused_adam_(
-            self.parameters, gradients, self.means, self.squares, [], self.steps, lr=OPTIONS.lr, beta1=0.9, beta2=0.999,
+            self.parameters, gradients, self.means, self.squares, [], self.steps, lr=LEARNING_RATE, beta1=0.9, beta2=0.999,
             weight_decay=0.0, eps=1e-8, amsgrad=False, maximize=False,
         )
 
