@@ -42,7 +42,7 @@ fn train(steps: usize, eval_every: usize) -> (Vec<Step>, Weights) {
     let mut training = Training::new(&config, &weights(0), &split, Device::CPU, threads).unwrap();
     let records: Vec<Step> = training.by_ref().map(Result::unwrap).collect();
     assert_eq!(records.len(), steps);
-    (records, training.weights().unwrap())
+    (records, training.state().unwrap().weights)
 }
 
 fn largest_difference(one: &Weights, other: &Weights) -> f32 {

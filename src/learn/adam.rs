@@ -69,12 +69,6 @@ impl Adam {
         let _ = weights.f_sub_(&change)?;
         Ok(())
     }
-
-    /// A copy that later steps do not change, on the same device.
-    pub(super) fn snapshot(&self) -> Self {
-        let (first, second) = (self.first_moment.copy(), self.second_moment.copy());
-        Self::resume(first, second, self.steps, self.learning_rate)
-    }
 }
 
 #[cfg(test)]

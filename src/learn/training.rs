@@ -10,7 +10,7 @@
 //!
 //! On CUDA one thread issues everything, a step of the article's job being about 80 kernels, and
 //! none of them waits for the device. The host waits when it reads losses and counts: once for
-//! every 32 steps.
+//! every 32 steps, and where a state is kept.
 
 use std::collections::VecDeque;
 use std::num::NonZeroUsize;
@@ -91,12 +91,11 @@ struct Unread {
     position: Position,
     /// The batch's loss, and the largest absolute weight after the step; 2, f32.
     numbers: Tensor,
-    /// Weights and moments after the step, where they are to be kept.
-    kept: Option<(Tensor, Adam)>,
+    state: Option<State>,
     /// Confusion counts of the chunks of the test set that are still to come.
     scores: Vec<Job<Tensor>>,
     /// Those that are there, added up; `None` where the step is not scored.
-    counts: Option<Result<Tensor>>,
+    counts: Option<Tensor>,
 }
 
 impl Training {
@@ -175,21 +174,13 @@ impl Training {
         let weights = self.weights.copy();
         self.made = position.step;
         let schedule = self.batches.schedule();
-        let scores = if schedule.is_scored(position.step) {
-            self.test
-                .iter()
-                .map(|chunk| self.score(&weights, chunk))
-                .collect()
-        } else {
-            Vec::new()
-        };
+        let (is_scored, is_kept) = (schedule.is_scored(self.made), schedule.is_kept(self.made));
+        let chunks = self.test.iter().filter(|_| is_scored);
         self.unread.push_back(Unread {
+            scores: chunks.map(|chunk| self.score(&weights, chunk)).collect(),
             numbers: Tensor::f_stack(&[&loss, &weights.f_abs()?.f_max()?], 0)?,
-            kept: schedule
-                .is_kept(position.step)
-                .then(|| (weights, self.adam.snapshot())),
+            state: is_kept.then(|| self.state()).transpose()?,
             position,
-            scores,
             counts: None,
         });
         Ok(())
@@ -230,10 +221,15 @@ impl Training {
     fn advance(&mut self) -> Result<bool> {
         let ended = self.made >= self.last;
         let per_read = self.device.steps_per_read();
-        let whole = self.unread.iter_mut().map(Unread::is_whole);
-        let whole = whole.take_while(|&is_whole| is_whole).count();
+        let mut whole = 0;
+        for step in &mut self.unread {
+            if !step.is_whole()? {
+                break;
+            }
+            whole += 1;
+        }
         if whole >= if ended { 1 } else { per_read } {
-            self.read_steps(whole)?;
+            tch_errors::call(|| self.read_steps(whole))?;
         } else if self.pool.threads() == 0 && self.pool.help(&mut self.network) {
             // Nobody else would do it meanwhile.
         } else if !ended && self.unread.len() < per_read.max(2 * (self.pool.threads() + 1)) {
@@ -241,38 +237,28 @@ impl Training {
             tch_errors::call(|| self.make_step()).with_context(|| format!("step {step}"))?;
         } else if !self.pool.help(&mut self.network) {
             match self.unread.front_mut() {
-                Some(step) => step.wait_for_one(),
+                Some(step) => step.wait_for_one()?,
                 None => return Ok(false),
             }
         }
         Ok(true)
     }
 
-    /// Reads the first `count` steps from the device, in one transfer. After one that failed there is
-    /// no other.
+    /// Reads the first `count` steps from the device, in one transfer.
     fn read_steps(&mut self, count: usize) -> Result<()> {
-        let mut steps: Vec<Unread> = self.unread.drain(..count).collect();
-        let mut failure = None;
-        let rows = steps.iter_mut().map_while(|step| {
-            let row = tch_errors::call(|| step.row()).with_context(|| step.place());
-            row.map_err(|error| failure = Some(error)).ok()
-        });
-        let rows: Vec<Tensor> = rows.collect();
-        if let [first, ..] = &steps[..]
-            && !rows.is_empty()
-        {
-            let transfer = || Ok(Vec::<f32>::try_from(Tensor::f_cat(&rows, 0)?)?);
-            let all = tch_errors::call(transfer).with_context(|| first.place())?;
-            let mut rest = &all[..];
-            for (step, row) in steps.into_iter().zip(&rows) {
-                let (own, after) = rest.split_at(row.numel());
-                rest = after;
-                let place = step.place();
-                let step = tch_errors::call(|| step.finish(own, &self.architecture));
-                self.read.push_back(step.context(place));
-            }
+        let steps: Vec<Unread> = self.unread.drain(..count).collect();
+        let rows = steps.iter().map(Unread::row);
+        let rows: Vec<Tensor> = rows.collect::<Result<_>>()?;
+        let all = Vec::<f32>::try_from(Tensor::f_cat(&rows, 0)?)?;
+        let mut rest = &all[..];
+        for (step, row) in steps.into_iter().zip(&rows) {
+            let (own, after) = rest.split_at(row.numel());
+            rest = after;
+            let place = step.place();
+            self.read
+                .push_back(step.finish(own, &self.architecture).context(place));
         }
-        failure.map_or(Ok(()), Err)
+        Ok(())
     }
 
     /// The plan of the run.
@@ -292,16 +278,6 @@ impl Training {
     #[must_use]
     pub fn has_failed(&self) -> bool {
         self.failed
-    }
-
-    /// The weights after the last step made, which is the last step yielded once the iterator has
-    /// ended.
-    ///
-    /// # Errors
-    /// When the device fails.
-    pub fn weights(&self) -> Result<Weights> {
-        let values = tch_errors::call(|| Ok(Vec::<f32>::try_from(&self.weights)?))?;
-        Weights::from_values(values, &self.architecture)
     }
 
     /// The state after the last step made, which is the last step yielded once the iterator has
@@ -364,38 +340,39 @@ fn gradient_part(
 
 impl Unread {
     /// Takes in the scores that are there; whether that is all of them.
-    fn is_whole(&mut self) -> bool {
-        let mut pending = std::mem::take(&mut self.scores);
-        pending.retain(|job| job.poll().map(|counts| self.add(counts)).is_none());
-        self.scores = pending;
-        self.scores.is_empty()
-    }
-
-    fn wait_for_one(&mut self) {
-        if let Some(job) = self.scores.pop() {
-            self.add(job.wait());
+    fn is_whole(&mut self) -> Result<bool> {
+        for job in std::mem::take(&mut self.scores) {
+            match job.poll() {
+                Some(counts) => self.add(counts)?,
+                None => self.scores.push(job),
+            }
         }
+        Ok(self.scores.is_empty())
     }
 
-    fn add(&mut self, counts: Result<Tensor>) {
-        self.counts = Some(match (self.counts.take(), counts) {
-            (None, counts) => counts,
-            (Some(Ok(mut sum)), Ok(counts)) => sum.f_add_(&counts).map_err(Into::into),
-            (Some(Err(error)), _) | (_, Err(error)) => Err(error),
+    fn wait_for_one(&mut self) -> Result<()> {
+        let job = self.scores.pop();
+        job.map_or(Ok(()), |job| self.add(job.wait()))
+    }
+
+    fn add(&mut self, counts: Result<Tensor>) -> Result<()> {
+        let counts = counts.with_context(|| self.place())?;
+        self.counts = Some(match self.counts.take() {
+            None => counts,
+            Some(mut sum) => sum.f_add_(&counts)?,
         });
+        Ok(())
     }
 
     fn place(&self) -> String {
-        let Position {
-            epoch, batch, step, ..
-        } = self.position;
-        format!("step {step} (epoch {epoch}, batch {batch})")
+        let Position { epoch, batch, .. } = self.position;
+        format!("step {} (epoch {epoch}, batch {batch})", self.position.step)
     }
 
     /// Loss, largest weight and confusion counts in one row (f32, which holds counts up to 2^24), so
     /// that they take one transfer; without counts where the step is not scored.
-    fn row(&mut self) -> Result<Tensor> {
-        Ok(match self.counts.take().transpose()? {
+    fn row(&self) -> Result<Tensor> {
+        Ok(match &self.counts {
             None => self.numbers.shallow_clone(),
             Some(counts) => Tensor::f_cat(&[&self.numbers, &counts.f_to_kind(Kind::Float)?], 0)?,
         })
@@ -403,37 +380,28 @@ impl Unread {
 
     /// The step, with what its row holds.
     fn finish(self, row: &[f32], architecture: &Architecture) -> Result<Step> {
-        let (train_loss, largest_weight) = (row[0], row[1]);
-        ensure!(
-            train_loss.is_finite(),
-            "the loss is {train_loss}, training has failed; try a smaller --lr"
-        );
+        let (loss, largest_weight, counts) = (row[0], row[1], &row[2..]);
+        let hint = "training has failed; try a smaller --lr";
+        ensure!(loss.is_finite(), "the loss is {loss}, {hint}");
         ensure!(
             largest_weight.is_finite(),
-            "the weights are no longer finite, training has failed; try a smaller --lr"
+            "the weights are no longer finite, {hint}"
         );
+        let mut confusion = ConfusionMatrix::new(architecture.classes());
         #[expect(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
             reason = "counts"
         )]
-        let confusion = (row.len() > 2).then(|| {
-            let mut matrix = ConfusionMatrix::new(architecture.classes());
-            matrix.add_counts(row[2..].iter().map(|&count| count as u64));
-            matrix
-        });
-        let state = |(weights, adam): &_| State::from_device(weights, adam, architecture);
-        let Position {
-            epoch, batch, step, ..
-        } = self.position;
+        confusion.add_counts(counts.iter().map(|&count| count as u64));
         Ok(Step {
-            epoch,
-            batch,
-            step,
+            epoch: self.position.epoch,
+            batch: self.position.batch,
+            step: self.position.step,
             images: self.position.places.len(),
-            train_loss,
-            confusion,
-            state: self.kept.as_ref().map(state).transpose()?,
+            train_loss: loss,
+            confusion: (!counts.is_empty()).then_some(confusion),
+            state: self.state,
         })
     }
 }

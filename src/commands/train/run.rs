@@ -167,7 +167,7 @@ impl Run<'_> {
 
     fn complete(&self, confusion: &ConfusionMatrix, timings: Timings) -> Result<()> {
         self.write_scores()?;
-        let weights = self.training.weights()?;
+        let weights = self.training.state()?.weights;
         let model = weights.to_safetensors()?;
         self.folder.write(run_dir::MODEL, &model)?;
         let answers = score(&weights, &self.test, self.device, self.threads)?.predictions();
