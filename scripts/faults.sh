@@ -33,7 +33,7 @@ differing() {
     for name in accuracy.csv confusion.csv model.safetensors accuracy.png confusion.png; do
         cmp -s "$1/$name" "${2:-whole-ordered}/$name" || printf '%s ' "$name"
     done
-    if [[ -e $1/checkpoint.safetensors || ! -e $1/summary.json ]]; then printf incomplete; fi
+    if [[ -e $1/checkpoint.jsonl || ! -e $1/summary.json ]]; then printf incomplete; fi
 }
 
 # ends COMMAND...: runs it, its stderr into ./log, its exit status into $status.
@@ -54,7 +54,7 @@ expect() {
 
 # go_on RUN OPTION...: becomes the command a person would type next, after whatever has happened to the run.
 go_on() {
-    if [[ -e $1/checkpoint.safetensors || -e $1/summary.json ]]; then exec "$program" --resume "$1" --quiet; fi
+    if [[ -e $1/checkpoint.jsonl || -e $1/summary.json ]]; then exec "$program" --resume "$1" --quiet; fi
     exec "$program" "${job[@]}" "${@:2}" --out "$1" --force --quiet
 }
 

@@ -1,21 +1,23 @@
 //! Trains the CNN of a published Flux note on MNIST with libtorch.
 //!
-//! One image goes this way: IDX bytes become a checked [`data::Dataset`]; [`learn`] puts it on the device, trains on
-//! it and yields records; [`report`] turns records into CSV, JSON and PNG; [`commands`] wires the three together and
-//! is what speaks to the terminal. Each module uses only those before it.
+//! One image goes this way: IDX bytes become a checked [`data::Dataset`]; [`learn`] puts it on the
+//! device, trains on it and yields records; [`report`] turns records into CSV, JSON and PNG;
+//! [`commands`] wires the three together and is what speaks to the terminal. Each module uses only
+//! those before it.
 //!
 //! ```no_run
 //! use std::num::NonZeroUsize;
 //!
 //! use mnist_tch::data::mnist_10k;
-//! use mnist_tch::learn::{Architecture, Config, Device, Training, Weights};
+//! use mnist_tch::learn::{Architecture, Config, Device, State, Training, Weights};
 //!
 //! # fn main() -> anyhow::Result<()> {
 //! let config = Config::default();
 //! let split = mnist_10k()?;
 //! let architecture = Architecture::article(split.classes.len())?;
 //! let weights = Weights::initial(config.init, config.seed, &architecture);
-//! for step in Training::new(&config, &weights, &split, Device::CPU, NonZeroUsize::MIN)? {
+//! let state = State::initial(weights);
+//! for step in Training::new(&config, &state, &split, Device::CPU, NonZeroUsize::MIN)? {
 //!     let step = step?;
 //!     if let Some(confusion) = &step.confusion {
 //!         eprintln!("{} {:.4}", step.step, confusion.accuracy());

@@ -9,7 +9,7 @@ mod lesson;
 use std::num::NonZeroUsize;
 
 use mnist_tch::data::{Split, mnist_10k};
-use mnist_tch::learn::{Architecture, Config, Device, Training, Weights};
+use mnist_tch::learn::{Architecture, Config, Device, State, Training, Weights};
 use tch::Tensor;
 use tch::nn::VarStore;
 
@@ -33,7 +33,14 @@ fn of_the_lesson(weights: &Weights, split: &Split) -> Vec<f64> {
 /// The program's accuracy after each epoch, from these initial weights.
 fn of_the_program(config: &Config, weights: &Weights, split: &Split) -> Vec<f64> {
     let threads = NonZeroUsize::new(2).unwrap();
-    let training = Training::new(config, weights, split, Device::CPU, threads).unwrap();
+    let training = Training::new(
+        config,
+        &State::initial(weights.clone()),
+        split,
+        Device::CPU,
+        threads,
+    )
+    .unwrap();
     let scored = training.filter_map(|step| step.unwrap().record());
     scored.map(|record| record.test_accuracy).collect()
 }

@@ -7,7 +7,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use mnist_tch::data::mnist_10k;
-use mnist_tch::learn::{Config, Device, Step, Training, Weights, score};
+use mnist_tch::learn::{Config, Device, State, Step, Training, Weights, score};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -39,7 +39,14 @@ fn train(steps: usize, eval_every: usize) -> (Vec<Step>, Weights) {
     let images = steps * config.batch_size.get();
     let split = split.resized(Some(images), None).unwrap();
     let threads = NonZeroUsize::new(2).unwrap();
-    let mut training = Training::new(&config, &weights(0), &split, Device::CPU, threads).unwrap();
+    let mut training = Training::new(
+        &config,
+        &State::initial(weights(0)),
+        &split,
+        Device::CPU,
+        threads,
+    )
+    .unwrap();
     let records: Vec<Step> = training.by_ref().map(Result::unwrap).collect();
     assert_eq!(records.len(), steps);
     (records, training.state().unwrap().weights)

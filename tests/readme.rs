@@ -128,7 +128,7 @@ fn the_files_of_a_run_are_those_in_its_table() {
     let files = fs::read_dir(folder.path().join("run")).unwrap();
     let mut names: Vec<String> = files
         .map(|file| file.unwrap().file_name().into_string().unwrap())
-        .chain(["checkpoint.safetensors".to_owned()])
+        .chain(["checkpoint.jsonl".to_owned()])
         .collect();
     names.sort();
     let mut rows = all(r"^\| `([^`]+)`", table);

@@ -106,7 +106,7 @@ impl Options {
             &Architecture::article(split.classes.len())?,
         );
         let state = State::initial(weights);
-        let training = Training::resume(&config, &state, &split, device, threads)?;
+        let training = Training::new(&config, &state, &split, device, threads)?;
         let mut run = Run {
             options: self,
             folder: self.new_run_dir(started)?,
@@ -168,7 +168,7 @@ impl Options {
             start(&found),
             start(kept)
         );
-        let training = Training::resume(&history.config, &history.state, &split, device, threads)?;
+        let training = Training::new(&history.config, &history.state, &split, device, threads)?;
         let run = Run {
             options: self,
             folder: run_dir,

@@ -65,14 +65,14 @@ impl Default for Config {
 
 /// The plan of a whole run.
 #[derive(Debug, Clone)]
-pub struct Schedule {
+pub(crate) struct Schedule {
     config: Config,
     images: usize,
 }
 
 /// Where a step stands in its run.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Position {
+pub(super) struct Position {
     /// Epoch, from 1.
     pub epoch: usize,
     /// Batch within its epoch, from 1.
@@ -85,8 +85,7 @@ pub struct Position {
 
 impl Schedule {
     /// The plan for `images` training images, of which there must be at least one.
-    #[must_use]
-    pub fn new(config: &Config, images: usize) -> Self {
+    pub(crate) fn new(config: &Config, images: usize) -> Self {
         Self {
             config: config.clone(),
             images,
@@ -94,21 +93,18 @@ impl Schedule {
     }
 
     /// Batches of one epoch; the last one may be smaller.
-    #[must_use]
-    pub fn batches_per_epoch(&self) -> usize {
+    pub(crate) fn batches_per_epoch(&self) -> usize {
         self.images.div_ceil(self.config.batch_size.get())
     }
 
     /// Times the images are gone through.
-    #[must_use]
-    pub fn epochs(&self) -> usize {
+    pub(crate) fn epochs(&self) -> usize {
         self.config.epochs.get()
     }
 
     /// The test set is scored after every so many steps and at each epoch's end; 0: after the last
     /// step only.
-    #[must_use]
-    pub fn eval_every(&self) -> usize {
+    pub(crate) fn eval_every(&self) -> usize {
         // As often as the article does: 50 times an epoch, or after every step where there are
         // fewer.
         let default = (self.batches_per_epoch() / 50).max(1);
@@ -116,14 +112,12 @@ impl Schedule {
     }
 
     /// Steps of the whole run.
-    #[must_use]
-    pub fn steps(&self) -> usize {
+    pub(crate) fn steps(&self) -> usize {
         self.batches_per_epoch().saturating_mul(self.epochs())
     }
 
     /// Where `step` (from 1) stands.
-    #[must_use]
-    pub fn position(&self, step: usize) -> Position {
+    pub(super) fn position(&self, step: usize) -> Position {
         let (index, batches) = (step.saturating_sub(1), self.batches_per_epoch());
         let size = self.config.batch_size.get();
         let start = index % batches * size;
@@ -137,23 +131,20 @@ impl Schedule {
 
     /// Whether the test set is scored after `step`: see [`Self::eval_every`]; in any case after
     /// the last.
-    #[must_use]
-    pub fn is_scored(&self, step: usize) -> bool {
+    pub(crate) fn is_scored(&self, step: usize) -> bool {
         let every = self.eval_every();
         let due = |every: usize| every > 0 && step.is_multiple_of(every);
         step == self.steps() || due(every) || (every > 0 && due(self.batches_per_epoch()))
     }
 
     /// Whether the state of training is kept after `step`.
-    #[must_use]
-    pub fn is_kept(&self, step: usize) -> bool {
+    pub(super) fn is_kept(&self, step: usize) -> bool {
         let every = self.config.checkpoint_every;
         step.is_multiple_of(self.batches_per_epoch()) || (every > 0 && step.is_multiple_of(every))
     }
 
     /// Number of images trained on in the steps from 1 to `step`.
-    #[must_use]
-    pub fn images_through(&self, step: usize) -> usize {
+    pub(crate) fn images_through(&self, step: usize) -> usize {
         let batches = self.batches_per_epoch();
         step / batches * self.images + step % batches * self.config.batch_size.get()
     }
@@ -184,8 +175,8 @@ pub(super) struct Batches {
     schedule: Schedule,
     device: Device,
     train: Dataset,
-    /// On a device that is no CPU a copy: pixels (n x 784, u8) and labels (n, i64). Images that are to
-    /// be shifted stay on the host.
+    /// On a device that is no CPU a copy: pixels (n x 784, u8) and labels (n, i64). Images that
+    /// are to be shifted stay on the host.
     resident: Option<(Tensor, Tensor)>,
     epoch: usize,
     /// The epoch's order of images, also on the device; `None` means as they are.

@@ -14,6 +14,7 @@ use anyhow::{Context, Result, anyhow};
 use serde::{Deserialize, Serialize};
 
 use super::batches::Config;
+use super::checkpoint::State;
 use super::device::{self, Device};
 use super::metrics::{ConfusionMatrix, StepRecord};
 use super::network::Architecture;
@@ -142,8 +143,9 @@ fn run(
     let begun = Instant::now();
     let architecture = Architecture::article(split.classes.len())?;
     let weights = Weights::initial(config.init, config.seed, &architecture);
+    let state = State::initial(weights);
     let (mut records, mut confusion) = (Vec::new(), None);
-    for step in Training::new(config, &weights, split, device, NonZeroUsize::MIN)? {
+    for step in Training::new(config, &state, split, device, NonZeroUsize::MIN)? {
         let step = step?;
         records.extend(step.record());
         confusion = step.confusion.or(confusion);

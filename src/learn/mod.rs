@@ -23,7 +23,8 @@ mod training;
 mod weights;
 
 pub use self::adam::Adam;
-pub use self::batches::{Config, Position, Schedule, images_and_labels};
+pub(crate) use self::batches::Schedule;
+pub use self::batches::{Config, images_and_labels};
 pub use self::checkpoint::State;
 pub use self::device::{Device, DeviceChoice, cores, one_thread_per_operation};
 pub use self::metrics::{ClassScore, ConfusionMatrix, Prediction, StepRecord};

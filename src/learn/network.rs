@@ -8,6 +8,7 @@
 
 use anyhow::{Result, ensure};
 use rand_chacha::ChaCha8Rng;
+use serde::{Deserialize, Serialize};
 use tch::nn::{self, Module};
 use tch::{Kind, Tensor};
 
@@ -19,59 +20,38 @@ use crate::data::{MOST_CLASSES, SIDE};
 /// The shape of one input: channels, height and width.
 pub const INPUT: [usize; 3] = [1, SIDE, SIDE];
 
-/// Most blocks of convolution and pooling: four leave a single pixel of 28x28.
-pub const MOST_BLOCKS: usize = 4;
-
-/// Most channels of a convolution.
-pub const MOST_CHANNELS: usize = 512;
-
-/// What a layer does.
+/// What a layer does. Shapes of weights are PyTorch's.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Operation {
-    /// A convolution with square kernels, which keeps height and width.
-    Convolution {
-        /// Channels that come in.
-        inputs: usize,
-        /// Channels that go out.
-        outputs: usize,
-        /// Height and width of a kernel.
-        kernel: usize,
-    },
+    /// A convolution with square kernels, which keeps height and width; its weights are output
+    /// channels x input channels x height x width.
+    Convolution([usize; 4]),
     /// The largest of each 2x2 pixels, then ReLU.
     MaxPoolRelu,
     /// Channels, rows and columns put into one row.
     Flatten,
-    /// Every output is a weighted sum of all inputs.
-    Dense {
-        /// Values that come in.
-        inputs: usize,
-        /// Values that go out.
-        outputs: usize,
-    },
+    /// Every output is a weighted sum of all inputs; its weights are outputs x inputs.
+    Dense([usize; 2]),
 }
 
 impl Operation {
     /// Shape of the output for one image, from that of the input.
     fn output(&self, input: &[usize]) -> Vec<usize> {
         match self {
-            Self::Convolution { outputs, .. } => vec![*outputs, input[1], input[2]],
+            Self::Convolution([outputs, ..]) => vec![*outputs, input[1], input[2]],
             Self::MaxPoolRelu => vec![input[0], input[1] / 2, input[2] / 2],
             Self::Flatten => vec![input.iter().product()],
-            Self::Dense { outputs, .. } => vec![*outputs],
+            Self::Dense([outputs, _]) => vec![*outputs],
         }
     }
 
-    /// Shape of the weights; there is a bias for each of its first size. `None`: nothing to learn.
+    /// Shape of the weights; there is a bias for each of its first size. Empty: nothing to learn.
     #[must_use]
-    pub fn weight(&self) -> Option<Vec<usize>> {
+    pub fn weight(&self) -> &[usize] {
         match self {
-            Self::Convolution {
-                inputs,
-                outputs,
-                kernel,
-            } => Some(vec![*outputs, *inputs, *kernel, *kernel]),
-            Self::Dense { inputs, outputs } => Some(vec![*outputs, *inputs]),
-            Self::MaxPoolRelu | Self::Flatten => None,
+            Self::Convolution(shape) => shape,
+            Self::Dense(shape) => shape,
+            Self::MaxPoolRelu | Self::Flatten => &[],
         }
     }
 }
@@ -91,8 +71,24 @@ pub struct Layer {
     pub multiply_adds: usize,
 }
 
+impl Layer {
+    fn new(name: Option<String>, operation: Operation, input: &[usize]) -> Self {
+        let (weight, output) = (operation.weight(), operation.output(input));
+        let biases = weight.first().copied().unwrap_or(0);
+        let weights = biases * weight.iter().skip(1).product::<usize>();
+        Self {
+            parameters: weights + biases,
+            // Every weight is used once for each place of the output; a bias is added only.
+            multiply_adds: weights * output.iter().skip(1).product::<usize>(),
+            name,
+            operation,
+            output,
+        }
+    }
+}
+
 /// What tells one network from another.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Architecture {
     channels: Vec<usize>,
     classes: usize,
@@ -112,14 +108,15 @@ impl Architecture {
     /// # Errors
     /// When there are not 1 to 4 blocks, 1 to 512 channels or 2 to 256 classes.
     pub fn new(channels: Vec<usize>, classes: usize) -> Result<Self> {
-        let (blocks, fewest) = (channels.len(), channels.iter().min());
+        // Four blocks leave a single pixel of 28x28.
+        let blocks = channels.len();
         ensure!(
-            (1..=MOST_BLOCKS).contains(&blocks),
-            "a network has 1 to {MOST_BLOCKS} blocks, not {blocks}"
+            (1..=4).contains(&blocks),
+            "a network has 1 to 4 blocks, not {blocks}"
         );
         ensure!(
-            fewest > Some(&0) && channels.iter().all(|&channels| channels <= MOST_CHANNELS),
-            "a block has 1 to {MOST_CHANNELS} channels, not {channels:?}"
+            channels.iter().all(|channels| (1..=512).contains(channels)),
+            "a block has 1 to 512 channels, not {channels:?}"
         );
         ensure!(
             (2..=MOST_CLASSES).contains(&classes),
@@ -143,54 +140,35 @@ impl Architecture {
     /// The layers in order: (convolution 3x3, max-pool 2, ReLU) for each block, flatten, dense.
     #[must_use]
     pub fn layers(&self) -> Vec<Layer> {
-        let mut layers = Vec::new();
-        let mut input = INPUT.to_vec();
-        let mut add = |name, operation: Operation| {
-            let output = operation.output(&input);
-            // Every weight is used once for each place of the output; a bias is added only.
-            let places: usize = output.iter().skip(1).product();
-            let weight = operation.weight().unwrap_or_default();
-            let weights = weight.iter().product::<usize>() * usize::from(!weight.is_empty());
-            input.clone_from(&output);
-            layers.push(Layer {
-                name,
-                operation,
-                output,
-                parameters: weights + weight.first().unwrap_or(&0),
-                multiply_adds: weights * places,
-            });
-            input.iter().product()
+        let mut layers: Vec<Layer> = Vec::new();
+        let mut shape = INPUT.to_vec();
+        let mut add = |name, operation| {
+            let layer = Layer::new(name, operation, &shape);
+            shape.clone_from(&layer.output);
+            layers.push(layer);
+            shape[0]
         };
         let mut inputs = INPUT[0];
         for (block, &outputs) in (1..).zip(&self.channels) {
-            let convolution = Operation::Convolution {
-                inputs,
-                outputs,
-                kernel: 3,
-            };
-            add(Some(format!("conv{block}")), convolution);
+            let convolution = Operation::Convolution([outputs, inputs, 3, 3]);
+            inputs = add(Some(format!("conv{block}")), convolution);
             add(None, Operation::MaxPoolRelu);
-            inputs = outputs;
         }
         let inputs = add(None, Operation::Flatten);
-        let outputs = self.classes;
-        add(
-            Some("dense".to_owned()),
-            Operation::Dense { inputs, outputs },
-        );
+        let dense = Operation::Dense([self.classes, inputs]);
+        add(Some("dense".to_owned()), dense);
         layers
     }
 
-    /// Name and shape of every parameter, in order. PyTorch users know both: convolutions are
-    /// (output channels, input channels, height, width), the dense layer is (outputs, inputs).
+    /// Name and shape of every parameter, in order: those of `PyTorch` for the same layers.
     #[must_use]
     pub fn parameters(&self) -> Vec<(String, Vec<usize>)> {
         let mut parameters = Vec::new();
         for layer in self.layers() {
-            if let (Some(name), Some(weight)) = (layer.name, layer.operation.weight()) {
-                let bias = vec![weight[0]];
-                parameters.push((format!("{name}.weight"), weight));
-                parameters.push((format!("{name}.bias"), bias));
+            if let Some(name) = layer.name {
+                let weight = layer.operation.weight();
+                parameters.push((format!("{name}.weight"), weight.to_vec()));
+                parameters.push((format!("{name}.bias"), vec![weight[0]]));
             }
         }
         parameters
@@ -239,18 +217,17 @@ impl Network {
             let (features, dense) = (seq(&store.root(), features)?, seq(&store.root(), dense)?);
             let variables = store.variables();
             let names = architecture.parameters();
-            let parameters = names
+            let own = names
                 .iter()
                 .map(|(name, _)| variables[name].shallow_clone());
-            let parameters: Vec<Tensor> = parameters.collect();
+            let parameters: Vec<Tensor> = own.collect();
             let size = i64::try_from(architecture.count())?;
             let flat = Tensor::f_zeros([size], (Kind::Float, device.tch()))?;
             let mut start = 0;
             for parameter in &parameters {
                 let length = i64::try_from(parameter.numel())?;
-                let view = flat
-                    .f_narrow(0, start, length)?
-                    .f_view(&*parameter.size())?;
+                let part = flat.f_narrow(0, start, length)?;
+                let view = part.f_view(&*parameter.size())?;
                 parameter.shallow_clone().f_set_data(&view)?;
                 start += length;
             }
@@ -276,10 +253,7 @@ impl Network {
     ///
     /// # Panics
     /// When libtorch fails, for example because memory is full.
-    #[allow(
-        clippy::needless_pass_by_value,
-        reason = "what is random draws from it"
-    )]
+    #[allow(clippy::needless_pass_by_value, reason = "a dropout draws from it")]
     pub fn forward(&self, images: &Tensor, pass: Pass) -> Tensor {
         match pass {
             Pass::Train(_) => self.dense.forward(&self.features.forward(images)),
@@ -302,26 +276,23 @@ impl Network {
 fn seq(root: &nn::Path, layers: &[Layer]) -> Result<nn::Sequential> {
     let zero = nn::Init::Const(0.0);
     let mut seq = nn::seq();
-    for Layer {
-        name, operation, ..
-    } in layers
-    {
-        let path = name.as_ref().map_or(root.clone(), |name| root / name);
-        seq = match *operation {
-            Operation::Convolution {
-                inputs,
-                outputs,
-                kernel,
-            } => {
+    for layer in layers {
+        let path = layer.name.as_ref().map_or(root.clone(), |name| root / name);
+        let sizes = layer
+            .operation
+            .weight()
+            .iter()
+            .map(|&size| i64::try_from(size));
+        let sizes: Vec<i64> = sizes.collect::<Result<_, _>>()?;
+        seq = match layer.operation {
+            Operation::Convolution(weight) => {
                 let config = nn::ConvConfig {
-                    padding: i64::try_from(kernel / 2)?,
+                    padding: sizes[2] / 2,
                     ws_init: zero,
                     ..nn::ConvConfig::default()
                 };
-                let kernel = i64::try_from(kernel)?;
-                let (from, to) = (i64::try_from(inputs)?, i64::try_from(outputs)?);
-                let convolution = nn::conv2d(path, from, to, kernel, config);
-                if ScoringConvolution::pays(inputs, outputs) {
+                let convolution = nn::conv2d(path, sizes[1], sizes[0], sizes[2], config);
+                if ScoringConvolution::pays(weight) {
                     seq.add(ScoringConvolution::new(convolution)?)
                 } else {
                     seq.add(convolution)
@@ -329,14 +300,13 @@ fn seq(root: &nn::Path, layers: &[Layer]) -> Result<nn::Sequential> {
             }
             Operation::MaxPoolRelu => seq.add_fn(max_pool_relu),
             Operation::Flatten => seq.add_fn(flatten),
-            Operation::Dense { inputs, outputs } => {
+            Operation::Dense(_) => {
                 let config = nn::LinearConfig {
                     ws_init: zero,
                     bs_init: Some(zero),
                     bias: true,
                 };
-                let (from, to) = (i64::try_from(inputs)?, i64::try_from(outputs)?);
-                seq.add(nn::linear(path, from, to, config))
+                seq.add(nn::linear(path, sizes[1], sizes[0], config))
             }
         };
     }

@@ -23,8 +23,9 @@ pub(super) struct ScoringConvolution {
 }
 
 impl ScoringConvolution {
-    /// Whether this form is the faster one: few sums to wait for, each of many terms.
-    pub(super) fn pays(inputs: usize, outputs: usize) -> bool {
+    /// Whether this form is the faster one for weights of this shape: few sums to wait for, each
+    /// of many terms.
+    pub(super) fn pays([outputs, inputs, ..]: [usize; 4]) -> bool {
         inputs >= 8 && outputs <= 8
     }
 

@@ -44,15 +44,10 @@ impl<S> Shared<S> {
 
     /// The next task, waiting for one; `None` when the pool is closed.
     fn wait(&self) -> Option<Task<S>> {
-        let mut queue = self.lock();
-        while !queue.closed {
-            if let Some(task) = queue.tasks.pop_front() {
-                return Some(task);
-            }
-            let changed = self.changed.wait(queue);
-            queue = changed.unwrap_or_else(PoisonError::into_inner);
-        }
-        None
+        let idle = |queue: &mut Queue<S>| !queue.closed && queue.tasks.is_empty();
+        let queue = self.changed.wait_while(self.lock(), idle);
+        let mut queue = queue.unwrap_or_else(PoisonError::into_inner);
+        queue.tasks.pop_front().filter(|_| !queue.closed)
     }
 }
 

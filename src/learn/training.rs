@@ -27,7 +27,6 @@ use super::network::{Architecture, Network, Pass};
 use super::scoring::{self, Chunk};
 use super::tch_errors;
 use super::threads::{Job, Pool};
-use super::weights::Weights;
 use crate::data::Split;
 
 /// One training step, scored or not.
@@ -99,30 +98,15 @@ struct Unread {
 }
 
 impl Training {
-    /// Prepares a run from `weights` on the training images of `split`, scored on its test images.
-    /// On a CPU, `threads` threads share the work and the numbers do not depend on how many;
-    /// elsewhere one thread is enough.
+    /// Prepares a run that goes on after `state`, a new one or what an earlier run of the same
+    /// configuration and images left, on the training images of `split`, scored on its test images.
+    /// On a CPU `threads` threads share the work; the numbers do not depend on how many, nor on
+    /// where a run was stopped and went on.
     ///
     /// # Errors
-    /// When a set is empty, classes do not fit, or memory or threads do not suffice.
+    /// When a set is empty, classes do not fit, the state is past the run's last step, or memory or
+    /// threads do not suffice.
     pub fn new(
-        config: &Config,
-        weights: &Weights,
-        split: &Split,
-        device: Device,
-        threads: NonZeroUsize,
-    ) -> Result<Self> {
-        let state = State::initial(weights.clone());
-        Self::resume(config, &state, split, device, threads)
-    }
-
-    /// Prepares a run that goes on after `state`, which an earlier one of the same configuration
-    /// and images left. On a CPU of the same kind its numbers are those of a run that never
-    /// stopped.
-    ///
-    /// # Errors
-    /// As those of [`Self::new`], and when the state is past the run's last step.
-    pub fn resume(
         config: &Config,
         state: &State,
         split: &Split,
@@ -262,8 +246,7 @@ impl Training {
     }
 
     /// The plan of the run.
-    #[must_use]
-    pub fn schedule(&self) -> &Schedule {
+    pub(crate) fn schedule(&self) -> &Schedule {
         self.batches.schedule()
     }
 
@@ -369,8 +352,8 @@ impl Unread {
         format!("step {} (epoch {epoch}, batch {batch})", self.position.step)
     }
 
-    /// Loss, largest weight and confusion counts in one row (f32, which holds counts up to 2^24), so
-    /// that they take one transfer; without counts where the step is not scored.
+    /// Loss, largest weight and confusion counts in one row (f32, which holds counts up to 2^24),
+    /// so that they take one transfer; without counts where the step is not scored.
     fn row(&self) -> Result<Tensor> {
         Ok(match &self.counts {
             None => self.numbers.shallow_clone(),
@@ -410,6 +393,7 @@ impl Unread {
 mod tests {
     use super::*;
     use crate::data::mnist_10k;
+    use crate::learn::weights::Weights;
 
     fn training(learning_rate: f64, threads: usize) -> Training {
         let split = mnist_10k().unwrap();
@@ -420,7 +404,8 @@ mod tests {
         };
         let weights = Weights::initial(config.init, 0, &Architecture::article(10).unwrap());
         let threads = NonZeroUsize::new(threads).unwrap();
-        Training::new(&config, &weights, &split, Device::CPU, threads).unwrap()
+        let state = State::initial(weights);
+        Training::new(&config, &state, &split, Device::CPU, threads).unwrap()
     }
 
     #[test]

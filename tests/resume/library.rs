@@ -14,7 +14,7 @@ use mnist_tch::learn::{Architecture, Config};
 fn training(config: &Config, state: &State, threads: usize) -> Training {
     let split = mnist_10k().unwrap().resized(Some(250), Some(300)).unwrap();
     let threads = NonZeroUsize::new(threads).unwrap();
-    Training::resume(config, state, &split, Device::CPU, threads).unwrap()
+    Training::new(config, state, &split, Device::CPU, threads).unwrap()
 }
 
 fn steps(training: &mut Training) -> Vec<Step> {

@@ -114,7 +114,7 @@ fn stopped_by_sigterm_and_ctrl_c_it_says_how_to_go_on_and_ends_with_the_same_byt
         );
         let files = contents(&run);
         let names: Vec<&str> = files.keys().map(String::as_str).collect();
-        let there = "accuracy.csv accuracy.png checkpoint.safetensors confusion.csv confusion.png model.safetensors";
+        let there = "accuracy.csv accuracy.png checkpoint.jsonl confusion.csv confusion.png model.safetensors";
         assert_eq!(names.join(" "), there);
         // Stopped once more on the way, then to the end.
         let mut command = resume(&folder, "--quiet");

@@ -13,7 +13,7 @@ use crate::{JOB, contents, results, resume, start, stop, stopped, uninterrupted}
 fn damaged_and_foreign_checkpoints_are_refused_and_nothing_is_touched() {
     let folder = stopped();
     let run = folder.path().join("run");
-    let path = run.join("checkpoint.safetensors");
+    let path = run.join("checkpoint.jsonl");
     let good = fs::read(&path).unwrap();
     let model = fs::read(run.join("model.safetensors")).unwrap();
     let mut flipped = good.clone();
@@ -23,12 +23,9 @@ fn damaged_and_foreign_checkpoints_are_refused_and_nothing_is_touched() {
     let place = good.windows(format.len()).position(|part| part == format);
     newer[place.unwrap() + format.len() - 1] = b'9';
     for (bytes, part) in [
-        (
-            good[..good.len() / 2].to_vec(),
-            "damaged, or not a checkpoint",
-        ),
+        (good[..good.len() / 2].to_vec(), "damaged: its content"),
         (flipped, "damaged: its content does not have the SHA-256"),
-        (model, "not a checkpoint of mnist-tch"),
+        (model, "damaged, or not a checkpoint"),
         (b"<!DOCTYPE html>".to_vec(), "damaged, or not a checkpoint"),
         (newer, "\"mnist-tch checkpoint 9\""),
         (Vec::new(), "damaged, or not a checkpoint"),
@@ -37,7 +34,7 @@ fn damaged_and_foreign_checkpoints_are_refused_and_nothing_is_touched() {
         let before = contents(&run);
         let error = error_line(&mut resume(&folder, ""), 1);
         assert!(
-            error.contains(part) && error.contains("run/checkpoint.safetensors"),
+            error.contains(part) && error.contains("run/checkpoint.jsonl"),
             "{error}"
         );
         assert_eq!(contents(&run), before);
@@ -51,10 +48,7 @@ fn folders_without_a_run_are_refused() {
     assert!(error.contains("run: no such folder"), "{error}");
     fs::create_dir(folder.path().join("run")).unwrap();
     let error = error_line(&mut resume(&folder, ""), 1);
-    assert!(
-        error.contains("run holds no checkpoint.safetensors"),
-        "{error}"
-    );
+    assert!(error.contains("run holds no checkpoint.jsonl"), "{error}");
     assert_eq!(fs::read_dir(folder.path().join("run")).unwrap().count(), 0);
 }
 

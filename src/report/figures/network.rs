@@ -124,9 +124,9 @@ fn draw_example(canvas: &mut Canvas, block: &Block, example: &[u8]) -> Result<()
 /// What a layer does, between its input and its output.
 fn draw_connection(canvas: &mut Canvas, layer: &Layer, from: &Block, to: &Block) -> Result<()> {
     let field = match layer.operation {
-        Operation::Convolution { kernel, .. } => Some(kernel),
+        Operation::Convolution([.., kernel]) => Some(kernel),
         Operation::MaxPoolRelu => Some(2),
-        Operation::Flatten | Operation::Dense { .. } => None,
+        Operation::Flatten | Operation::Dense(_) => None,
     };
     if let (Some(field), Shape::Maps { side, .. }) = (field, &from.shape) {
         draw_field(canvas, from, to, field, *side)?;
@@ -147,12 +147,12 @@ fn draw_connection(canvas: &mut Canvas, layer: &Layer, from: &Block, to: &Block)
 /// Name and number of parameters, below the figure.
 fn draw_operation(canvas: &mut Canvas, layer: &Layer, middle: f64) -> Result<()> {
     let lines: Vec<String> = match layer.operation {
-        Operation::Convolution { kernel, .. } => {
+        Operation::Convolution([.., kernel]) => {
             vec!["convolution".to_owned(), format!("{kernel}×{kernel}")]
         }
         Operation::MaxPoolRelu => vec!["max-pool 2×2,".to_owned(), "ReLU".to_owned()],
         Operation::Flatten => vec!["flatten".to_owned()],
-        Operation::Dense { .. } => vec!["dense".to_owned()],
+        Operation::Dense(_) => vec!["dense".to_owned()],
     };
     let mut y = 398.0;
     for line in lines {

@@ -27,7 +27,7 @@ pub const MODEL: &str = "model.safetensors";
 pub const SUMMARY: &str = "summary.json";
 
 /// All that going on needs, as long as the run is not complete.
-pub const CHECKPOINT: &str = "checkpoint.safetensors";
+pub const CHECKPOINT: &str = "checkpoint.jsonl";
 
 /// Everything a complete run leaves, in the order in which people look for it.
 pub const FILES: [&str; 7] = [

@@ -38,10 +38,10 @@ fn totals(layers: &[Layer]) -> (usize, usize) {
 
 fn operation(operation: &Operation) -> String {
     match operation {
-        Operation::Convolution { kernel, .. } => format!("convolution {kernel}x{kernel}"),
+        Operation::Convolution([.., kernel]) => format!("convolution {kernel}x{kernel}"),
         Operation::MaxPoolRelu => "max-pool 2x2, ReLU".to_owned(),
         Operation::Flatten => "flatten".to_owned(),
-        Operation::Dense { .. } => "dense".to_owned(),
+        Operation::Dense(_) => "dense".to_owned(),
     }
 }
 

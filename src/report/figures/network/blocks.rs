@@ -102,9 +102,9 @@ pub fn blocks(layers: &[Layer]) -> Vec<Block> {
     let input = (INPUT.to_vec(), WHITE);
     let outputs = layers.iter().map(|layer| {
         let color = match layer.operation {
-            Operation::Convolution { .. } => CONVOLVED,
+            Operation::Convolution(_) => CONVOLVED,
             Operation::MaxPoolRelu => POOLED,
-            Operation::Flatten | Operation::Dense { .. } => VALUES,
+            Operation::Flatten | Operation::Dense(_) => VALUES,
         };
         (layer.output.clone(), color)
     });
