@@ -181,12 +181,11 @@ impl Download<'_> {
 
     /// One request. In the end the file stands there, or an error says why not.
     fn attempt(&mut self, agent: &Agent, file: &PublishedFile, url: &str) -> Result<(), Problem> {
-        let passing = |error| Problem::Passing(in_words(error));
         let mut call = agent.get(url);
         if is_loopback(url) {
             call = call.config().proxy(None).build();
         }
-        let response = call.call().map_err(passing)?;
+        let response = call.call().map_err(in_words)?;
         let status = response.status();
         match status.as_u16() {
             200 => {}
@@ -199,7 +198,7 @@ impl Download<'_> {
         let mut bytes = Vec::new();
         loop {
             let piece = body.by_ref().take(1 << 16).read_to_end(&mut bytes);
-            if piece.map_err(|error| passing(error.into()))? == 0 {
+            if piece.map_err(|error| in_words(error.into()))? == 0 {
                 break;
             }
             (self.report)(Event::Received(bytes.len() as u64));
@@ -270,21 +269,29 @@ fn is_loopback(url: &str) -> bool {
     host == "localhost" || ip.is_ok_and(|ip| ip.is_loopback())
 }
 
-fn in_words(error: ureq::Error) -> Error {
+fn in_words(error: ureq::Error) -> Problem {
     let (stall, whole) = (STALL.as_secs(), WHOLE.as_secs());
-    match error {
+    Problem::Passing(match error {
         ureq::Error::Timeout(Timeout::Resolve | Timeout::Connect) => {
             anyhow!("no connection within {stall} s")
         }
         ureq::Error::Timeout(Timeout::RecvBody) => anyhow!("too slow: not there in {whole} s"),
         ureq::Error::Timeout(_) => anyhow!("no answer for {stall} s"),
-        ureq::Error::BodyExceedsLimit(most) => anyhow!("more than {most} bytes, too many for it"),
+        ureq::Error::BodyExceedsLimit(most) => {
+            return Problem::Mirror(anyhow!("more than {most} bytes, too many for it"));
+        }
+        // The certificate is none that this machine trusts.
+        ureq::Error::Io(error) if error.kind() == ErrorKind::InvalidData => {
+            let hint =
+                "if it is signed by an authority of your own, name its file in SSL_CERT_FILE";
+            return Problem::Mirror(anyhow!("{error}; {hint}"));
+        }
         ureq::Error::Io(error) if error.kind() == ErrorKind::UnexpectedEof => {
             anyhow!("the connection was closed before the end")
         }
         ureq::Error::Io(error) => error.into(),
         other => other.into(),
-    }
+    })
 }
 
 /// Whether these bytes are the published file, `packed` as it is served or raw; the message says

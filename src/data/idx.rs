@@ -207,7 +207,7 @@ mod tests {
     fn a_header_that_claims_four_billion_images_costs_nothing() {
         let error = images_error(&idx(&[u32::MAX, 28, 28], &[0; 10]));
         assert!(error.contains("4294967295 x 28 x 28"), "{error}");
-        // Below the limit, but not there: an error, and the buffer has grown with the ten bytes only.
+        // Below the limit, but not there: the buffer has grown with the ten bytes only.
         let error = images_error(&idx(&[1_000_000, 28, 28], &[0; 10]));
         assert!(error.contains("only 10 are there"), "{error}");
         let error = images_error(&idx(&[u32::MAX, u32::MAX, u32::MAX], &[]));

@@ -110,11 +110,8 @@ fn decode(bytes: &[u8]) -> Result<GrayAlphaImage> {
 /// The light of a picture on a background of this light.
 fn light(picture: &GrayAlphaImage, background: f32) -> Plane {
     let over = |x, y| {
-        let [light, alpha] = picture
-            .get_pixel(x, y)
-            .0
-            .map(|value| f32::from(value) / 255.0);
-        Luma([light + background * (1.0 - alpha)])
+        let [light, alpha] = picture.get_pixel(x, y).0.map(f32::from);
+        Luma([(light + background * (255.0 - alpha)) / 255.0])
     };
     Plane::from_fn(picture.width(), picture.height(), over)
 }
@@ -169,9 +166,8 @@ fn is_light_on_dark(light: &Plane) -> bool {
     let spread = moment(2).sqrt().max(f32::MIN_POSITIVE);
     let skewness = moment(3) / spread.powi(3).max(f32::MIN_POSITIVE);
     let is_edge = |x, y| x == 0 || y == 0 || x + 1 == width || y + 1 == height;
-    let edge = differences
-        .enumerate_pixels()
-        .filter(|&(x, y, _)| is_edge(x, y));
+    let pixels = differences.enumerate_pixels();
+    let edge = pixels.filter(|&(x, y, _)| is_edge(x, y));
     skewness > mean(edge.map(|(_, _, pixel)| pixel.0[0])) / spread
 }
 
@@ -236,13 +232,9 @@ fn near_pieces(ink: &Plane, threshold: f32) -> Plane {
     let pieces = pieces(ink, threshold);
     let largest = pieces.iter().map(Vec::len).max().unwrap_or_default();
     let mut kept = Plane::new(ink.width(), ink.height());
-    for piece in pieces
-        .iter()
-        .filter(|piece| piece.len() as f32 >= SPECK * largest as f32)
-    {
-        for &(x, y) in piece {
-            kept.put_pixel(x, y, Luma([1.0]));
-        }
+    let is_large = |piece: &&Vec<_>| piece.len() as f32 >= SPECK * largest as f32;
+    for &(x, y) in pieces.iter().filter(is_large).flatten() {
+        kept.put_pixel(x, y, Luma([1.0]));
     }
     let size = extent(&kept, 1.0).map_or(0, |(_, _, width, height)| width.max(height));
     filtered(&kept, (size / 24).max(1), f32::max)
@@ -252,10 +244,8 @@ fn near_pieces(ink: &Plane, threshold: f32) -> Plane {
 fn pieces(ink: &Plane, threshold: f32) -> Vec<Vec<(u32, u32)>> {
     let mut left = ink.clone();
     let mut take = |x, y| {
-        let value = left
-            .get_pixel_mut_checked(x, y)
-            .map(|pixel| std::mem::take(&mut pixel.0[0]));
-        value.is_some_and(|value| value > threshold)
+        let pixel = left.get_pixel_mut_checked(x, y);
+        pixel.is_some_and(|pixel| std::mem::take(&mut pixel.0[0]) > threshold)
     };
     let mut pieces = Vec::new();
     for (x, y, _) in ink.enumerate_pixels() {
@@ -266,11 +256,8 @@ fn pieces(ink: &Plane, threshold: f32) -> Vec<Vec<(u32, u32)>> {
         while let Some(&(x, y)) = piece.get(next) {
             next += 1;
             for y in y.saturating_sub(1)..=y + 1 {
-                piece.extend(
-                    (x.saturating_sub(1)..=x + 1)
-                        .filter(|&x| take(x, y))
-                        .map(|x| (x, y)),
-                );
+                let near = (x.saturating_sub(1)..=x + 1).filter(|&x| take(x, y));
+                piece.extend(near.map(|x| (x, y)));
             }
         }
         pieces.push(piece);
@@ -280,10 +267,9 @@ fn pieces(ink: &Plane, threshold: f32) -> Vec<Vec<(u32, u32)>> {
 
 /// Left, top, width and height of the smallest part that holds all values of at least `least`.
 fn extent(plane: &Plane, least: f32) -> Option<(u32, u32, u32, u32)> {
-    let pixels = plane
-        .enumerate_pixels()
-        .filter(|(_, _, pixel)| pixel.0[0] >= least);
-    let ends = pixels.fold(None, |ends, (x, y, _)| {
+    let pixels = plane.enumerate_pixels();
+    let inked = pixels.filter(|(_, _, pixel)| pixel.0[0] >= least);
+    let ends = inked.fold(None, |ends, (x, y, _)| {
         let (left, top, right, bottom) = ends.unwrap_or((x, y, x, y));
         Some((left.min(x), top.min(y), right.max(x), bottom.max(y)))
     });
@@ -301,10 +287,8 @@ fn centred(ink: &Plane) -> Result<Prepared> {
     ensure!(darkest > 0.0, "no ink is left");
     let mass: f32 = small.iter().sum();
     let centre = |place: fn(u32, u32) -> u32| {
-        let weighted = small
-            .enumerate_pixels()
-            .map(|(x, y, pixel)| (place(x, y) as f32 + 0.5) * pixel.0[0]);
-        weighted.sum::<f32>() / mass
+        let weighted = |(x, y, pixel): (_, _, &Luma<f32>)| (place(x, y) as f32 + 0.5) * pixel.0[0];
+        small.enumerate_pixels().map(weighted).sum::<f32>() / mass
     };
     // Where `length` pixels start so that their centre of mass lies in the middle.
     let start = |centre: f32, length: u32| {
