@@ -8,7 +8,7 @@ set -euo pipefail
 cd "$root"
 # A pattern without a file stands for nothing.
 shopt -s nullglob
-scripts=(scripts/*.sh scripts/*/*.sh scripts/*/*.sbatch .ci/run tests/setup/stub.sh)
+scripts=(scripts/*.sh scripts/*/*.sh .ci/run tests/setup/stub.sh)
 for script in "${scripts[@]}"; do bash -n "$script"; done
 if has shellcheck; then shellcheck -x "${scripts[@]}"; else say "note: shellcheck is not installed, the scripts were parsed only"; fi
 

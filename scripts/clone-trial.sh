@@ -46,10 +46,9 @@ row "crates: fetched" "$(since "$libtorch" "$compiling")"
 row "compiling" "$(since "$compiling" "$built")"
 row "training, from the start of the program to its end" "$(since "$built" "$all")"
 row "all" "$(since "$begun")"
-if (($# == 0)); then
-    stamped scripts/test.sh
-    printf '\n| scripts/test.sh, after that | seconds |\n| --- | --- |\n'
-    row "compiling" "$(stamp "Finished")"
-    row "$(grep -c '^test .* \.\.\. ok$' out) tests" "$(since "$(stamp "Finished")" "$all")"
-    row "all" "$all"
-fi
+(($# == 0)) || exit 0
+stamped scripts/test.sh
+printf '\n| scripts/test.sh, after that | seconds |\n| --- | --- |\n'
+row "compiling" "$(stamp "Finished")"
+row "$(grep -c '^test .* \.\.\. ok$' out) tests" "$(since "$(stamp "Finished")" "$all")"
+row "all" "$all"

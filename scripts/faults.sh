@@ -1,10 +1,9 @@
 #!/usr/bin/env bash
 # What becomes of a run when things go wrong that a test cannot bring about quickly; tests/resume has the other faults.
 #   scripts/faults.sh [number of kills, 20 unless said [--article]]
-# First a run is killed with -9 at so many random moments and resumed each time, with the images in order and
-# shuffled, until it is complete; its files must be those of a run that nobody killed, byte for byte. Then signals,
-# closed streams and full disks, with their exit status. The table goes to stdout; exit status 1 where a line is not as
-# expected. --article takes the article's job instead of one of two seconds.
+# A run is killed with -9 at so many random moments and resumed each time, with the images in order and shuffled; its files
+# must be those of a run that nobody killed, byte for byte. Then signals, closed streams and full disks. The table goes to
+# stdout; exit status 1 where a line is not as expected. --article takes the article's job instead of one of two seconds.
 set -euo pipefail
 # shellcheck source=scripts/common.sh
 . "$(dirname -- "${BASH_SOURCE[0]}")/common.sh"
@@ -75,8 +74,7 @@ kill_and_resume() {
         case $status in
         137) killed=$((killed + 1)) ;;
         0)
-            runs=$((runs + 1))
-            different=$different$(differing "$run" "$reference")
+            runs=$((runs + 1)) different=$different$(differing "$run" "$reference")
             rm -rf "$run"
             ;;
         *) different="$different status $status: $(<said)"; break ;;

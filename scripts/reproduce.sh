@@ -1,10 +1,9 @@
 #!/usr/bin/env bash
 # Is the article's curve what its protocol gives? 40 seeds with the article's initial weights, 40 with today's Glorot.
 #   scripts/reproduce.sh [A..B]
-# Seeds from A up to, but not with, B; 0..40 unless said: about 14 minutes for each of the two on 2 cores. The files are
-# in runs/reproduce-flux and runs/reproduce-glorot; started again, it goes on with the seeds that are missing.
-# Exit status 1 where the article is not among the runs, or is among those of Glorot, or where a median is further from
-# PyTorch's than the tolerance beside it. With fewer than 20 seeds the last two say little, so only the first counts.
+# Seeds A to B - 1, 0..40 unless said: about 14 minutes for each of the two on 2 cores. The files are in runs/reproduce-flux
+# and runs/reproduce-glorot; started again, it goes on with the seeds that are missing. Exit status 1 where the article is not
+# among the runs or, with 20 seeds or more, is among Glorot's, or a median is further from PyTorch's than its tolerance.
 set -euo pipefail
 # shellcheck source=scripts/common.sh
 . "$(dirname -- "${BASH_SOURCE[0]}")/common.sh"

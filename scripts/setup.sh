@@ -1,22 +1,16 @@
 #!/usr/bin/env bash
-# Makes libtorch/ ready for cargo. Run it as often as you like: when all is there it only says so.
+# usage: scripts/setup.sh [--cpu | --cuda]
+#
+# Installs libtorch into libtorch/ through pip (or uv), without a virtual environment; when it is there it only says so.
+#
+#   --cpu   the CPU set: 540 MB to download, 1.2 GB on disk (Linux)
+#   --cuda  the CUDA set: 2.5 GB to download, 4 GB on disk; runs on the CPU too. Replaces a CPU set.
+#
+# Without an option a set that is there stays. Else an NVIDIA driver 580 or newer means the CUDA set.
+# With LIBTORCH or LIBTORCH_USE_PYTORCH set nothing is installed; the version is checked.
 set -euo pipefail
 # shellcheck source=scripts/common.sh
 . "$(dirname -- "${BASH_SOURCE[0]}")/common.sh"
-
-usage() {
-    cat <<EOF
-usage: scripts/setup.sh [--cpu | --cuda]
-
-Installs libtorch $LIBTORCH_VERSION into libtorch/ through pip (or uv), without a virtual environment.
-
-  --cpu   the CPU set: 540 MB to download, 1.2 GB on disk (Linux)
-  --cuda  the CUDA set: 2.5 GB to download, 4 GB on disk; runs on the CPU too. Replaces a CPU set.
-
-Without an option a set that is there stays. Else an NVIDIA driver $CUDA_MINIMUM_DRIVER or newer means the CUDA set.
-With LIBTORCH or LIBTORCH_USE_PYTORCH set nothing is installed; the version is checked.
-EOF
-}
 
 libtorch=$root/libtorch
 # Everything is made in here, temporary files of pip included: one file system, so the last step is a rename.
@@ -44,7 +38,7 @@ parse_options() {
             [[ -z $asked || $asked == "${option#--}" ]] || { say "error: --cpu and --cuda exclude each other"; exit 2; }
             asked=${option#--}
             ;;
-        -h | --help) usage; exit ;;
+        -h | --help) sed -n '2,/^set /s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; exit ;;
         *) say "error: unknown option '$option': see scripts/setup.sh --help"; exit 2 ;;
         esac
     done

@@ -14,7 +14,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from processes import Failed, TimedOut, busy_cores, run_all, usable_cores
+from processes import Failed, busy_cores, run_all, usable_cores
 from report import machine, table
 
 ARTICLE = ["--epochs", "5"]
@@ -122,8 +122,7 @@ def command(case: Case, options: argparse.Namespace, out: Path) -> list[str]:
 
 def measure(case: Case, options: argparse.Namespace) -> dict:
     """One run (of all its copies) as a row of the raw numbers."""
-    name = case.name.replace(", ", "-").replace(" ", "_")
-    outs = [options.out / "runs" / f"{name}-{copy}" for copy in range(case.copies)]
+    outs = [options.out / "runs" / f"{case.name.replace(' ', '_')}-{copy}" for copy in range(case.copies)]
     path = outs[0] / "accuracy.csv"
     for out in outs:
         (out / "accuracy.csv").unlink(missing_ok=True)
@@ -147,7 +146,7 @@ def run_scenario(scenario: str, options: argparse.Namespace) -> None:
                 try:
                     rows.append({"command": case.name, "round": number, **measure(case, options)})
                     said = f"{rows[-1]['seconds']:.2f} s"
-                except TimedOut:
+                except TimeoutError:
                     said = late[case.name] = f"not done after {options.timeout:g} s"
                 else:
                     writer = csv.DictWriter(file, rows[0], lineterminator="\n")

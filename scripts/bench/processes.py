@@ -16,10 +16,6 @@ class Failed(Exception):
     """A run that says nothing about speed; the message says which and why."""
 
 
-class TimedOut(Exception):
-    """A run that was ended because it took too long."""
-
-
 def usable_cores() -> list[int]:
     return sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else list(range(os.cpu_count() or 1))
 
@@ -65,8 +61,8 @@ def busy_cores(cores: list[int]):
 
 
 def run_all(commands: list[list[str]], timeout: float, table: Path | None = None) -> dict:
-    """Runs the commands at the same time. Seconds until the last is done, CPU seconds of all, MB of the largest;
-    with `table`, a CSV file, also the seconds until it has its first row."""
+    """Runs the commands at the same time, or raises TimeoutError. Seconds until the last is done, CPU seconds of all, MB
+    of the largest; with `table`, a CSV file, also the seconds until it has its first row."""
     # Often enough for the start of a process, seldom enough to take nothing from a long job.
     pause = 0.001 if table else 0.01
     first_row, usages = "", []
@@ -78,7 +74,7 @@ def run_all(commands: list[list[str]], timeout: float, table: Path | None = None
             time.sleep(pause)
             seconds = time.perf_counter() - before
             if seconds > timeout:
-                raise TimedOut
+                raise TimeoutError
             if table and first_row == "" and table.exists() and table.read_bytes().count(b"\n") > 1:
                 first_row = seconds
             for process, said in zip(processes, errors):

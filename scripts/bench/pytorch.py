@@ -29,12 +29,6 @@ LEARNING_RATE = 0.005
 EMBEDDED_SPLIT = 5000  # data/ holds 10,000 images: the first 5,000 train, the others test
 
 
-def span(text: str) -> slice:
-    """A..B of a set's own file; mnist-tch can take the other file too, which no benchmark needs."""
-    start, end = text.split("..")
-    return slice(int(start or 0), int(end) if end else None)
-
-
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--form", choices=("direct", "tuned", "ported"), required=True)
@@ -43,6 +37,8 @@ def parse() -> argparse.Namespace:
     numbers = {"--epochs": 5, "--batch-size": 100, "--eval-every": 1, "--chunk": 250, "--seed": 0, "--threads": len(usable_cores())}
     for option, default in numbers.items():
         parser.add_argument(option, type=int, default=default)
+    # A..B of a set's own file; mnist-tch can take the other file too, which no benchmark needs.
+    span = lambda text: slice(*(int(end) if end else None for end in text.split("..")))
     for option in ("--train-range", "--test-range"):
         parser.add_argument(option, type=span, default=slice(None), metavar="A..B")
     options = parser.parse_args()
@@ -95,10 +91,8 @@ class Direct:
     """The model, its training step and its score as people write them. Train and test are images and labels."""
 
     def __init__(self, weights: list[Tensor], train, test) -> None:
-        layers: list[nn.Module] = []
-        for outputs, inputs, *_ in SHAPES[:3]:
-            layers += [nn.Conv2d(inputs, outputs, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2)]
-        self.model = nn.Sequential(*layers, nn.Flatten(), nn.Linear(72, 10))
+        blocks = [(nn.Conv2d(inputs, outputs, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2)) for outputs, inputs, *_ in SHAPES[:3]]
+        self.model = nn.Sequential(*sum(blocks, ()), nn.Flatten(), nn.Linear(72, 10))
         with torch.no_grad():
             for parameter, initial in zip(self.model.parameters(), weights, strict=True):
                 parameter.copy_(initial)

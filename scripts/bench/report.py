@@ -49,27 +49,19 @@ def table(cases: list, rows: list[dict], late: dict[str, str]) -> str:
 
 def machine(options) -> list[str]:
     """Hardware, versions and date, as lines of Markdown."""
-    model, flags = processor()
+    # On macOS there is no such file.
+    lines = said("sh", "-c", "cat /proc/cpuinfo || sysctl -n machdep.cpu.brand_string | sed 's/^/model name:/'").splitlines()
+    cpu = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in lines)}
+    flags = [flag for flag in FLAGS if flag in (cpu.get("flags") or cpu.get("Features", "")).split()]
     return [
-        f"- CPU: {model}, {len(usable_cores())} cores usable ({' '.join(flag for flag in FLAGS if flag in flags) or 'flags unknown'})",
+        f"- CPU: {cpu.get('model name', platform.machine())} (family {cpu.get('cpu family', '?')}, model {cpu.get('model', '?')}),"
+        f" {len(usable_cores())} cores usable ({' '.join(flags) or 'flags unknown'})",
         f"- system: {platform.system()} {platform.release()} {platform.machine()}",
         f"- mnist-tch: commit {said('git', '-C', str(Path(__file__).parent), 'describe', '--always', '--dirty')}, {said('rustc', '--version')}",
         f"- PyTorch {said(options.python, '-c', 'import torch; print(torch.__version__)')}, {said(options.python, '--version')}",
         f"- {datetime.date.today()}, whole processes in alternation, n = {options.runs} each unless the table says otherwise;"
         " ratios are medians of the ratios within a round; peak MB is the resident memory of the largest process",
     ]
-
-
-def processor() -> tuple[str, set[str]]:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return said("sysctl", "-n", "machdep.cpu.brand_string"), set()
-    fields = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in lines)}
-    model = fields.get("model name", platform.machine())
-    if "cpu family" in fields:
-        model += f" (family {fields['cpu family']}, model {fields['model']})"
-    return model, set((fields.get("flags") or fields.get("Features", "")).split())
 
 
 def said(*command: str) -> str:

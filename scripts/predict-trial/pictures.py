@@ -4,9 +4,8 @@
     pictures.py FOLDER SEED             draws them
     pictures.py --count FOLDER ANSWERS  ANSWERS is what `mnist-tch predict --json` said to them
 
-Nothing of MNIST is in them: every digit is a few strokes whose corner points were put down by hand, in two to four
-ways of writing it, drawn with a pen after every point has been moved a little. Each kind of picture gets a folder with
-20 files WAY-DIGIT.png or .jpg. The same seed draws the same pictures.
+Nothing of MNIST is in them: every digit is a few strokes put down by hand, in two or three ways of writing it, drawn
+after every point has been moved a little. Each kind of picture gets a folder with 20 files WAY-DIGIT.png or .jpg.
 """
 
 import json
@@ -78,8 +77,7 @@ def dense(points, unit):
     """Points about a pixel apart along the line."""
     for (x0, y0), (x1, y1) in zip(points, points[1:]):
         steps = max(1, int(math.hypot(x1 - x0, y1 - y0) * unit))
-        for step in range(steps):
-            yield x0 + (x1 - x0) * step / steps, y0 + (y1 - y0) * step / steps
+        yield from ((x0 + (x1 - x0) * step / steps, y0 + (y1 - y0) * step / steps) for step in range(steps))
 
 
 def paper(rng, size, level, grain, fibres=0.0):

@@ -21,7 +21,12 @@ for ((i = 1; i < $#; i++)); do
 done
 
 prepare
-array=$(sbatch --parsable --array="1-$parts" "$root/scripts/slurm/reproduce.sbatch" "$program" "$parts" "$out" --seeds "$seeds" "$@")
+# As many seeds at once as Slurm gave the task cores, also where it does not bind its jobs to them. A part goes on with the
+# seeds that are missing, so it may be requeued at any moment.
+part=$(printf '%q ' "$program" reproduce --seeds "$seeds" --out "$out" "$@")
+# shellcheck disable=SC2016
+part+="--shard \$SLURM_ARRAY_TASK_ID/$parts --jobs \${SLURM_CPUS_ON_NODE:-1}"
+array=$(sbatch --parsable --array="1-$parts" --job-name=mnist-tch --requeue --output=%x-%A-%a.log --open-mode=append --wrap "exec $part")
 merge=$(printf '%q ' "$program" reproduce --merge "$out" --out "$out" --seeds "$seeds" ${compare[@]+"${compare[@]}"})
 last=$(sbatch --parsable --dependency="afterok:$array" --job-name=mnist-tch-merge --output=%x-%j.log --wrap "$merge")
 say "array $array, then merge $last; the result will be in $out"

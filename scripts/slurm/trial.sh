@@ -50,11 +50,9 @@ until [[ $(squeue --noheader --states=running | wc -l) == 2 ]]; do sleep 1; done
 sleep 10
 # The daemon of node 2, its job step and the program, without a word; after 20 s its task is queued again.
 kill -9 "$(<"$folder/node2.pid")"
-for job in $(squeue --noheader --nodelist=node2 --format=%A); do
-    for step in $(pgrep -f "^slurmstepd: \[$job\.batch\]"); do
-        pkill -9 -P "$step" || true
-        kill -9 "$step" || true
-    done
+for step in $(pgrep -f "^slurmstepd: \[$(squeue --noheader --nodelist=node2 --format=%A)\.batch\]"); do
+    pkill -9 -P "$step" || true
+    kill -9 "$step" || true
 done
 sleep 30
 squeue
