@@ -12,9 +12,8 @@ compare() {
 }
 
 python=python3
-has python3 || fail "python3 is missing: install Python 3.11 or newer, for example  sudo apt install python3-venv"
-python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
-    fail "$(python3 --version) is too old for scripts/bench: put a Python 3.11 or newer first on the PATH as python3"
+python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null ||
+    fail "this needs Python 3.11 or newer, first on the PATH as python3; for example  sudo apt install python3-venv"
 # The driver's own word on its options, before anything is downloaded or built; it prints the Python that was named.
 named=$(compare --check "$@")
 case $named in usage:*) printf '%s\n' "$named"; exit ;; esac

@@ -2,7 +2,7 @@
 # From git clone to a trained model, as on a fresh machine, and where the time goes. The two commands of the README are run in
 # a clone of the last commit, with empty caches of cargo, pip and uv; every line they print gets the seconds since the start.
 #   scripts/clone-trial.sh [--no-tests]
-# Tables (Markdown) go to stdout. Needs the network, 5 GB of disk and ten minutes.
+# Tables go to stdout. Needs the network, 5 GB of disk and ten minutes.
 set -euo pipefail
 # shellcheck source=scripts/common.sh
 . "$(dirname -- "${BASH_SOURCE[0]}")/common.sh"
@@ -48,7 +48,8 @@ row "training, from the start of the program to its end" "$(since "$built" "$all
 row "all" "$(since "$begun")"
 (($# == 0)) || exit 0
 stamped scripts/test.sh
+built=$(stamp "Finished")
 printf '\n| scripts/test.sh, after that | seconds |\n| --- | --- |\n'
-row "compiling" "$(stamp "Finished")"
-row "$(grep -c '^test .* \.\.\. ok$' out) tests" "$(since "$(stamp "Finished")" "$all")"
+row "compiling" "$built"
+row "$(grep -c '^test .* \.\.\. ok$' out) tests" "$(since "$built" "$all")"
 row "all" "$all"

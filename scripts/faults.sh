@@ -20,12 +20,6 @@ trap 'umount "$folder/disk" 2>/dev/null || true; rm -rf "$folder"' EXIT
 cd "$folder"
 
 failures=0
-# line FAULT STATUS FAULTS: a line of the table; what is not as expected, or nothing.
-line() {
-    printf '%-66s %6s  %s\n' "$1" "$2" "${3:-ok}"
-    [[ -z $3 ]] || failures=$((failures + 1))
-}
-
 # differing RUN [REFERENCE]: what is missing or other in a complete run than in one that met no fault.
 differing() {
     local name
@@ -41,14 +35,16 @@ ends() {
     { "$@" >out 2>log; } 2>/dev/null || status=$?
 }
 
-# expect FAULT STATUS WORDS [FAULTS]: compares $status and log, which must be one line with these words (none: empty).
+# expect FAULT STATUS WORDS [FAULTS]: a line of the table. FAULTS are what is wrong already; $status and ./log must be that
+# status and one line with these words (none: empty).
 expect() {
     local text faults=${4:-}
     # Progress is no fault.
     text=$(grep -v '^epoch' log || true)
     [[ $status == "$2" ]] || faults="$faults status $2 was expected: $text"
     [[ $text == *"$3"* && $text != *$'\n'* && -n $3 || -z $text$3 ]] || faults="$faults \"$3\" was expected: $text"
-    line "$1" "$status" "$faults"
+    printf '%-66s %6s  %s\n' "$1" "$status" "${faults:-ok}"
+    [[ -z $faults ]] || failures=$((failures + 1))
 }
 
 # go_on RUN OPTION...: becomes the command a person would type next, after whatever has happened to the run.
@@ -80,7 +76,8 @@ kill_and_resume() {
         *) different="$different status $status: $(<said)"; break ;;
         esac
     done
-    line "kill -9 at $killed random moments, $1: every byte of $runs runs" 137 "$different"
+    status=0
+    expect "kill -9 at $killed random moments, $1: every byte of $runs runs" 0 "" "$different"
 }
 
 # begun OPTION...: a run into ./case, in the background, until a while after its table was begun.

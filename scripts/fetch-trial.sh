@@ -12,13 +12,12 @@ prepare
 scratch
 sets=(mnist fashion-mnist kmnist)
 if (($#)); then sets=(mnist) && serve "$1"; fi
-TIMEFORMAT=%R
 cache() { export XDG_CACHE_HOME=$folder/$1; }
 
 for set in "${sets[@]}"; do
     echo "== $set, and again"
     cache good
-    seconds=$( { time "$program" fetch "$set" --quiet >/dev/null; } 2>&1 )
+    seconds=$( { TIMEFORMAT=%R; time "$program" fetch "$set" --quiet >/dev/null; } 2>&1 )
     echo "$seconds s"
     # Nothing is asked for a second time: this mirror has nothing.
     "$program" fetch "$set" --mirror http://127.0.0.1:9

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Whether a trained model means the same elsewhere: in onnxruntime, in PyTorch, and back from PyTorch.
 #   [PYTHON=a Python with torch] scripts/interop.sh [RUN_DIR]
-# Without RUN_DIR a model is trained, as in the article. What is needed is installed under target/ with pip; without PYTHON
-# that includes torch, of some gigabytes. Exit status 1 where a logit differs by more than 1e-4.
+# Without RUN_DIR a model is trained. What is needed is installed under target/ with pip; without PYTHON that includes torch,
+# of some gigabytes. Exit status 1 where a logit differs by more than 1e-4.
 set -euo pipefail
 # shellcheck source=scripts/common.sh
 . "$(dirname -- "${BASH_SOURCE[0]}")/common.sh"

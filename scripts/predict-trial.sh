@@ -15,7 +15,7 @@ python_with trial-venv 'import PIL' 'pillow>=10,<13'
 prepare
 mkdir -p -- "$folder"
 tool=$root/scripts/predict-trial/pictures.py
-"$python" "$tool" "$folder/pictures" "${SEED:-1}"
+"$python" "$tool" draw "$folder/pictures" "${SEED:-1}"
 
 # trial NAME OPTION...: trains a model, shows it the pictures and counts its answers.
 trial() {
@@ -26,7 +26,7 @@ trial() {
         "$program" predict --device cpu --model "$folder/$1" --json --out "$folder/$1/prepared/${kind##*/}" "$kind" || true
     done >"$folder/$1.json"
     echo "$1"
-    "$python" "$tool" --count "$folder/pictures" "$folder/$1.json"
+    "$python" "$tool" count "$folder/pictures" "$folder/$1.json"
 }
 
 trial default

@@ -2,8 +2,7 @@
 # Runs every command of the README and of docs/ in a new folder, in order, as a reader would, and says which failed.
 #   [LONG=yes] scripts/readme-trial.sh [MNIST]
 # MNIST's four files, raw or .gz, stand in for what a reader would have or fetch; without them the commands that need them
-# are left out. So are, but with LONG, those that take longer than ten minutes. A command that is left out is listed with
-# the reason.
+# are left out, with the reason. So are, but with LONG, those that take longer than ten minutes.
 set -euo pipefail
 # shellcheck source=scripts/common.sh
 . "$(dirname -- "${BASH_SOURCE[0]}")/common.sh"
@@ -63,9 +62,9 @@ while IFS= read -r line; do
         continue
     fi
     say "+ $line"
-    begun=$SECONDS
+    SECONDS=0
     if (run "$line") >out.txt 2>err.txt </dev/null; then
-        say "  ok, $((SECONDS - begun)) s"
+        say "  ok, $SECONDS s"
     else
         say "  FAILED: $(tail -n 1 err.txt)"
         failed=$((failed + 1))

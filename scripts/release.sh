@@ -2,8 +2,7 @@
 # Makes a release for this kind of machine: target/release-files/mnist-tch-VERSION-PLATFORM.tar.gz and its SHA-256.
 # In it is the program with libtorch's CPU libraries in a folder beside it, so that it runs where it is unpacked. The
 # program is built from the crate as it would be published, which shows that nothing is missing there either.
-#   scripts/release.sh
-# Linux only. Nothing is published.
+#   scripts/release.sh      (Linux only; nothing is published)
 set -euo pipefail
 # shellcheck source=scripts/common.sh
 . "$(dirname -- "${BASH_SOURCE[0]}")/common.sh"

@@ -2,10 +2,8 @@
 # usage: scripts/setup.sh [--cpu | --cuda]
 #
 # Installs libtorch into libtorch/ through pip (or uv), without a virtual environment; when it is there it only says so.
-#
 #   --cpu   the CPU set: 540 MB to download, 1.2 GB on disk (Linux)
 #   --cuda  the CUDA set: 2.5 GB to download, 4 GB on disk; runs on the CPU too. Replaces a CPU set.
-#
 # Without an option a set that is there stays. Else an NVIDIA driver 580 or newer means the CUDA set.
 # With LIBTORCH or LIBTORCH_USE_PYTORCH set nothing is installed; the version is checked.
 set -euo pipefail

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Set-up, then every test. Options go to cargo test:  scripts/test.sh --test setup
-# Needs no network once libtorch and the crates are there.
+# Set-up, then every test; no network once libtorch and the crates are there. Options go to cargo test:
+#   scripts/test.sh --test setup
 set -euo pipefail
 # shellcheck source=scripts/common.sh
 . "$(dirname -- "${BASH_SOURCE[0]}")/common.sh"

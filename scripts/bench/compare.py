@@ -1,9 +1,8 @@
 #!/usr/bin/env python3
 """Times mnist-tch against PyTorch doing the same job: whole processes, in alternation.
 
-Each scenario has a list of cases. They run one after the other, round after round (A B C A B C ...), so that a
-slower minute of the machine meets all of them. Prints Markdown tables on stdout; every single run goes to
-target/bench/SCENARIO.csv as it is measured. Ratios are medians of the ratios within one round.
+The cases of a scenario run round after round (A B C A B C ...), so that a slower minute of the machine meets all of them.
+Tables go to stdout, every run to target/bench/SCENARIO.csv as it is measured. Ratios are medians of those within a round.
 """
 
 import argparse

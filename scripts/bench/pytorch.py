@@ -8,8 +8,7 @@ tuned   the fastest found in eager PyTorch on a CPU: oneDNN's own memory layout 
 ported  mnist-tch's way of using the cores on top of that: operations on one thread each, one Python thread per core
         scores snapshots of the weights while training runs ahead
 
-Writes accuracy.csv as mnist-tch does: epoch,batch,step,train_loss,test_accuracy, flushed row by row.
-torch.compile is no form: it compiles for longer than the whole job takes.
+Writes accuracy.csv as mnist-tch does. torch.compile is no form: it compiles for longer than the whole job takes.
 """
 
 import argparse
@@ -111,9 +110,8 @@ class Direct:
         """The model is scored as it stands."""
 
     def score(self, _snapshot: None) -> float:
-        images, labels = self.test
         with torch.no_grad():
-            return (self.model(images).argmax(1) == labels).float().mean().item()
+            return (self.model(self.test[0]).argmax(1) == self.test[1]).float().mean().item()
 
 
 class Tuned:
@@ -126,7 +124,6 @@ class Tuned:
         self.images = [part.to_mkldnn() for part in train[0].split(OPTIONS.batch_size)]
         self.labels = train[1].split(OPTIONS.batch_size)
         self.test = [(part.to_mkldnn(), labels) for part, labels in zip(*(t.split(OPTIONS.chunk) for t in test))]
-        self.test_count = len(test[1])
 
     @staticmethod
     def forward(parameters: list[Tensor], images: Tensor) -> Tensor:
@@ -155,8 +152,8 @@ class Tuned:
 
     def score(self, snapshot: list[Tensor]) -> float:
         with torch.inference_mode():
-            right = [(self.forward(snapshot, part).argmax(1) == labels).sum() for part, labels in self.test]
-            return torch.stack(right).sum().item() / self.test_count
+            right = [self.forward(snapshot, part).argmax(1) == labels for part, labels in self.test]
+            return torch.cat(right).float().mean().item()
 
 
 def train(job: Direct | Tuned, write) -> None:
@@ -179,15 +176,10 @@ def train(job: Direct | Tuned, write) -> None:
             write(row, score.result())
 
 
-def main() -> None:
-    torch.manual_seed(OPTIONS.seed)
-    weights = initial_weights()  # before a form draws any, so that both start from the same
-    job = (Direct if OPTIONS.form == "direct" else Tuned)(weights, *load(OPTIONS.data_dir))
-    OPTIONS.out.mkdir(parents=True, exist_ok=True)
-    with open(OPTIONS.out / "accuracy.csv", "w", encoding="utf-8", buffering=1) as file:
-        file.write("epoch,batch,step,train_loss,test_accuracy\n")
-        train(job, lambda row, accuracy: file.write(f"{row[0]},{row[1]},{row[2]},{row[3]:.6f},{accuracy:.4f}\n"))
-
-
-if __name__ == "__main__":
-    main()
+torch.manual_seed(OPTIONS.seed)
+initial = initial_weights()  # before a form draws any, so that both start from the same
+job = (Direct if OPTIONS.form == "direct" else Tuned)(initial, *load(OPTIONS.data_dir))
+OPTIONS.out.mkdir(parents=True, exist_ok=True)
+with open(OPTIONS.out / "accuracy.csv", "w", encoding="utf-8", buffering=1) as file:
+    file.write("epoch,batch,step,train_loss,test_accuracy\n")
+    train(job, lambda row, accuracy: file.write(f"{row[0]},{row[1]},{row[2]},{row[3]:.6f},{accuracy:.4f}\n"))

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Draws digits as people photograph or scan them, and counts how many were told right, by kind of picture.
 
-    pictures.py FOLDER SEED             draws them
-    pictures.py --count FOLDER ANSWERS  ANSWERS is what `mnist-tch predict --json` said to them
+    pictures.py draw FOLDER SEED
+    pictures.py count FOLDER ANSWERS    ANSWERS is what `mnist-tch predict --json` said to them
 
 Nothing of MNIST is in them: every digit is a few strokes put down by hand, in two or three ways of writing it, drawn
 after every point has been moved a little. Each kind of picture gets a folder with 20 files WAY-DIGIT.png or .jpg.
@@ -168,7 +168,7 @@ def count(folder, answers):
     print("wrong: " + (", ".join(wrong) or "none"))
 
 
-if len(sys.argv) == 4:
-    count(Path(sys.argv[2]), Path(sys.argv[3]))
+if sys.argv[1] == "draw":
+    draw(Path(sys.argv[2]), int(sys.argv[3]))
 else:
-    draw(Path(sys.argv[1]), int(sys.argv[2]))
+    count(Path(sys.argv[2]), Path(sys.argv[3]))

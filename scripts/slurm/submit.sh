@@ -24,7 +24,6 @@ prepare
 # As many seeds at once as Slurm gave the task cores, also where it does not bind its jobs to them. A part goes on with the
 # seeds that are missing, so it may be requeued at any moment.
 part=$(printf '%q ' "$program" reproduce --seeds "$seeds" --out "$out" "$@")
-# shellcheck disable=SC2016
 part+="--shard \$SLURM_ARRAY_TASK_ID/$parts --jobs \${SLURM_CPUS_ON_NODE:-1}"
 array=$(sbatch --parsable --array="1-$parts" --job-name=mnist-tch --requeue --output=%x-%A-%a.log --open-mode=append --wrap "exec $part")
 merge=$(printf '%q ' "$program" reproduce --merge "$out" --out "$out" --seeds "$seeds" ${compare[@]+"${compare[@]}"})
