@@ -12,6 +12,7 @@ seeds=${2:-0..40}
 mkdir -p "$1/state" "$1/node1" "$1/node2"
 folder=$(cd -P -- "$1" && pwd)
 prepare
+cd "$folder" # where the tasks leave their logs
 export SLURM_CONF=$folder/slurm.conf
 cat >"$SLURM_CONF" <<SLURM
 ClusterName=trial
@@ -55,7 +56,6 @@ for step in $(pgrep -f "^slurmstepd: \[$(squeue --noheader --nodelist=node2 --fo
     kill -9 "$step" || true
 done
 sleep 30
-squeue
 slurmd -N node2
 until [[ -z $(squeue --noheader) ]]; do sleep 5; done
 "$program" reproduce --device cpu --seeds "$seeds" --out "$folder/local" >/dev/null
