@@ -13,9 +13,9 @@ const ORDER: [&str; 4] = ["data", "learn", "report", "commands"];
 
 /// Packages that only one module may use.
 const HOMES: [(&str, &str); 4] = [
-    ("data", "image|ureq|etcetera"),
+    ("data", "ureq|etcetera"),
     ("learn", "tch|libloading"),
-    ("report", "plotters|csv|prost"),
+    ("report", "plotters|plotters_backend|ab_glyph|csv|prost"),
     ("commands", "clap|clap_complete|indicatif|signal_hook"),
 ];
 

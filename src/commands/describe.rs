@@ -8,9 +8,9 @@ use clap::Args;
 use super::model;
 use crate::data::{CLASSES, PIXELS, mnist_10k};
 use crate::learn::Architecture;
-use crate::report::figures::network;
-use crate::report::folders::file;
-use crate::report::tables;
+use crate::report::files;
+use crate::report::network_figure::network_figure;
+use crate::report::text;
 
 /// The options of `describe`.
 #[derive(Debug, Args)]
@@ -32,13 +32,13 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         None => Architecture::article(CLASSES)?,
     };
     let layers = architecture.layers();
-    let mut text = tables::layers_text(&layers);
+    let mut text = text::layers_text(&layers);
     if let Some(path) = &options.png {
-        file::refuse_taken(path, options.force)?;
+        files::refuse_taken(path, options.force)?;
         let split = mnist_10k()?;
         let example = split.test.pixels().chunks_exact(PIXELS).next();
-        let figure = network::figure(&layers, example.unwrap_or_default())?;
-        file::write(path, &figure)?;
+        let figure = network_figure(&layers, example.unwrap_or_default())?;
+        files::write(path, &figure)?;
         text = format!("{text}\n{}\n", path.display());
     }
     super::print(&text)

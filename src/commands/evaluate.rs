@@ -10,9 +10,10 @@ use super::model;
 use super::options::Machine;
 use crate::data::ImageRange;
 use crate::learn::{DeviceChoice, score};
-use crate::report::figures::{heatmap, mistakes};
-use crate::report::folders::run_dir::{CONFUSION_CSV, CONFUSION_PNG, MISTAKES_PNG, RunDir};
+use crate::report::run_dir::{CONFUSION_CSV, CONFUSION_PNG, MISTAKES_PNG, RunDir};
 use crate::report::tables;
+use crate::report::text;
+use crate::report::{heatmap, sheets};
 
 const CLASSES_CSV: &str = "classes.csv";
 const PREDICTIONS_CSV: &str = "predictions.csv";
@@ -69,15 +70,15 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         confusion.accuracy(),
         confusion.total(),
         test.name,
-        tables::classes_text(&class_scores),
-        tables::confusion_text(confusion, names)
+        text::classes_text(&class_scores),
+        text::confusion_text(confusion, names)
     );
     if let Some(out) = &out {
-        let mistakes = mistakes::picture(&scores.predictions(), &test.images, names)?;
+        let mistakes = sheets::mistakes(&scores.predictions(), &test.images, names)?;
         let predictions = tables::predictions_csv(test.images.labels(), &scores.logits)?;
         out.write(CLASSES_CSV, &tables::classes_csv(&class_scores)?)?;
         out.write(CONFUSION_CSV, &tables::confusion_csv(confusion)?)?;
-        out.write(CONFUSION_PNG, &heatmap::heatmap(confusion, names)?)?;
+        out.write(CONFUSION_PNG, &heatmap::heatmap(confusion, 1, names)?)?;
         out.write(MISTAKES_PNG, &mistakes)?;
         out.write(PREDICTIONS_CSV, &predictions)?;
         report = report + "\n" + &super::file_list(out.path(), &FILES);

@@ -6,7 +6,7 @@ use anyhow::Result;
 use clap::Args;
 
 use super::model;
-use crate::report::folders::file;
+use crate::report::files;
 use crate::report::onnx;
 
 /// The options of `export`.
@@ -26,9 +26,9 @@ pub(crate) struct Options {
 
 pub(crate) fn run(options: &Options) -> Result<()> {
     let model = model::open(&options.model)?;
-    file::refuse_taken(&options.file, options.force)?;
+    files::refuse_taken(&options.file, options.force)?;
     let bytes = onnx::onnx(&model.weights);
-    file::write(&options.file, &bytes)?;
+    files::write(&options.file, &bytes)?;
     let (name, size) = (options.file.display(), bytes.len());
     super::print(&format!("{name}: {size} bytes\n"))
 }

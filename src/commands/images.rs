@@ -10,7 +10,7 @@ use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use super::progress::DownloadProgress;
 use crate::data::download::{self, Download};
 use crate::data::{ImageRange, Location, MOST_CLASSES, Part, Split};
-use crate::report::tables::summary::Data;
+use crate::report::summary::Data;
 
 /// The data set that images come from.
 #[derive(Debug, Clone, Args)]

@@ -8,8 +8,8 @@ use anyhow::{Context, Result, ensure};
 use super::images::{Mirrors, SetOptions, load_again};
 use crate::data::{CLASSES, Dataset, ImageRange, Location, Part};
 use crate::learn::Weights;
-use crate::report::folders::run_dir::{MODEL, SUMMARY};
-use crate::report::tables::summary;
+use crate::report::run_dir::{MODEL, SUMMARY};
+use crate::report::summary;
 
 /// Far more than the weights of any network of this program.
 const MAX_BYTES: u64 = 16 << 20;

@@ -13,8 +13,8 @@ use super::options::Machine;
 use crate::data::picture::{self, Prepared};
 use crate::data::{Dataset, SIDE};
 use crate::learn::{DeviceChoice, Prediction, score};
-use crate::report::folders::file;
-use crate::report::folders::run_dir::RunDir;
+use crate::report::files;
+use crate::report::run_dir::RunDir;
 
 /// Pictures that are answered together: few enough for the first line to come soon.
 const GROUP: usize = 64;
@@ -151,8 +151,8 @@ fn prepare(path: &Path, out: Option<&RunDir>, force: bool) -> Result<(String, Pr
         let png = picture::to_png(&picture)?;
         // The same picture prepared once more replaces nothing.
         if fs::read(&path).ok().as_ref() != Some(&png) {
-            file::refuse_taken(&path, force)?;
-            file::write(&path, &png)?;
+            files::refuse_taken(&path, force)?;
+            files::write(&path, &png)?;
         }
     }
     Ok((name, picture))

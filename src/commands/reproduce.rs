@@ -19,14 +19,14 @@ use super::progress::SeedsProgress;
 use super::{file_list, print};
 use crate::learn::many_seeds::{Event, ManySeeds};
 use crate::learn::{Config, Device, DeviceChoice, Schedule, cores};
-use crate::report::comparison::ensemble::Ensemble;
-use crate::report::comparison::reference::Reference;
-use crate::report::comparison::verdict::Verdict;
-use crate::report::figures::{band, heatmap};
-use crate::report::folders::run_dir::CONFUSION_PNG;
-use crate::report::folders::seed_store::{self, SeedStore};
+use crate::report::ensemble::Ensemble;
+use crate::report::reference::Reference;
+use crate::report::run_dir::CONFUSION_PNG;
+use crate::report::seed_store::{self, SeedStore};
+use crate::report::summary::Data;
 use crate::report::tables;
-use crate::report::tables::summary::Data;
+use crate::report::verdict::Verdict;
+use crate::report::{charts, heatmap};
 
 /// The seeds unless said.
 const SEEDS: Range<u64> = 0..40;
@@ -261,8 +261,8 @@ fn finish(store: &SeedStore, seeds: &BTreeSet<u64>, reference: &Reference) -> Re
     let confusion = ensemble.confusion();
     let classes = 0..confusion.classes();
     let labels: Vec<String> = classes.map(|class| class.to_string()).collect();
-    let heatmap = heatmap::mean_heatmap(confusion, ensemble.curves().len(), &labels)?;
-    let band = band::band(&ensemble, reference, &verdict)?;
+    let heatmap = heatmap::heatmap(confusion, ensemble.curves().len(), &labels)?;
+    let band = charts::band(&ensemble, reference, &verdict)?;
     store.write(seed_store::CURVES_CSV, &tables::curves_csv(&ensemble)?)?;
     store.write(seed_store::SEEDS_CSV, &tables::seeds_csv(&ensemble)?)?;
     store.write(seed_store::TIMINGS_CSV, &tables::timings_csv(&ensemble)?)?;

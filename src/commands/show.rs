@@ -9,8 +9,8 @@ use clap::Args;
 use super::images::{SetOptions, train_range};
 use crate::data::Dataset;
 use crate::data::{ImageRange, Part};
-use crate::report::figures::contact_sheet::{MOST, contact_sheet};
-use crate::report::folders::file;
+use crate::report::files;
+use crate::report::sheets::{MOST, contact_sheet};
 
 /// How many images are shown unless said.
 const USUAL: usize = 100;
@@ -53,7 +53,7 @@ pub fn png(text: &str) -> Result<PathBuf, String> {
 /// When the images cannot be read or the picture cannot be written.
 pub fn run(options: &Options) -> Result<()> {
     let (out, shown) = (&options.out, options.out.display());
-    file::refuse_taken(out, options.force).context("--out")?;
+    files::refuse_taken(out, options.force).context("--out")?;
     let (location, classes) = (options.set.find(false)?, options.set.classes);
     let part = options
         .range
@@ -74,7 +74,7 @@ pub fn run(options: &Options) -> Result<()> {
     );
     let names = location.class_names(classes);
     let title = format!("{} {taken}", location.name());
-    file::write(out, &contact_sheet(&images, &names, &title)?).context("--out")?;
+    files::write(out, &contact_sheet(&images, &names, &title)?).context("--out")?;
     super::print(&text(&images, &names, &format!("{shown}: {title}")))
 }
 

@@ -18,7 +18,7 @@ use super::options::{Machine, Protocol, fraction};
 use crate::learn::checkpoint::Checkpoint;
 use crate::learn::cuda::libtorch_version;
 use crate::learn::{Architecture, Config, DeviceChoice, State, Training, Weights};
-use crate::report::folders::run_dir::{self, RunDir};
+use crate::report::run_dir::{self, RunDir};
 
 /// Where runs go that were not told where to go.
 const RUNS: &str = "runs";

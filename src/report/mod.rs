@@ -1,12 +1,80 @@
-//! From records to files: CSV, JSON, text, pictures and ONNX, in folders where nothing is lost or overwritten unasked.
+//! From records to files: CSV, JSON, text, pictures and ONNX, in folders where nothing is lost or
+//! overwritten unasked.
 //!
-//! In the order of dependence: `numbers` for all; what many runs say together and against a curve (`comparison`); records
-//! as `tables` and as `figures`; the network for other runtimes (`onnx`); and the `folders` that files end up in. It knows
-//! records and numbers only: no tensors, no training, no terminal.
+//! What many runs say together and against a curve (`ensemble`, `reference`, `verdict`); records as
+//! tables and text (`tables`, `text`, `summary`) and as pictures (`charts`, `heatmap`, `sheets`,
+//! `network_figure`, all on a `picture`); the network for other runtimes (`onnx`); and how files get
+//! where they belong (`files`, `run_dir`, `seed_store`). Nothing here knows tensors or terminals.
 
-pub mod comparison;
-pub mod figures;
-pub mod folders;
-mod numbers;
+pub mod charts;
+pub mod ensemble;
+pub mod files;
+pub mod heatmap;
+pub mod network_figure;
 pub mod onnx;
+mod picture;
+pub mod reference;
+pub mod run_dir;
+pub mod seed_store;
+pub mod sheets;
+pub mod summary;
 pub mod tables;
+pub mod text;
+pub mod verdict;
+
+/// The smallest of 1, 2, 5, 10, 20, 50, ... that divides 0..=`range` into at most `most` parts.
+fn tick_step(range: usize, most: usize) -> usize {
+    let units = std::iter::successors(Some(1_usize), |unit| unit.checked_mul(10));
+    let steps = units.flat_map(|unit| [1, 2, 5].map(|factor| unit.saturating_mul(factor)));
+    steps
+        .into_iter()
+        .find(|step| range / step <= most.max(1))
+        .unwrap_or(usize::MAX)
+}
+
+/// A count as a floating-point number, to the 16 digits that one holds.
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "positions, colours and means need fewer digits"
+)]
+fn real(n: impl TryInto<u64>) -> f64 {
+    n.try_into().unwrap_or(u64::MAX) as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::tick_step;
+    use crate::learn::{ConfusionMatrix, StepRecord};
+
+    /// A row of an epoch of three steps.
+    pub fn record(epoch: usize, step: usize) -> StepRecord {
+        StepRecord {
+            epoch,
+            batch: step - (epoch - 1) * 3,
+            step,
+            train_loss: 0.5,
+            test_accuracy: 0.938,
+        }
+    }
+
+    /// Two classes: twelve right answers, three wrong ones.
+    pub fn matrix() -> ConfusionMatrix {
+        let mut matrix = ConfusionMatrix::new(2);
+        matrix.add(0, 0, 12);
+        matrix.add(1, 0, 3);
+        matrix
+    }
+
+    #[test]
+    fn ticks_are_round_and_few() {
+        assert_eq!(
+            [tick_step(250, 10), tick_step(542, 8), tick_step(0, 10)],
+            [50, 100, 1]
+        );
+        for range in (0..5_000).chain([usize::MAX / 3, usize::MAX]) {
+            let step = tick_step(range, 10);
+            assert!(range / step <= 10, "{range} / {step}");
+            assert!(range < 10 || range / step >= 2, "{range} / {step}");
+        }
+    }
+}

@@ -19,10 +19,11 @@ use crate::data::Dataset;
 use crate::learn::checkpoint::Checkpoint;
 use crate::learn::cuda::libtorch_version;
 use crate::learn::{Config, ConfusionMatrix, Device, State, Training, score};
-use crate::report::figures::{curve, heatmap, mistakes};
-use crate::report::folders::run_dir::{self, RunDir};
-use crate::report::tables::summary::{self, Data, Summary, Timings};
+use crate::report::run_dir::{self, RunDir};
+use crate::report::summary::{self, Data, Summary, Timings};
 use crate::report::tables::{self, AccuracyLog};
+use crate::report::text;
+use crate::report::{charts, heatmap, sheets};
 
 /// What a checkpoint remembers besides the training itself.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -155,8 +156,8 @@ impl Run<'_> {
         if !self.options.quiet {
             print(&format!(
                 "{}\n{}\n{:.1} s, {:.0} images/s trained on or scored\n{}",
-                tables::epochs_text(&self.history.records),
-                tables::confusion_text(confusion, self.class_names()),
+                text::epochs_text(&self.history.records),
+                text::confusion_text(confusion, self.class_names()),
                 timings.training_seconds,
                 timings.images_per_second,
                 file_list(self.folder.path(), &run_dir::FILES)
@@ -171,7 +172,7 @@ impl Run<'_> {
         let model = weights.to_safetensors()?;
         self.folder.write(run_dir::MODEL, &model)?;
         let answers = score(&weights, &self.test, self.device, self.threads)?.predictions();
-        let mistakes = mistakes::picture(&answers, &self.test, self.class_names())?;
+        let mistakes = sheets::mistakes(&answers, &self.test, self.class_names())?;
         self.folder.write(run_dir::MISTAKES_PNG, &mistakes)?;
         // After all others, because it says that the run is complete; from then on no checkpoint is needed.
         let summary = self.summary(confusion, timings).to_json()?;
@@ -184,9 +185,9 @@ impl Run<'_> {
         let Some(confusion) = &self.history.confusion else {
             return Ok(());
         };
-        let heatmap = heatmap::heatmap(confusion, self.class_names())?;
+        let heatmap = heatmap::heatmap(confusion, 1, self.class_names())?;
         let csv = tables::confusion_csv(confusion)?;
-        let curve = curve::curve(&self.history.records)?;
+        let curve = charts::accuracy(&self.history.records)?;
         self.folder.write(run_dir::CONFUSION_CSV, &csv)?;
         self.folder.write(run_dir::CONFUSION_PNG, &heatmap)?;
         self.folder.write(run_dir::ACCURACY_PNG, &curve)
@@ -222,7 +223,7 @@ impl Run<'_> {
             data: about.data.clone(),
             device: self.device.to_string(),
             threads: if on_cpu { self.threads.get() } else { 1 },
-            epochs: summary::epochs(&self.history.records),
+            epochs: summary::milestones(&self.history.records),
             final_accuracy: confusion.accuracy(),
             timings,
         }

@@ -4,12 +4,12 @@
 
 use anyhow::{Context, Result, ensure};
 
+use super::real;
 use crate::learn::{ConfusionMatrix, StepRecord, many_seeds::SeedRun};
-use crate::report::numbers::real;
 
 /// Runs of the same steps, in the order of their seeds.
 #[derive(Debug)]
-pub struct Ensemble {
+pub(crate) struct Ensemble {
     /// The first run's records: which steps were scored, of which epochs.
     steps: Vec<StepRecord>,
     curves: Vec<Curve>,
@@ -18,7 +18,7 @@ pub struct Ensemble {
 
 /// One run's curve.
 #[derive(Debug)]
-pub struct Curve {
+pub(crate) struct Curve {
     /// The run's seed.
     pub seed: u64,
     /// Test accuracy after each scored step, 0..=1.
@@ -29,7 +29,7 @@ pub struct Curve {
 
 /// What is usual after each scored step.
 #[derive(Debug)]
-pub struct Band {
+pub(crate) struct Band {
     /// 5 % of the runs lie below.
     pub low: Vec<f64>,
     /// Half of the runs lie below.
@@ -40,10 +40,7 @@ pub struct Band {
 
 impl Ensemble {
     /// Takes `runs`, of which only the curves are kept.
-    ///
-    /// # Errors
-    /// When there are none, a seed comes twice, or they did not score the same steps on the same number of classes.
-    pub fn gather(runs: impl IntoIterator<Item = Result<SeedRun>>) -> Result<Self> {
+    pub(crate) fn gather(runs: impl IntoIterator<Item = Result<SeedRun>>) -> Result<Self> {
         let mut runs = runs.into_iter();
         let first = runs.next().context("there is no run")??;
         let mut ensemble = Self {
@@ -92,32 +89,28 @@ impl Ensemble {
     }
 
     /// The first run's records: which steps were scored, of which epochs.
-    #[must_use]
-    pub fn steps(&self) -> &[StepRecord] {
+    pub(crate) fn steps(&self) -> &[StepRecord] {
         &self.steps
     }
 
     /// One curve a run, in the order of seeds; at least one.
-    #[must_use]
-    pub fn curves(&self) -> &[Curve] {
+    pub(crate) fn curves(&self) -> &[Curve] {
         &self.curves
     }
 
     /// The sum of the runs' confusion matrices.
-    #[must_use]
-    pub fn confusion(&self) -> &ConfusionMatrix {
+    pub(crate) fn confusion(&self) -> &ConfusionMatrix {
         &self.confusion
     }
 
     /// Places of the scored steps that ended an epoch, or were the last scored of one.
-    pub fn epoch_ends(&self) -> impl Iterator<Item = usize> {
+    pub(crate) fn epoch_ends(&self) -> impl Iterator<Item = usize> {
         let epoch = |place: usize| self.steps.get(place).map(|record| record.epoch);
         (0..self.steps.len()).filter(move |&place| epoch(place) != epoch(place + 1))
     }
 
     /// 5 %, 50 % and 95 % of the runs, step by step.
-    #[must_use]
-    pub fn band(&self) -> Band {
+    pub(crate) fn band(&self) -> Band {
         let sorted: Vec<Vec<f64>> = (0..self.steps.len()).map(|at| self.sorted(at)).collect();
         let line = |share: f64| {
             sorted
@@ -134,8 +127,7 @@ impl Ensemble {
 
     /// For each run its mean absolute distance, over the steps, from the median of the *other* runs; in the order
     /// of seeds. Of a single run there are no others: 0.
-    #[must_use]
-    pub fn deviations(&self) -> Vec<f64> {
+    pub(crate) fn deviations(&self) -> Vec<f64> {
         let mut sums = vec![0.0; self.curves.len()];
         if let [_] = self.curves[..] {
             return sums;
@@ -165,8 +157,7 @@ impl Ensemble {
 
 /// The value below which `share` (0..=1) of the ascending, non-empty `values` lie, linear between neighbours:
 /// type 7 of Hyndman and Fan 1996, the default of R and `NumPy`.
-#[must_use]
-pub fn quantile(values: &[f64], share: f64) -> f64 {
+pub(crate) fn quantile(values: &[f64], share: f64) -> f64 {
     let place = share * real(values.len() - 1);
     let below = whole(place);
     let above = (below + 1).min(values.len() - 1);

@@ -1,5 +1,5 @@
 use super::*;
-use crate::report::comparison::ensemble::tests::run;
+use crate::report::ensemble::tests::run;
 use serde_json::json;
 use tempfile::tempdir;
 

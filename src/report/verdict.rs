@@ -10,15 +10,15 @@ use anyhow::{Result, ensure};
 use serde::Serialize;
 
 use super::ensemble::{Ensemble, quantile};
+use super::real;
 use super::reference::Reference;
-use crate::report::numbers::real;
 
 /// A curve further out than this share of the runs is not one of them.
-pub const HIGHEST_RANK: f64 = 0.95;
+pub(crate) const HIGHEST_RANK: f64 = 0.95;
 
 /// The comparison of a curve with the runs; as JSON, `verdict.json`. Accuracies, shares and ranks are 0..=1.
 #[derive(Debug, Serialize)]
-pub struct Verdict {
+pub(crate) struct Verdict {
     /// Name of the curve.
     pub compared: String,
     /// How the runs drew their initial weights.
@@ -47,7 +47,7 @@ pub struct Verdict {
 
 /// The end of an epoch.
 #[derive(Debug, Serialize)]
-pub struct EpochVerdict {
+pub(crate) struct EpochVerdict {
     /// From 1.
     pub epoch: usize,
     /// Its last scored step.
@@ -66,7 +66,7 @@ pub struct EpochVerdict {
 
 /// How far a run lies from the others.
 #[derive(Debug, Serialize)]
-pub struct RunDeviation {
+pub(crate) struct RunDeviation {
     /// The run's seed.
     pub seed: u64,
     /// Mean absolute distance from the median of the other runs.
@@ -75,10 +75,7 @@ pub struct RunDeviation {
 
 impl Verdict {
     /// Compares `reference` with the runs, whose weights were drawn as `init` says.
-    ///
-    /// # Errors
-    /// When there are fewer than two runs, or the curve has other steps.
-    pub fn of(ensemble: &Ensemble, reference: &Reference, init: &str) -> Result<Self> {
+    pub(crate) fn of(ensemble: &Ensemble, reference: &Reference, init: &str) -> Result<Self> {
         let runs = ensemble.curves().len();
         ensure!(runs >= 2, "a verdict needs at least two seeds");
         let curve = reference.beside(ensemble.steps())?;
@@ -123,8 +120,7 @@ impl Verdict {
     }
 
     /// The verdict in a word.
-    #[must_use]
-    pub fn word(&self) -> &'static str {
+    pub(crate) fn word(&self) -> &'static str {
         if self.reproduced {
             "reproduced"
         } else {
@@ -132,9 +128,19 @@ impl Verdict {
         }
     }
 
+    /// The verdict in a line.
+    pub(crate) fn line(&self) -> String {
+        format!(
+            "init {}: {:.1} % of the steps within the band, rank {:.2}: {}",
+            self.init,
+            100.0 * self.share_inside_band,
+            self.rank,
+            self.word()
+        )
+    }
+
     /// The verdict for people: a paragraph and a table of epochs.
-    #[must_use]
-    pub fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         let mut text = format!(
             "{}: {} against {} runs (init {}, {} scored steps)\n\
              It lies within the runs' 5-95 % band at {:.1} % of the steps. Its mean distance from the median curve is\n\
@@ -169,10 +175,7 @@ impl Verdict {
     }
 
     /// `verdict.json`.
-    ///
-    /// # Errors
-    /// Only when the JSON library refuses.
-    pub fn to_json(&self) -> Result<String> {
+    pub(crate) fn to_json(&self) -> Result<String> {
         let mut text = serde_json::to_string_pretty(self)?;
         text.push('\n');
         Ok(text)

@@ -1,24 +1,26 @@
 //! Records as CSV: `accuracy.csv` row by row as they are made, the others whole.
 //!
-//! It owns the headers and the order of the columns. Fractions, LF, UTF-8; where the rows go is not known here.
+//! Headers and the order of columns are here, or follow from the record's fields. Fractions, LF, UTF-8.
 
 use std::io::Write;
 
 use anyhow::{Context, Result};
+use serde::Serialize;
 
+use super::ensemble::Ensemble;
 use crate::learn::ClassScore;
 use crate::learn::Prediction;
 use crate::learn::{ConfusionMatrix, StepRecord};
-use crate::report::comparison::ensemble::Ensemble;
 
-/// Writes the rows of `accuracy.csv` as they are made.
-pub struct AccuracyLog<W: Write> {
+/// Writes the rows of `accuracy.csv` as they are made; its columns are the fields of [`StepRecord`].
+pub(crate) struct AccuracyLog<W: Write> {
     rows: csv::Writer<W>,
 }
 
 impl<W: Write> AccuracyLog<W> {
-    /// A log that goes to `file`, in which `rows` rows are already; without any, the header comes with the first.
-    pub fn after(rows: usize, file: W) -> Self {
+    /// A log that goes to `file`, in which `rows` rows are already; without any, the header comes
+    /// with the first.
+    pub(crate) fn after(rows: usize, file: W) -> Self {
         let mut builder = csv::WriterBuilder::new();
         Self {
             rows: builder.has_headers(rows == 0).from_writer(file),
@@ -26,24 +28,15 @@ impl<W: Write> AccuracyLog<W> {
     }
 
     /// Writes one row and hands it to the system at once, so that a run that is killed loses none.
-    ///
-    /// # Errors
-    /// When it cannot be written, for example because the disk is full.
-    pub fn add(&mut self, record: &StepRecord) -> Result<()> {
-        let mut write = || {
-            self.rows.serialize(record)?;
-            self.rows.flush()?;
-            Ok::<(), csv::Error>(())
-        };
-        write().context("cannot write accuracy.csv")
+    pub(crate) fn add(&mut self, record: &StepRecord) -> Result<()> {
+        let written = self.rows.serialize(record);
+        let written = written.and_then(|()| Ok(self.rows.flush()?));
+        written.context("cannot write accuracy.csv")
     }
 }
 
 /// `accuracy.csv` as it is after these records; empty before the first.
-///
-/// # Errors
-/// Only when the csv library refuses.
-pub fn accuracy_csv(records: &[StepRecord]) -> Result<Vec<u8>> {
+pub(crate) fn accuracy_csv(records: &[StepRecord]) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
     let mut log = AccuracyLog::after(0, &mut bytes);
     records.iter().try_for_each(|record| log.add(record))?;
@@ -51,104 +44,92 @@ pub fn accuracy_csv(records: &[StepRecord]) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
+fn table<H: AsRef<[u8]>, R: Serialize>(
+    header: impl IntoIterator<Item = H>,
+    rows: impl IntoIterator<Item = R>,
+) -> Result<Vec<u8>> {
+    let mut table = csv::Writer::from_writer(Vec::new());
+    table.write_record(header)?;
+    rows.into_iter().try_for_each(|row| table.serialize(row))?;
+    Ok(table.into_inner()?)
+}
+
+/// Names of columns: `first`, then `name` with each of `numbers`.
+fn numbered<N: ToString>(
+    first: &[&str],
+    name: &str,
+    numbers: impl IntoIterator<Item = N>,
+) -> Vec<String> {
+    let numbers = numbers.into_iter();
+    let names = numbers.map(|number| name.to_owned() + &number.to_string());
+    first.iter().map(ToString::to_string).chain(names).collect()
+}
+
 /// `confusion.csv`: a row per true class, a column per predicted class.
-///
-/// # Errors
-/// Only when the csv library refuses.
-pub fn confusion_csv(matrix: &ConfusionMatrix) -> Result<Vec<u8>> {
-    let mut rows = csv::Writer::from_writer(Vec::new());
-    let columns = (0..matrix.classes()).map(|class| format!("predicted_{class}"));
-    rows.write_record(std::iter::once("true_label".to_owned()).chain(columns))?;
-    for (class, counts) in matrix.rows().enumerate() {
-        rows.serialize((class, counts))?;
-    }
-    Ok(rows.into_inner()?)
+pub(crate) fn confusion_csv(matrix: &ConfusionMatrix) -> Result<Vec<u8>> {
+    let header = numbered(&["true_label"], "predicted_", 0..matrix.classes());
+    table(header, matrix.rows().enumerate())
 }
 
 /// `classes.csv`: a row per class; a ratio without a denominator is an empty cell.
-///
-/// # Errors
-/// Only when the csv library refuses.
-pub fn classes_csv(scores: &[ClassScore]) -> Result<Vec<u8>> {
-    let mut rows = csv::Writer::from_writer(Vec::new());
-    rows.write_record(["label", "precision", "recall", "f1", "images"])?;
-    for score in scores {
+pub(crate) fn classes_csv(scores: &[ClassScore]) -> Result<Vec<u8>> {
+    let row = |score: &ClassScore| {
         let ratios = (score.precision, score.recall, score.f1);
-        rows.serialize((score.class, ratios, score.support))?;
-    }
-    Ok(rows.into_inner()?)
+        (score.class, ratios, score.support)
+    };
+    let header = ["label", "precision", "recall", "f1", "images"];
+    table(header, scores.iter().map(row))
 }
 
 /// `curves.csv`: the accuracy of every seed after every scored step.
-///
-/// # Errors
-/// Only when the csv library refuses.
-pub fn curves_csv(ensemble: &Ensemble) -> Result<Vec<u8>> {
-    let mut rows = csv::Writer::from_writer(Vec::new());
-    rows.write_record(["seed", "step", "test_accuracy"])?;
-    for curve in ensemble.curves() {
-        for (record, accuracy) in ensemble.steps().iter().zip(&curve.accuracies) {
-            rows.serialize((curve.seed, record.step, accuracy))?;
-        }
-    }
-    Ok(rows.into_inner()?)
+pub(crate) fn curves_csv(ensemble: &Ensemble) -> Result<Vec<u8>> {
+    let rows = ensemble.curves().iter().flat_map(|curve| {
+        let steps = ensemble.steps().iter().map(|record| record.step);
+        let points = steps.zip(&curve.accuracies);
+        points.map(|(step, accuracy)| (curve.seed, step, accuracy))
+    });
+    table(["seed", "step", "test_accuracy"], rows)
 }
 
 /// `seeds.csv`: the accuracy of every seed at each epoch's end.
-///
-/// # Errors
-/// Only when the csv library refuses.
-pub fn seeds_csv(ensemble: &Ensemble) -> Result<Vec<u8>> {
-    let mut rows = csv::Writer::from_writer(Vec::new());
+pub(crate) fn seeds_csv(ensemble: &Ensemble) -> Result<Vec<u8>> {
     let ends: Vec<usize> = ensemble.epoch_ends().collect();
-    let epochs = ends
-        .iter()
-        .map(|&end| format!("epoch_{}", ensemble.steps()[end].epoch));
-    rows.write_record(std::iter::once("seed".to_owned()).chain(epochs))?;
-    for curve in ensemble.curves() {
+    let epochs = ends.iter().map(|&end| ensemble.steps()[end].epoch);
+    let header = numbered(&["seed"], "epoch_", epochs);
+    let rows = ensemble.curves().iter().map(|curve| {
         let accuracies: Vec<f64> = ends.iter().map(|&end| curve.accuracies[end]).collect();
-        rows.serialize((curve.seed, accuracies))?;
-    }
-    Ok(rows.into_inner()?)
+        (curve.seed, accuracies)
+    });
+    table(header, rows)
 }
 
-/// `timings.csv`: how long every seed took on its thread. A file of its own, because all others are the same bytes
-/// whenever the same seeds are run.
-///
-/// # Errors
-/// Only when the csv library refuses.
-pub fn timings_csv(ensemble: &Ensemble) -> Result<Vec<u8>> {
-    let mut rows = csv::Writer::from_writer(Vec::new());
-    rows.write_record(["seed", "seconds"])?;
-    for curve in ensemble.curves() {
-        rows.write_record([curve.seed.to_string(), format!("{:.3}", curve.seconds)])?;
-    }
-    Ok(rows.into_inner()?)
+/// `timings.csv`: how long every seed took on its thread. A file of its own, because all others are
+/// the same bytes whenever the same seeds are run.
+pub(crate) fn timings_csv(ensemble: &Ensemble) -> Result<Vec<u8>> {
+    let curves = ensemble.curves().iter();
+    let rows = curves.map(|curve| (curve.seed, format!("{:.3}", curve.seconds)));
+    table(["seed", "seconds"], rows)
 }
 
-/// `predictions.csv`: what a network says to every image. A row per image: its place (from 0), true and predicted label, the prediction's probability, and a logit per class
-/// as exactly as 32-bit floats are.
-///
-/// # Errors
-/// Only when the csv library refuses.
-pub fn predictions_csv<Row: AsRef<[f32]>>(labels: &[u8], logits: &[Row]) -> Result<Vec<u8>> {
-    let mut rows = csv::Writer::from_writer(Vec::new());
+/// `predictions.csv`: a row per image with its place from 0, its true and predicted label, the
+/// prediction's probability, and a logit per class as exactly as 32-bit floats are.
+pub(crate) fn predictions_csv<Row: AsRef<[f32]>>(labels: &[u8], logits: &[Row]) -> Result<Vec<u8>> {
     let classes = logits.first().map_or(0, |row| row.as_ref().len());
-    let names = ["image", "true_label", "predicted_label", "probability"].map(str::to_owned);
-    let columns = (0..classes).map(|class| format!("logit_{class}"));
-    rows.write_record(names.into_iter().chain(columns))?;
-    for (image, (label, logits)) in labels.iter().zip(logits).enumerate() {
+    let first = ["image", "true_label", "predicted_label", "probability"];
+    let header = numbered(&first, "logit_", 0..classes);
+    let rows = labels.iter().zip(logits).enumerate();
+    let rows = rows.map(|(image, (label, logits))| {
         let (predicted, probability) = Prediction::from_logits(logits.as_ref()).best();
-        rows.serialize((image, label, predicted, probability, logits.as_ref()))?;
-    }
-    Ok(rows.into_inner()?)
+        (image, label, predicted, probability, logits.as_ref())
+    });
+    table(header, rows)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::fixtures::{matrix, record};
+    use super::super::tests::{matrix, record};
     use super::*;
-    use crate::report::comparison::ensemble::tests::ensemble;
+    use crate::report::ensemble::tests::ensemble;
 
     #[test]
     fn accuracy_csv_has_a_header_and_a_row_per_record() {

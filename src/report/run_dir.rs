@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
 
-use super::file;
-use super::growing::Growing;
+use super::files;
+use super::files::Growing;
 
 /// One row per scored step.
 pub const ACCURACY_CSV: &str = "accuracy.csv";
@@ -159,7 +159,7 @@ impl RunDir {
             "{shown} is a file: --out takes a folder"
         );
         for name in names {
-            file::refuse_taken(&path.join(name), force)?;
+            files::refuse_taken(&path.join(name), force)?;
         }
         Self::shared(path)
     }
@@ -239,7 +239,7 @@ impl RunDir {
     /// When it cannot be written, for example because the disk is full.
     pub fn write(&self, name: &str, bytes: &[u8]) -> Result<()> {
         let partial = format!(".{name}.{}", self.partial);
-        file::write_through(&self.path.join(name), partial.as_ref(), bytes)?;
+        files::write_through(&self.path.join(name), partial.as_ref(), bytes)?;
         // The new name, too; not every file system takes that.
         let _ = self.folder.as_ref().map(File::sync_all);
         Ok(())

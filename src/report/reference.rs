@@ -9,11 +9,11 @@ use serde::Deserialize;
 
 use crate::learn::StepRecord;
 
-const ARTICLE: &[u8] = include_bytes!("../../../data/article/accuracy.csv");
+const ARTICLE: &[u8] = include_bytes!("../../data/article/accuracy.csv");
 
 /// A curve with a name.
 #[derive(Debug)]
-pub struct Reference {
+pub(crate) struct Reference {
     /// For people: `the article`, or the file's path.
     pub name: String,
     /// In the order of steps.
@@ -29,24 +29,18 @@ struct Point {
 
 impl Reference {
     /// The article's 250 accuracies.
-    ///
-    /// # Errors
-    /// Only when the program is damaged.
-    pub fn article() -> Result<Self> {
+    pub(crate) fn article() -> Result<Self> {
         Self::read("the article".to_owned(), ARTICLE)
     }
 
     /// A CSV file with the columns `step` and `test_accuracy`, such as a run's `accuracy.csv`.
-    ///
-    /// # Errors
-    /// When it cannot be read, a column is missing, steps do not ascend, or an accuracy is not in 0..=1.
-    pub fn open(path: &Path) -> Result<Self> {
+    pub(crate) fn open(path: &Path) -> Result<Self> {
         let name = path.display().to_string();
         let file = File::open(path).with_context(|| format!("cannot open {name}"))?;
         Self::read(name.clone(), file).with_context(|| format!("{name} is not an accuracy.csv"))
     }
 
-    fn read(name: String, bytes: impl Read) -> Result<Self> {
+    pub(super) fn read(name: String, bytes: impl Read) -> Result<Self> {
         let mut rows = csv::Reader::from_reader(bytes);
         let points: Vec<Point> = rows.deserialize().collect::<Result<_, _>>()?;
         for point in &points {
@@ -66,10 +60,7 @@ impl Reference {
     }
 
     /// The accuracies, one for each of the scored `steps`.
-    ///
-    /// # Errors
-    /// When the curve has other steps.
-    pub fn at(&self, steps: impl Iterator<Item = usize> + Clone) -> Result<Vec<f64>> {
+    pub(crate) fn at(&self, steps: impl Iterator<Item = usize> + Clone) -> Result<Vec<f64>> {
         let same = steps.clone().eq(self.points.iter().map(|point| point.step));
         let summary = |count: usize, last: Option<usize>| {
             let last = last.unwrap_or(0);
@@ -93,10 +84,7 @@ impl Reference {
     }
 
     /// The accuracies, one for each of the scored steps of `records`.
-    ///
-    /// # Errors
-    /// When the curve has other steps.
-    pub fn beside(&self, records: &[StepRecord]) -> Result<Vec<f64>> {
+    pub(crate) fn beside(&self, records: &[StepRecord]) -> Result<Vec<f64>> {
         self.at(records.iter().map(|record| record.step))
     }
 }

@@ -3,14 +3,12 @@
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
-use super::milestones;
-use crate::data::ImageRange;
-use crate::data::Location;
+use crate::data::{ImageRange, Location};
 use crate::learn::StepRecord;
 
 /// Everything needed to run it again and to compare the result.
 #[derive(Debug, Serialize)]
-pub struct Summary<C> {
+pub(crate) struct Summary<C> {
     /// When the run began: UTC, ISO 8601.
     pub started: String,
     /// Version of this program.
@@ -35,7 +33,7 @@ pub struct Summary<C> {
 
 /// Which images.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Data {
+pub(crate) struct Data {
     /// A data set's name, or a folder.
     pub name: String,
     /// Where it is; early runs kept only the name.
@@ -58,17 +56,14 @@ pub struct Data {
 impl Data {
     /// Where the set is.
     #[must_use]
-    pub fn location(&self) -> Location {
+    pub(crate) fn location(&self) -> Location {
         let kept = self.location.clone();
         kept.unwrap_or_else(|| Location::from_name(&self.name))
     }
 }
 
 /// What a `summary.json` says of the images of its run.
-///
-/// # Errors
-/// When `text` is no such file.
-pub fn data_of(text: &[u8]) -> Result<Data> {
+pub(crate) fn data_of(text: &[u8]) -> Result<Data> {
     #[derive(Deserialize)]
     struct Part {
         data: Data,
@@ -79,7 +74,7 @@ pub fn data_of(text: &[u8]) -> Result<Data> {
 
 /// Seconds.
 #[derive(Debug, Clone, Copy, Serialize)]
-pub struct Timings {
+pub(crate) struct Timings {
     /// From the start of the program to the first step.
     pub start_seconds: f64,
     /// All steps with their scores.
@@ -90,16 +85,14 @@ pub struct Timings {
 
 impl<C: Serialize> Summary<C> {
     /// The file's text.
-    ///
-    /// # Errors
-    /// Only when the configuration cannot be written as JSON.
-    pub fn to_json(&self) -> Result<String> {
+    pub(crate) fn to_json(&self) -> Result<String> {
         Ok(serde_json::to_string_pretty(self)? + "\n")
     }
 }
 
-/// The rows that a summary shows of all records.
-#[must_use]
-pub fn epochs(records: &[StepRecord]) -> Vec<StepRecord> {
-    milestones(records).into_iter().cloned().collect()
+/// The rows that a summary shows: the first record, then the last one of each epoch.
+pub(crate) fn milestones(records: &[StepRecord]) -> Vec<StepRecord> {
+    let epochs = records.chunk_by(|one, other| one.epoch == other.epoch);
+    let ends = epochs.filter_map(<[StepRecord]>::last);
+    records.first().into_iter().chain(ends).cloned().collect()
 }

@@ -1,0 +1,194 @@
+//! Records and layers as plain text that lines up, for people at a terminal or in a log.
+
+use std::fmt::Write;
+
+use super::summary::milestones;
+use crate::learn::ClassScore;
+use crate::learn::{ConfusionMatrix, StepRecord};
+use crate::learn::{INPUT, Layer, Operation};
+
+/// Precision, recall and F1 of each class; `-` where there is no denominator.
+pub(crate) fn classes_text(scores: &[ClassScore]) -> String {
+    let mut text = String::from("label  precision  recall      f1  images\n");
+    let show = |ratio: Option<f64>| ratio.map_or("-".to_owned(), |value| format!("{value:.4}"));
+    for score in scores {
+        let [precision, recall, f1] = [score.precision, score.recall, score.f1].map(show);
+        let (class, images) = (score.class, score.support);
+        let _ = writeln!(
+            text,
+            "{class:>5}  {precision:>9}  {recall:>6}  {f1:>6}  {images:>6}"
+        );
+    }
+    text
+}
+
+/// The article's table: the accuracy after the first scored step and at the end of each epoch.
+pub(crate) fn epochs_text(records: &[StepRecord]) -> String {
+    let mut text = String::from("          step  train loss  test accuracy\n");
+    for (position, record) in milestones(records).iter().enumerate() {
+        let name = match position {
+            0 => "start".to_owned(),
+            _ => format!("epoch {}", record.epoch),
+        };
+        let (step, loss, accuracy) = (record.step, record.train_loss, record.test_accuracy);
+        let _ = writeln!(text, "{name:<8} {step:>5}  {loss:>10.4}  {accuracy:>13.4}");
+    }
+    text
+}
+
+/// With more classes than this no terminal is wide enough for the matrix.
+const MOST_CLASSES_AS_TEXT: usize = 26;
+
+/// The confusion matrix: a row per true label, a column per predicted label, and at the end of a row
+/// the class' name where it says more than its number. Of more than 26 classes only how many images
+/// each has and how many of them are right.
+pub(crate) fn confusion_text(matrix: &ConfusionMatrix, names: &[String]) -> String {
+    let name = |class: usize| match names.get(class) {
+        Some(name) if *name != class.to_string() => format!("  {name}"),
+        _ => String::new(),
+    };
+    let rows = matrix.rows().enumerate();
+    if matrix.classes() > MOST_CLASSES_AS_TEXT {
+        let rows = rows.map(|(class, row)| {
+            let (images, correct, name) = (row.iter().sum::<u64>(), row[class], name(class));
+            format!("{class:>5}  {images:>6}  {correct:>7}{name}\n")
+        });
+        return "class  images  correct\n".to_owned() + &rows.collect::<String>();
+    }
+    let counts = matrix.rows().flatten().copied();
+    let largest = counts.max().unwrap_or(0).max(matrix.classes() as u64);
+    let width = largest.to_string().len() + 1;
+    let cell = |count: u64| format!("{count:>width$}");
+    let header: String = (0..matrix.classes() as u64).map(cell).collect();
+    let rows = rows.map(|(class, row)| {
+        let cells: String = row.iter().copied().map(cell).collect();
+        format!("{class:>3}{cells}{}\n", name(class))
+    });
+    format!(
+        "true \\ predicted\n   {header}\n{}",
+        rows.collect::<String>()
+    )
+}
+
+/// The layers: what each does, what comes out, its parameters and its multiply-adds for one image.
+pub(crate) fn layers_text(layers: &[Layer]) -> String {
+    let mut text = String::from("layer  operation           output   parameters  multiply-adds\n");
+    let shape = |sizes: &[usize]| {
+        sizes
+            .iter()
+            .map(ToString::to_string)
+            .collect::<Vec<_>>()
+            .join("x")
+    };
+    let _ = writeln!(text, "{:<6} {:<18}  {}", "input", "", shape(&INPUT));
+    let (mut parameters, mut work) = (0, 0);
+    for layer in layers {
+        let operation = match layer.operation {
+            Operation::Convolution([.., kernel]) => format!("convolution {kernel}x{kernel}"),
+            Operation::MaxPoolRelu => "max-pool 2x2, ReLU".to_owned(),
+            Operation::Flatten => "flatten".to_owned(),
+            Operation::Dense(_) => "dense".to_owned(),
+        };
+        let (name, output) = (
+            layer.name.as_deref().unwrap_or_default(),
+            shape(&layer.output),
+        );
+        let row = format!("{name:<6} {operation:<18}  {output:<8}");
+        let _ = writeln!(
+            text,
+            "{row} {:>10}  {:>13}",
+            layer.parameters, layer.multiply_adds
+        );
+        parameters += layer.parameters;
+        work += layer.multiply_adds;
+    }
+    let _ = writeln!(text, "{:<35} {parameters:>10}  {work:>13}", "total");
+    text
+}
+
+/// 3138 as 3,138.
+pub(super) fn grouped(number: usize) -> String {
+    let digits = number.to_string();
+    let separator = |place: usize| place > 0 && (digits.len() - place).is_multiple_of(3);
+    let grouped = digits.chars().enumerate().flat_map(|(place, digit)| {
+        [separator(place).then_some(','), Some(digit)]
+            .into_iter()
+            .flatten()
+    });
+    grouped.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{matrix, record};
+    use super::*;
+    use crate::learn::Architecture;
+
+    #[test]
+    fn confusion_text_lines_up() {
+        let names = |names: [&str; 2]| names.map(str::to_owned);
+        let expected = "true \\ predicted\n     0  1\n  0 12  0\n  1  3  0\n";
+        assert_eq!(confusion_text(&matrix(), &names(["0", "1"])), expected);
+        let expected = "true \\ predicted\n     0  1\n  0 12  0  Coat\n  1  3  0  Bag\n";
+        assert_eq!(confusion_text(&matrix(), &names(["Coat", "Bag"])), expected);
+    }
+
+    #[test]
+    fn many_classes_are_listed_one_by_one() {
+        let mut matrix = ConfusionMatrix::new(27);
+        matrix.add(26, 26, 7);
+        matrix.add(26, 3, 2);
+        let names: Vec<String> = (0..27).map(|class| format!("letter {class}")).collect();
+        let text = confusion_text(&matrix, &names);
+        assert_eq!(text.lines().count(), 28);
+        assert!(
+            text.ends_with("   26       9        7  letter 26\n"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn a_class_score_without_a_denominator_is_a_dash() {
+        let scores = [ClassScore {
+            class: 3,
+            precision: Some(0.75),
+            recall: None,
+            f1: Some(0.0),
+            support: 0,
+        }];
+        let expected =
+            "label  precision  recall      f1  images\n    3     0.7500       -  0.0000       0\n";
+        assert_eq!(classes_text(&scores), expected);
+    }
+
+    #[test]
+    fn the_epoch_table_has_the_start_and_each_epochs_end() {
+        let records = [record(1, 1), record(1, 3), record(2, 4), record(2, 6)];
+        let lines: Vec<String> = epochs_text(&records).lines().map(str::to_owned).collect();
+        assert_eq!(lines.len(), 4);
+        assert!(lines[1].starts_with("start        1"), "{}", lines[1]);
+        assert!(lines[3].starts_with("epoch 2      6"), "{}", lines[3]);
+        assert!(lines[3].ends_with("0.9380"), "{}", lines[3]);
+    }
+
+    #[test]
+    fn the_table_has_a_row_per_layer_and_the_totals() {
+        let expected = "\
+layer  operation           output   parameters  multiply-adds
+input                      1x28x28
+conv1  convolution 3x3     4x28x28          40          28224
+       max-pool 2x2, ReLU  4x14x14           0              0
+       flatten             784               0              0
+dense  dense               10             7850           7840
+total                                     7890          36064
+";
+        let layers = Architecture::new(vec![4], 10).unwrap().layers();
+        assert_eq!(layers_text(&layers), expected);
+    }
+
+    #[test]
+    fn thousands_are_grouped() {
+        let text = [7, 999, 1_000, 3_138, 1_234_567].map(grouped);
+        assert_eq!(text, ["7", "999", "1,000", "3,138", "1,234,567"]);
+    }
+}
