@@ -76,8 +76,8 @@ kill_and_resume() {
         *) different="$different status $status: $(<said)"; break ;;
         esac
     done
-    status=0
-    expect "kill -9 at $killed random moments, $1: every byte of $runs runs" 0 "" "$different"
+    status=137
+    expect "kill -9 at $killed random moments, $1: every byte of $runs runs" 137 "" "$different"
 }
 
 # begun OPTION...: a run into ./case, in the background, until a while after its table was begun.
