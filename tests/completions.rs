@@ -4,20 +4,11 @@
 
 mod common;
 
-use std::path::Path;
 use std::process::Command;
 
-use common::mnist_tch;
-use predicates::prelude::*;
+use common::{mnist_tch, printed};
+use predicates::str::contains;
 use tempfile::tempdir;
-
-/// The script for this shell.
-fn script(folder: &Path, shell: &str) -> String {
-    let output = mnist_tch(folder, &format!("completions {shell}"))
-        .assert()
-        .success();
-    String::from_utf8(output.get_output().stdout.clone()).unwrap()
-}
 
 #[test]
 fn every_shell_has_a_script() {
@@ -27,14 +18,12 @@ fn every_shell_has_a_script() {
         ("zsh", "#compdef mnist-tch"),
         ("fish", "complete -c mnist-tch"),
     ] {
-        let script = script(folder.path(), shell);
-        assert!(
-            script.contains(word) && script.contains("evaluate"),
-            "{shell}"
-        );
+        let script = printed(folder.path(), &format!("completions {shell}"));
+        assert!(script.contains(word), "{shell}");
+        assert!(script.contains("evaluate"), "{shell}");
     }
     let refused = mnist_tch(folder.path(), "completions cmd").assert().code(2);
-    refused.stderr(predicate::str::contains("bash, zsh, fish"));
+    refused.stderr(contains("bash, zsh, fish"));
 }
 
 /// Asks for the completions of the last word of a line, as bash does when Tab is pressed.
@@ -49,7 +38,7 @@ printf '%s\n' "${COMPREPLY[@]}"
 #[test]
 fn bash_completes_commands_options_and_their_values() {
     let folder = tempdir().unwrap();
-    let program = script(folder.path(), "bash") + PRESS_TAB;
+    let program = printed(folder.path(), "completions bash") + PRESS_TAB;
     for (line, expected) in [
         ("mnist-tch eva", "evaluate"),
         ("mnist-tch --batch", "--batch-size"),

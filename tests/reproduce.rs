@@ -7,16 +7,16 @@ mod common;
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::thread;
-use std::time::Duration;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
-use common::{error_line, mnist_tch};
+use common::{error_line, mnist_tch, printed};
 use predicates::prelude::*;
 use predicates::str::contains;
 use tempfile::{TempDir, tempdir};
 
-/// Runs of four steps that take a tenth of a second each.
-const SMALL: &str = "reproduce --device cpu --epochs 2 --train-range ..200 --test-range ..100";
+/// A run of four steps that takes a tenth of a second.
+const JOB: &str = "--device cpu --epochs 2 --train-range ..200 --test-range ..100";
 
 /// The files that must be the same whenever the same seeds are run.
 const SAME: [&str; 5] = [
@@ -27,7 +27,7 @@ const SAME: [&str; 5] = [
     "seeds.csv",
 ];
 
-/// A folder with the curve of a run of the small job, to compare with.
+/// A folder with a curve of the job's steps, to compare with.
 fn with_curve() -> TempDir {
     let folder = tempdir().unwrap();
     let rows = "step,test_accuracy\n1,0.1\n2,0.15\n3,0.2\n4,0.3\n";
@@ -35,8 +35,15 @@ fn with_curve() -> TempDir {
     folder
 }
 
-fn small(folder: &Path, more: &str) -> assert_cmd::Command {
-    mnist_tch(folder, &format!("{SMALL} --compare curve.csv {more}"))
+fn reproduce(folder: &Path, more: &str) -> assert_cmd::Command {
+    let line = format!("reproduce {JOB} --compare curve.csv {more}");
+    mnist_tch(folder, &line)
+}
+
+/// Makes the runs of these seeds in this folder, and prints nothing.
+fn make(folder: &Path, more: &str) {
+    let made = reproduce(folder, &format!("{more} -q")).assert();
+    made.success().stdout("").stderr("");
 }
 
 fn same_files(folder: &Path, one: &str, other: &str) {
@@ -49,177 +56,134 @@ fn same_files(folder: &Path, one: &str, other: &str) {
 #[test]
 fn the_files_hold_every_seed_and_the_verdict_is_printed() {
     let folder = with_curve();
-    let expected = contains("curve.csv against 3 runs (init flux, 4 scored steps)")
+    let shown = contains("curve.csv against 3 runs (init flux, 4 scored steps)")
         .and(contains("epoch   step  compared"))
         .and(contains("band.png"));
-    small(folder.path(), "--seeds 5..8 --out r")
-        .assert()
-        .success()
-        .stdout(expected);
+    let made = reproduce(folder.path(), "--seeds 5..8 --out r").assert();
+    made.success().stdout(shown);
     let text = |name: &str| fs::read_to_string(folder.path().join("r").join(name)).unwrap();
-    let lines: Vec<String> = text("curves.csv").lines().map(str::to_owned).collect();
-    assert_eq!(
-        (lines.len(), lines[0].as_str()),
-        (1 + 3 * 4, "seed,step,test_accuracy")
-    );
-    assert!(
-        lines[1].starts_with("5,1,0.") && lines[12].starts_with("7,4,0."),
-        "{lines:?}"
-    );
+    let curves = text("curves.csv");
+    let lines: Vec<&str> = curves.lines().collect();
+    assert_eq!(lines.len(), 1 + 3 * 4);
+    assert_eq!(lines[0], "seed,step,test_accuracy");
+    assert!(lines[1].starts_with("5,1,0."), "{lines:?}");
+    assert!(lines[12].starts_with("7,4,0."), "{lines:?}");
     assert!(text("seeds.csv").starts_with("seed,epoch_1,epoch_2\n5,0."));
     assert_eq!(text("timings.csv").lines().count(), 4);
     let verdict: serde_json::Value = serde_json::from_str(&text("verdict.json")).unwrap();
-    assert_eq!(
-        (&verdict["runs"], &verdict["steps"]),
-        (&3.into(), &4.into())
-    );
+    assert_eq!(verdict["runs"], 3);
+    assert_eq!(verdict["steps"], 4);
     let rank = verdict["rank"].as_f64().unwrap();
     assert_eq!(verdict["reproduced"], rank <= 0.95);
 }
 
 #[test]
-fn a_seeds_curve_is_that_of_a_run_of_its_own() {
+fn a_seeds_curve_is_that_of_a_run_of_its_own_and_is_found_to_be_one_of_the_runs() {
     let folder = with_curve();
-    small(folder.path(), "--seeds 3..5 --out r -q")
-        .assert()
-        .success();
-    let line =
-        "--device cpu --epochs 2 --train-range ..200 --test-range ..100 --seed 4 --out own -q";
-    mnist_tch(folder.path(), line).assert().success();
-    let column = |file: &str, seed: Option<&str>| -> Vec<String> {
+    printed(folder.path(), &format!("{JOB} --seed 4 --out own -q"));
+    let line = format!("reproduce {JOB} --seeds 2..7 --compare own/accuracy.csv --out r");
+    let text = printed(folder.path(), &line);
+    assert!(text.starts_with("reproduced: own/accuracy.csv"), "{text}");
+    let column = |file: &str, row: &str| -> Vec<String> {
         let text = fs::read_to_string(folder.path().join(file)).unwrap();
-        let rows = text
-            .lines()
-            .skip(1)
-            .map(|row| row.split(',').collect::<Vec<_>>());
-        let rows = rows.filter(|row| seed.is_none_or(|seed| row[0] == seed));
-        rows.map(|row| row[row.len() - 1].to_owned()).collect()
+        let rows = text.lines().skip(1).filter(|line| line.starts_with(row));
+        let last = |line: &str| line.rsplit(',').next().unwrap().to_owned();
+        rows.map(last).collect()
     };
-    let own = column("own/accuracy.csv", None);
-    assert_eq!((own.len(), column("r/curves.csv", Some("4"))), (4, own));
+    let own = column("own/accuracy.csv", "");
+    assert_eq!(own.len(), 4);
+    assert_eq!(column("r/curves.csv", "4,"), own);
 }
 
 #[test]
-fn the_curve_of_one_of_the_runs_is_reproduced() {
+fn killed_on_its_way_it_goes_on_and_ends_with_the_same_files() {
     let folder = with_curve();
-    let line =
-        "--device cpu --epochs 2 --train-range ..200 --test-range ..100 --seed 1 --out own -q";
-    mnist_tch(folder.path(), line).assert().success();
-    let compared = format!("{SMALL} --seeds 0..5 --compare own/accuracy.csv --out r");
-    mnist_tch(folder.path(), &compared)
-        .assert()
-        .success()
-        .stdout(contains("reproduced: own/accuracy.csv"));
-}
-
-#[test]
-fn killed_at_any_moment_it_goes_on_and_ends_with_the_same_files() {
-    let folder = with_curve();
-    small(folder.path(), "--seeds 0..12 --jobs 1 --out whole -q")
-        .assert()
-        .success();
-    for moment in [100, 250, 400] {
-        let words = format!("{SMALL} --compare curve.csv --seeds 0..12 --jobs 2 --out killed");
+    let path = folder.path();
+    make(path, "--seeds 0..24 --jobs 1 --out whole");
+    let there = || {
+        let seeds = fs::read_dir(path.join("killed/seeds"));
+        seeds.map_or(0, |seeds| {
+            let names = seeds.map(|seed| seed.unwrap().file_name());
+            let complete = |name: &std::ffi::OsString| !name.to_string_lossy().starts_with('.');
+            names.filter(complete).count()
+        })
+    };
+    for at_least in [1, 4] {
+        let line = format!("reproduce {JOB} --compare curve.csv --seeds 0..24 --jobs 2");
         let mut process = Command::new(assert_cmd::cargo::cargo_bin("mnist-tch"))
-            .current_dir(folder.path())
-            .args(words.split_whitespace())
+            .current_dir(path)
+            .args(line.split(' '))
+            .args(["--out", "killed"])
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        thread::sleep(Duration::from_millis(moment));
+        let begun = Instant::now();
+        while there() < at_least {
+            assert!(begun.elapsed() < Duration::from_secs(120), "no run is made");
+            sleep(Duration::from_millis(1));
+        }
         process.kill().unwrap();
         process.wait().unwrap();
+        assert!(there() < 24, "it was killed too late");
     }
-    small(folder.path(), "--seeds 0..12 --jobs 2 --out killed -q")
-        .assert()
-        .success();
-    same_files(folder.path(), "whole", "killed");
-}
-
-#[test]
-fn seeds_that_are_there_are_not_run_again() {
-    let folder = with_curve();
-    small(folder.path(), "--seeds 0..3 --out r -q")
-        .assert()
-        .success();
-    let kept = folder.path().join("r/seeds/1.json");
-    let before = fs::metadata(&kept).unwrap().modified().unwrap();
-    let note = contains("3 of 5 seeds are there already").and(contains("seed 4"));
-    small(folder.path(), "--seeds 0..5 --out r")
-        .assert()
-        .success()
-        .stderr(note);
-    assert_eq!(fs::metadata(&kept).unwrap().modified().unwrap(), before);
-    small(folder.path(), "--seeds 0..5 --out fresh -q")
-        .assert()
-        .success();
-    same_files(folder.path(), "r", "fresh");
+    let rest = 24 - there();
+    let made = reproduce(path, "--seeds 0..24 --jobs 2 --out killed").assert();
+    let output = made.success().get_output().stderr.clone();
+    let lines = String::from_utf8(output).unwrap();
+    assert!(lines.contains("of 24 seeds are there already"), "{lines}");
+    assert_eq!(lines.lines().count(), 1 + rest, "{lines}");
+    same_files(path, "whole", "killed");
 }
 
 #[test]
 fn parts_of_several_machines_merge_into_the_files_of_one() {
     let folder = with_curve();
     let path = folder.path();
-    small(path, "--seeds 0..7 --out whole -q")
-        .assert()
-        .success();
-    small(path, "--seeds 0..7 --shard 1/2 --out a")
-        .assert()
-        .success()
-        .stdout(contains("4 seeds"));
-    assert!(
-        !path.join("a/verdict.json").exists(),
-        "a part is not the whole"
-    );
+    make(path, "--seeds 0..7 --out whole");
+    let part = reproduce(path, "--seeds 0..7 --shard 1/2 --out a").assert();
+    part.success().stdout(contains("4 seeds"));
+    let verdict = path.join("a/verdict.json");
+    assert!(!verdict.exists(), "a part is not the whole");
     let merge = "reproduce --compare curve.csv --merge a b --seeds 0..7 --out merged";
     let error = error_line(&mut mnist_tch(path, merge), 1);
-    assert!(
-        error.contains("b is no folder of mnist-tch reproduce"),
-        "{error}"
-    );
+    let expected = "b is no folder of mnist-tch reproduce";
+    assert!(error.contains(expected), "{error}");
     let alone = merge.replace("a b", "a");
     let error = error_line(&mut mnist_tch(path, &alone), 1);
-    assert!(
-        error.contains("3 of 7 seeds are missing (1, 3, 5)"),
-        "{error}"
-    );
-    small(path, "--seeds 0..7 --shard 2/2 --out b -q")
-        .assert()
-        .success();
-    mnist_tch(path, merge).assert().success();
+    let expected = "3 of 7 seeds are missing (1, 3, 5)";
+    assert!(error.contains(expected), "{error}");
+    make(path, "--seeds 0..7 --shard 2/2 --out b");
+    printed(path, merge);
     same_files(path, "whole", "merged");
 }
 
 #[test]
-fn a_folder_of_another_job_is_refused() {
+fn a_folder_of_another_job_and_a_curve_of_other_steps_are_refused_before_the_work() {
     let folder = with_curve();
-    small(folder.path(), "--seeds 0..2 --out r -q")
-        .assert()
-        .success();
-    let error = error_line(
-        &mut small(folder.path(), "--seeds 0..2 --init glorot --out r"),
-        1,
-    );
-    assert!(
-        error.contains(r#"configuration.init: "flux" there, "glorot" here"#),
-        "{error}"
-    );
-    let error = error_line(&mut small(folder.path(), "--seeds 0..2 --out curve.csv"), 1);
-    assert!(error.contains("curve.csv is a file"), "{error}");
-}
-
-#[test]
-fn a_curve_of_other_steps_is_refused_before_the_work() {
-    let folder = with_curve();
-    let line = format!("{SMALL} --seeds 0..2 --out r");
-    let error = error_line(&mut mnist_tch(folder.path(), &line), 1);
-    assert!(
-        error.contains("the article has 250 scored steps"),
-        "{error}"
-    );
-    assert!(!folder.path().join("r").exists());
-    let line = format!("{SMALL} --compare absent.csv");
-    let error = error_line(&mut mnist_tch(folder.path(), &line), 1);
-    assert!(error.contains("cannot open absent.csv"), "{error}");
+    let path = folder.path();
+    make(path, "--seeds 0..2 --out r");
+    let article = format!("reproduce {JOB}");
+    for (line, part) in [
+        (
+            format!("{article} --compare curve.csv --out r --init glorot"),
+            r#"configuration.init: "flux" there, "glorot" here"#,
+        ),
+        (
+            format!("{article} --compare curve.csv --out curve.csv"),
+            "curve.csv is a file",
+        ),
+        (
+            format!("{article} --out new"),
+            "the article has 250 scored steps",
+        ),
+        (
+            format!("{article} --out new --compare absent.csv"),
+            "cannot open absent.csv",
+        ),
+    ] {
+        let error = error_line(&mut mnist_tch(path, &line), 1);
+        assert!(error.contains(part), "{error}");
+    }
+    assert!(!path.join("new").exists());
 }

@@ -18,6 +18,12 @@ pub fn mnist_tch(folder: &Path, line: &str) -> Command {
     command
 }
 
+/// What the program prints, with the words of `line`, when all goes well.
+pub fn printed(folder: &Path, line: &str) -> String {
+    let output = mnist_tch(folder, line).assert().success();
+    String::from_utf8(output.get_output().stdout.clone()).unwrap()
+}
+
 /// Options of a run that takes a second: 3 steps an epoch, two epochs.
 pub const SMALL: &str = "--device cpu --epochs 2 --train-range 0..300 --test-range 0..200";
 

@@ -41,9 +41,11 @@ fn results(folder: &Path) -> BTreeMap<String, Vec<u8>> {
     files
 }
 
-/// Starts the job in `folder`/run and waits until it has written `rows` rows.
-fn start(folder: &TempDir, options: &str, rows: usize) -> Child {
-    let line = format!("{JOB} --out run {options}");
+/// Starts the program and waits until `folder`/run has so many `rows` more than before.
+fn start(folder: &TempDir, line: &str, rows: usize) -> Child {
+    let log = folder.path().join("run/accuracy.csv");
+    let written = || fs::read_to_string(&log).map_or(0, |text| text.lines().count());
+    let (before, begun) = (written().max(1), Instant::now());
     let mut child = Command::new(assert_cmd::cargo::cargo_bin("mnist-tch"))
         .current_dir(folder.path())
         .args(line.split_whitespace())
@@ -51,25 +53,25 @@ fn start(folder: &TempDir, options: &str, rows: usize) -> Child {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    let (log, begun) = (folder.path().join("run/accuracy.csv"), Instant::now());
-    let written = || fs::read_to_string(&log).map_or(0, |text| text.lines().count());
-    while written() <= rows {
+    while written() < before + rows {
         assert!(child.try_wait().unwrap().is_none(), "it ended by itself");
-        assert!(
-            begun.elapsed() < Duration::from_secs(120),
-            "it makes no rows"
-        );
+        let waited = begun.elapsed();
+        assert!(waited < Duration::from_secs(120), "it makes no rows");
         sleep(Duration::from_millis(1));
     }
     child
 }
 
+/// The job, in `folder`/run, with more options.
+fn job(options: &str) -> String {
+    format!("{JOB} --out run {options}")
+}
+
 /// Sends a signal and gives the exit status and what was printed.
 fn stop(child: Child, signal: &str) -> (i32, String) {
-    let kill = Command::new("kill")
-        .args([signal, &child.id().to_string()])
-        .status();
-    assert!(kill.unwrap().success());
+    let mut kill = Command::new("kill");
+    kill.args([signal, &child.id().to_string()]);
+    assert!(kill.status().unwrap().success());
     let output = child.wait_with_output().unwrap();
     let text = String::from_utf8(output.stderr).unwrap();
     (output.status.code().unwrap(), text)
@@ -78,7 +80,7 @@ fn stop(child: Child, signal: &str) -> (i32, String) {
 /// A folder with a run that was stopped after a few steps.
 fn stopped() -> TempDir {
     let folder = tempdir().unwrap();
-    let (status, text) = stop(start(&folder, "--quiet", 4), "-TERM");
+    let (status, text) = stop(start(&folder, &job("--quiet"), 4), "-TERM");
     assert_eq!(status, 143, "{text}");
     folder
 }
@@ -93,73 +95,67 @@ fn uninterrupted(shuffle: bool) -> &'static BTreeMap<String, Vec<u8>> {
     RESULTS[usize::from(shuffle)].get_or_init(|| {
         let folder = tempdir().unwrap();
         let shuffle = if shuffle { "--shuffle" } else { "" };
-        let line = format!("{JOB} --quiet --out run {shuffle}");
+        let line = job(&format!("--quiet {shuffle}"));
         mnist_tch(folder.path(), &line).assert().success();
         results(&folder.path().join("run"))
     })
 }
 
 #[test]
-fn stopped_by_sigterm_and_ctrl_c_it_says_how_to_go_on_and_ends_with_the_same_bytes() {
-    let shuffled = "--shuffle --checkpoint-every 2";
-    for (shuffle, options, rows) in [(false, "", 1), (true, shuffled, 50)] {
+fn stopped_by_ctrl_c_it_says_how_to_go_on_and_ends_with_the_same_bytes() {
+    let shuffled = "--shuffle --checkpoint-every 2 --quiet";
+    for (shuffle, options, rows) in [(false, "--quiet", 1), (true, shuffled, 50)] {
         let folder = tempdir().unwrap();
         let run = folder.path().join("run");
-        let (status, text) = stop(start(&folder, &format!("{options} --quiet"), rows), "-INT");
+        let (status, text) = stop(start(&folder, &job(options), rows), "-INT");
         assert_eq!(status, 130, "{text}");
         assert!(text.starts_with("stopped by Ctrl-C after step "), "{text}");
-        assert!(
-            text.ends_with("of 120; go on with: mnist-tch --resume run\n"),
-            "{text}"
-        );
+        let hint = "of 120; go on with: mnist-tch --resume run\n";
+        assert!(text.ends_with(hint), "{text}");
         let files = contents(&run);
         let names: Vec<&str> = files.keys().map(String::as_str).collect();
-        let there = "accuracy.csv accuracy.png checkpoint.jsonl confusion.csv confusion.png model.safetensors";
+        let there = "accuracy.csv accuracy.png checkpoint.jsonl confusion.csv confusion.png \
+                     model.safetensors";
         assert_eq!(names.join(" "), there);
         // Stopped once more on the way, then to the end.
-        let mut command = resume(&folder, "--quiet");
-        let child = command.timeout(Duration::from_millis(700)).ok();
-        assert!(child.is_err() || run.join("summary.json").exists());
-        resume(&folder, "--quiet")
-            .assert()
-            .success()
-            .stdout("")
-            .stderr("");
+        let (status, text) = stop(start(&folder, "--resume run --quiet", 1), "-TERM");
+        assert_eq!(status, 143, "{text}");
+        assert!(
+            !run.join("summary.json").exists(),
+            "it was stopped too late"
+        );
+        let rest = resume(&folder, "--quiet").assert();
+        rest.success().stdout("").stderr("");
         assert_eq!(&results(&run), uninterrupted(shuffle), "{options}");
     }
 }
 
 #[test]
 fn killed_at_once_or_later_it_ends_with_the_same_bytes() {
-    let expected = uninterrupted(true);
-    for rows in [1, 20, 90] {
-        let folder = tempdir().unwrap();
-        let mut child = start(&folder, "--shuffle --quiet", rows);
+    let folder = tempdir().unwrap();
+    let run = folder.path().join("run");
+    let lines = [job("--shuffle --quiet"), "--resume run".to_owned()];
+    for (line, rows) in [(&lines[0], 1), (&lines[1], 20), (&lines[1], 60)] {
+        let mut child = start(&folder, line, rows);
         child.kill().unwrap();
         child.wait().unwrap();
-        resume(&folder, "").assert().success();
-        assert_eq!(
-            &results(&folder.path().join("run")),
-            expected,
-            "{rows} rows"
-        );
+        assert!(!run.join("summary.json").exists(), "it was killed too late");
     }
+    resume(&folder, "").assert().success();
+    assert_eq!(&results(&run), uninterrupted(true));
 }
 
 #[test]
 fn rows_lost_or_torn_after_a_crash_come_back() {
-    let expected = uninterrupted(false);
-    for torn in [
-        None,
-        Some("epoch,batch,step,train_loss,test_accuracy\n1,1,1,2.5"),
-    ] {
+    let torn = "epoch,batch,step,train_loss,test_accuracy\n1,1,1,2.5";
+    for left in [None, Some(torn)] {
         let folder = stopped();
         let log = folder.path().join("run/accuracy.csv");
-        match torn {
+        match left {
             Some(rows) => fs::write(log, rows).unwrap(),
             None => fs::remove_file(log).unwrap(),
         }
         resume(&folder, "--quiet").assert().success();
-        assert_eq!(&results(&folder.path().join("run")), expected);
+        assert_eq!(&results(&folder.path().join("run")), uninterrupted(false));
     }
 }

@@ -7,7 +7,7 @@ use predicates::prelude::*;
 use tempfile::tempdir;
 
 use crate::common::{self, error_line, mnist_tch, write_set};
-use crate::{JOB, contents, results, resume, start, stop, stopped, uninterrupted};
+use crate::{contents, job, results, resume, start, stop, stopped, uninterrupted};
 
 #[test]
 fn damaged_and_foreign_checkpoints_are_refused_and_nothing_is_touched() {
@@ -88,12 +88,9 @@ fn a_run_that_can_go_on_is_replaced_only_with_force() {
 #[test]
 fn two_processes_never_work_in_one_folder() {
     let folder = tempdir().unwrap();
-    let child = start(&folder, "--quiet", 1);
-    for line in [
-        "--resume run".to_owned(),
-        format!("{JOB} --out run --force"),
-    ] {
-        let error = error_line(&mut mnist_tch(folder.path(), &line), 1);
+    let child = start(&folder, &job("--quiet"), 1);
+    for line in ["--resume run", &job("--force")] {
+        let error = error_line(&mut mnist_tch(folder.path(), line), 1);
         assert!(error.contains("another process is at work"), "{error}");
     }
     let output = child.wait_with_output().unwrap();
@@ -110,7 +107,10 @@ fn images_that_moved_are_found_with_data_dir_and_other_images_are_refused() {
     for (prefix, set) in [("train", &split.train), ("t10k", &split.test)] {
         write_set(&images, prefix, set.pixels(), set.labels());
     }
-    let (status, text) = stop(start(&folder, "--quiet --data-dir images", 4), "-TERM");
+    let (status, text) = stop(
+        start(&folder, &job("--quiet --data-dir images"), 4),
+        "-TERM",
+    );
     assert_eq!(status, 143, "{text}");
     let run = folder.path().join("run");
     let before = contents(&run);
