@@ -11,7 +11,7 @@ use std::num::NonZeroUsize;
 use common::{mnist_tch, run_file, small_run};
 use mnist_tch::data::mnist_10k;
 use mnist_tch::learn::{Device, Weights, score};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::{TempDir, tempdir};
 
 /// Rows of a CSV file below its header, which must be `header`.
@@ -98,22 +98,27 @@ fn a_run_leaves_these_files_and_no_others() {
 #[test]
 fn the_summary_is_enough_to_run_it_again() {
     let folder = tempdir().unwrap();
-    small_run(&folder, "--seed 5 --threads 2 --init kaiming");
+    let options = "--seed 5 --threads 2 --init kaiming --batch-size 50 --lr 1e-3 --shuffle \
+                   --eval-every 4 --checkpoint-every 3 --augment 2";
+    small_run(&folder, options);
     let summary = summary(&folder);
-    let configuration = &summary["configuration"];
-    assert_eq!(
-        (&configuration["seed"], &configuration["init"]),
-        (&5.into(), &"kaiming".into())
-    );
-    assert_eq!(
-        (&configuration["epochs"], &configuration["eval_every"]),
-        (&2.into(), &1.into())
-    );
-    assert_eq!(
-        (&summary["device"], &summary["threads"]),
-        (&"cpu".into(), &2.into())
-    );
-    assert_eq!(summary["data"]["train_images"], 300);
+    let configuration = json!({
+        "epochs": 2,
+        "batch_size": 50,
+        "learning_rate": 1e-3,
+        "seed": 5,
+        "init": "kaiming",
+        "eval_every": 4,
+        "shuffle": true,
+        "checkpoint_every": 3,
+        "augment": 2,
+    });
+    assert_eq!(summary["configuration"], configuration);
+    assert_eq!(summary["device"], "cpu");
+    assert_eq!(summary["threads"], 2);
+    assert_eq!(summary["data"]["name"], "mnist-10k");
+    assert_eq!(summary["data"]["train_range"], "train:0..300");
+    assert_eq!(summary["data"]["test_range"], "test:0..200");
     assert_eq!(summary["data"]["sha256"].as_str().map(str::len), Some(64));
     assert!(summary["libtorch"].as_str().unwrap().starts_with("2."));
     // The start and two epochs.
@@ -142,27 +147,15 @@ fn the_saved_weights_are_those_of_the_last_row() {
 }
 
 #[test]
-fn scores_come_as_often_as_asked_for() {
-    let folder = tempdir().unwrap();
-    small_run(&folder, "--eval-every 2");
-    let steps = |folder| -> Vec<f64> {
-        rows(folder, "accuracy.csv", ACCURACY)
-            .iter()
-            .map(|row| row[2])
-            .collect()
-    };
-    assert_eq!(steps(&folder), [2., 3., 4., 6.]);
-    let folder = tempdir().unwrap();
-    small_run(&folder, "--eval-every 0");
-    assert_eq!(steps(&folder), [6.]);
-}
-
-#[test]
-fn scoring_changes_nothing_in_training() {
-    let model = |options: &str| {
+fn scores_come_as_often_as_asked_for_and_change_nothing_in_training() {
+    let [every, second, end] = ["1", "2", "0"].map(|every| {
         let folder = tempdir().unwrap();
-        small_run(&folder, options);
-        run_file(&folder, "model.safetensors")
-    };
-    assert_eq!(model("--eval-every 1"), model("--eval-every 0"));
+        small_run(&folder, &format!("--eval-every {every}"));
+        let rows = rows(&folder, "accuracy.csv", ACCURACY).into_iter();
+        let steps: Vec<f64> = rows.map(|row| row[2]).collect();
+        (steps, run_file(&folder, "model.safetensors"))
+    });
+    assert_eq!(second.0, [2., 3., 4., 6.]);
+    assert_eq!(end.0, [6.]);
+    assert_eq!(every.1, end.1);
 }

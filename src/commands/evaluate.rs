@@ -30,20 +30,21 @@ const FILES: [&str; 5] = [
 /// The options of `evaluate`.
 #[derive(Debug, Args)]
 pub(crate) struct Options {
-    /// The model: a safetensors file of this program or of PyTorch, or the directory of a run, whose own test images
-    /// are then the default
+    /// The model: a safetensors file of this program or of PyTorch, or the directory of a run,
+    /// whose own test images are then the default
     #[arg(long, value_name = "FILE|RUN_DIR")]
     model: PathBuf,
     #[command(flatten, next_help_heading = "Data")]
     set: SetOptions,
-    /// Score images A to B - 1 of the test file, or with train:A..B of the training file [default: all of the test
-    /// file, or those of the model's run]
+    /// Score images A to B - 1 of the test file, or with train:A..B of the training file [default:
+    /// all of the test file, or those of the model's run]
     #[arg(long, value_name = "A..B", value_parser = test_range, allow_hyphen_values = true)]
     #[arg(help_heading = "Data")]
     test_range: Option<ImageRange>,
     #[command(flatten, next_help_heading = "Machine")]
     machine: Machine,
-    /// Folder for classes.csv, confusion.csv, confusion.png, mistakes.png and predictions.csv (every logit)
+    /// Folder for classes.csv, confusion.csv, confusion.png, mistakes.png and predictions.csv
+    /// (every logit)
     #[arg(long, value_name = "DIR", help_heading = "Output")]
     out: Option<PathBuf>,
     /// Replace files of these names
@@ -55,27 +56,27 @@ pub(crate) struct Options {
 pub(crate) fn run(options: &Options) -> Result<()> {
     let model = model::open(&options.model)?;
     let (device, threads) = options.machine.select(DeviceChoice::Auto, false)?;
-    let test = model.images(&options.set, options.test_range.as_ref())?;
+    let (location, images) = model.images(&options.set, options.test_range)?;
     let out = options.out.as_ref();
     let out = out
         .map(|path| RunDir::beside(path, &FILES, options.force))
         .transpose()?;
-    let scores = score(&model.weights, &test.images, device, threads)?;
+    let scores = score(&model.weights, &images, device, threads)?;
     let confusion = &scores.confusion;
     let class_scores = confusion.class_scores();
-    let names = &test.classes;
+    let names = &location.class_names(confusion.classes());
     // The accuracy with all its digits, as it stands in accuracy.csv.
     let mut report = format!(
         "accuracy {} on {} test images of {}\n\n{}\n{}",
         confusion.accuracy(),
         confusion.total(),
-        test.name,
+        location.name(),
         text::classes_text(&class_scores),
         text::confusion_text(confusion, names)
     );
     if let Some(out) = &out {
-        let mistakes = sheets::mistakes(&scores.predictions(), &test.images, names)?;
-        let predictions = tables::predictions_csv(test.images.labels(), &scores.logits)?;
+        let mistakes = sheets::mistakes(&scores.predictions(), &images, names)?;
+        let predictions = tables::predictions_csv(images.labels(), &scores.logits)?;
         out.write(CLASSES_CSV, &tables::classes_csv(&class_scores)?)?;
         out.write(CONFUSION_CSV, &tables::confusion_csv(confusion)?)?;
         out.write(CONFUSION_PNG, &heatmap::heatmap(confusion, 1, names)?)?;

@@ -12,8 +12,8 @@ use crate::report::onnx;
 /// The options of `export`.
 #[derive(Debug, Args)]
 pub(crate) struct Options {
-    /// The ONNX file to write. Its input `images` is n x 1 x 28 x 28, f32, grey values / 255 with ink high; its output
-    /// `logits` is n x classes, f32
+    /// The ONNX file to write. Its input `images` is n x 1 x 28 x 28, f32, grey values / 255 with
+    /// ink high; its output `logits` is n x classes, f32
     #[arg(value_name = "FILE.onnx")]
     file: PathBuf,
     /// The model: a safetensors file of this program or of PyTorch, or the directory of a run

@@ -11,7 +11,7 @@ use crate::data::Location;
 
 /// The options of `fetch`.
 #[derive(Debug, Clone, Args)]
-pub struct Options {
+pub(crate) struct Options {
     /// The data set
     #[arg(value_name = "DATASET", value_parser = set_name())]
     dataset: Location,
@@ -26,10 +26,7 @@ pub struct Options {
 }
 
 /// Fetches what is missing and prints where it is.
-///
-/// # Errors
-/// When a file cannot be had, or the folder holds another file under its name.
-pub fn run(options: &Options) -> Result<()> {
+pub(crate) fn run(options: &Options) -> Result<()> {
     let Location::Published { set, .. } = options.dataset else {
         let name = options.dataset.name();
         let text = format!("{name} is part of the program: nothing to fetch\n");

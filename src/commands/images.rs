@@ -7,14 +7,15 @@ use anyhow::{Result, bail, ensure};
 use clap::Args;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 
+use super::options::number;
 use super::progress::DownloadProgress;
 use crate::data::download::{self, Download};
-use crate::data::{ImageRange, Location, MOST_CLASSES, Part, Split};
+use crate::data::{CLASSES, ImageRange, Location, MOST_CLASSES, Part, Split};
 use crate::report::summary::Data;
 
 /// The data set that images come from.
 #[derive(Debug, Clone, Args)]
-pub struct SetOptions {
+pub(crate) struct SetOptions {
     /// The data set [default: mnist-10k, or what is in --data-dir]
     #[arg(long, value_name = "NAME", value_parser = set_name())]
     pub dataset: Option<Location>,
@@ -23,18 +24,17 @@ pub struct SetOptions {
     /// folder]
     #[arg(long, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
-    /// Where to fetch it from.
     #[command(flatten)]
     pub mirrors: Mirrors,
     /// Number of classes, 2 to 256; labels go from 0 to N - 1
     #[arg(long, value_name = "N", value_parser = classes, allow_negative_numbers = true)]
-    #[arg(default_value = "10")]
+    #[arg(default_value_t = CLASSES)]
     pub classes: usize,
 }
 
 /// Where data sets are fetched from.
 #[derive(Debug, Clone, Args)]
-pub struct Mirrors {
+pub(crate) struct Mirrors {
     /// Fetch from this folder on the web in place of the public mirrors; again, or several with
     /// spaces between them, to try one after the other
     #[arg(long, value_name = "URL", env = "MNIST_TCH_MIRROR", value_parser = mirrors)]
@@ -43,8 +43,7 @@ pub struct Mirrors {
 
 /// The images to train on and to score.
 #[derive(Debug, Clone, Args)]
-pub struct ImageOptions {
-    /// The set they are from.
+pub(crate) struct ImageOptions {
     #[command(flatten)]
     pub set: SetOptions,
     /// Train on images A to B - 1 of the training file (..B from the first, A.. to the last), or
@@ -57,30 +56,19 @@ pub struct ImageOptions {
     pub test_range: Option<ImageRange>,
 }
 
-impl Mirrors {
-    /// In the order in which they are asked.
-    pub(crate) fn all(&self) -> impl Iterator<Item = &String> {
-        self.mirror.iter().flatten()
-    }
-}
-
 impl SetOptions {
-    /// Where the set is; the one in the program where none is named.
-    pub(crate) fn location(&self) -> Result<Location> {
-        match (self.dataset.clone(), self.data_dir.clone()) {
+    /// Finds the set, the one in the program where none is named; fetches what is missing of a
+    /// published one, and shows that unless `quiet`.
+    pub(crate) fn find(&self, quiet: bool) -> Result<Location> {
+        let location = match (self.dataset.clone(), self.data_dir.clone()) {
             (Some(Location::Embedded), Some(_)) => bail!(
                 "--data-dir: --dataset {} is part of the program; name another set, or leave one \
                  of the two out",
                 Location::Embedded.name()
             ),
-            (set, Some(path)) => Ok(set.unwrap_or(Location::Embedded).moved(path)),
-            (set, None) => Ok(set.unwrap_or(Location::Embedded)),
-        }
-    }
-
-    /// Finds the set; fetches what is missing of a published one, and shows that unless `quiet`.
-    pub(crate) fn find(&self, quiet: bool) -> Result<Location> {
-        let location = self.location()?;
+            (set, Some(path)) => set.unwrap_or(Location::Embedded).moved(path),
+            (set, None) => set.unwrap_or(Location::Embedded),
+        };
         fetch_missing(&location, &self.mirrors, quiet)?;
         Ok(location)
     }
@@ -112,12 +100,20 @@ impl ImageOptions {
     }
 }
 
-/// Reads the images of a run once more. Whether they are still the same ones is not looked at.
+/// Reads the images of a run once more. They have to be the same ones.
 pub(crate) fn load_again(data: &Data, mirrors: &Mirrors, quiet: bool) -> Result<Split> {
     let location = data.location();
     fetch_missing(&location, mirrors, quiet)?;
     let classes = data.classes.len();
-    Split::read(&location, classes, data.train_range, data.test_range)
+    let split = Split::read(&location, classes, data.train_range, data.test_range)?;
+    let (name, found) = (&data.name, split.sha256());
+    let [is, was] = [&found, &data.sha256].map(|digest| digest.get(..12).unwrap_or(digest));
+    ensure!(
+        data.sha256 == found,
+        "the images in {name} are not those the run began with (SHA-256 {is}..., it was {was}...): \
+         bring those back, or say with --data-dir where they are"
+    );
+    Ok(split)
 }
 
 /// The names of data sets, each with what it is.
@@ -133,10 +129,12 @@ fn mirrors(text: &str) -> Result<Vec<String>, String> {
 
 /// A number of classes.
 fn classes(text: &str) -> Result<usize, String> {
-    let number = text.parse::<usize>().ok();
-    number
-        .filter(|number| (2..=MOST_CLASSES).contains(number))
-        .ok_or_else(|| format!("a whole number from 2 to {MOST_CLASSES} is expected"))
+    let expected = format!("a whole number from 2 to {MOST_CLASSES}");
+    number(
+        text,
+        |number| (2..=MOST_CLASSES).contains(number),
+        &expected,
+    )
 }
 
 /// Images to train on: of the training file unless said.
@@ -155,7 +153,7 @@ pub(crate) fn fetch_missing(location: &Location, mirrors: &Mirrors, quiet: bool)
         return Ok(0);
     };
     let folder = set.folder(asked.as_deref())?;
-    let mut mirrors: Vec<String> = mirrors.all().cloned().collect();
+    let mut mirrors: Vec<String> = mirrors.mirror.iter().flatten().cloned().collect();
     if mirrors.is_empty() {
         mirrors = set.facts().mirrors.map(str::to_owned).into();
     }

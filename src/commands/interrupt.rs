@@ -1,7 +1,6 @@
 //! Ctrl-C and SIGTERM: the first one is a request, the second ends the program at once.
 
 use std::fmt;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
@@ -37,17 +36,12 @@ impl Interrupt {
     }
 }
 
-/// A run that was asked to stop, and did: not a failure, but no success either.
+/// A run that a signal asked to stop, and that did: not a failure, but no success either.
 #[derive(Debug)]
 pub struct Stopped {
-    /// The number of the signal that asked.
     pub(crate) signal: i32,
-    /// The last step made.
-    pub(crate) step: usize,
-    /// Steps of the whole run.
-    pub(crate) steps: usize,
-    /// Where it can go on.
-    pub(crate) folder: PathBuf,
+    /// At which step, and how to go on.
+    pub(crate) place: String,
 }
 
 impl Stopped {
@@ -60,16 +54,9 @@ impl Stopped {
 
 impl fmt::Display for Stopped {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let by = if self.signal == SIGINT {
-            "Ctrl-C"
-        } else {
-            "SIGTERM"
-        };
-        let (step, steps, folder) = (self.step, self.steps, self.folder.display());
-        write!(
-            f,
-            "stopped by {by} after step {step} of {steps}; go on with: mnist-tch --resume {folder}"
-        )
+        let is_key = self.signal == SIGINT;
+        let by = if is_key { "Ctrl-C" } else { "SIGTERM" };
+        write!(f, "stopped by {by} {}", self.place)
     }
 }
 

@@ -1,5 +1,6 @@
-//! Options that several commands share, and numbers as they are typed. Each parser says what it expects; clap adds the
-//! option's name. Wherever a number is expected clap takes a negative one too, so that the error names the option.
+//! Options that several commands share, and numbers as they are typed. Each parser says what it
+//! expects; clap adds the option's name. Wherever a number is expected clap takes a negative one
+//! too, so that the error names the option.
 
 use std::num::NonZeroUsize;
 use std::str::FromStr;
@@ -16,14 +17,15 @@ pub(crate) struct Machine {
     /// Device to use: auto (a GPU if CUDA is usable, else the CPU), cpu, cuda, cuda:N or mps
     #[arg(long, value_name = "DEVICE", default_value = "auto")]
     device: DeviceChoice,
-    /// Threads on the CPU; the numbers do not depend on it [default: the cores this process may use]
+    /// Threads on the CPU; the numbers do not depend on it [default: the cores this process may
+    /// use]
     #[arg(long, value_name = "N", value_parser = threads, allow_negative_numbers = true)]
     threads: Option<NonZeroUsize>,
 }
 
 impl Machine {
-    /// The device, where that is left open `usual`, and the threads: one for each core that this process may use
-    /// unless said.
+    /// The device, where that is left open `usual`, and the threads: one for each core that this
+    /// process may use unless said.
     pub fn select(&self, usual: DeviceChoice, quiet: bool) -> Result<(Device, NonZeroUsize)> {
         let choice = match self.device {
             DeviceChoice::Auto => usual,
@@ -111,7 +113,7 @@ impl ValueEnum for Init {
 }
 
 /// A number that `fits`.
-fn number<T: FromStr>(
+pub(crate) fn number<T: FromStr>(
     text: &str,
     fits: impl FnOnce(&T) -> bool,
     expected: &str,

@@ -34,7 +34,8 @@ const SHADES: [char; 10] = [' ', '.', ':', '-', '=', '+', '*', '#', '%', '@'];
 /// The options of `predict`.
 #[derive(Debug, Args)]
 pub(crate) struct Options {
-    /// PNG or JPEG pictures of one digit each, dark on light or light on dark; folders of them; - for stdin
+    /// PNG or JPEG pictures of one digit each, dark on light or light on dark; folders of them; -
+    /// for stdin
     #[arg(value_name = "IMAGE", required = true)]
     images: Vec<PathBuf>,
     /// The model: a safetensors file of this program or of PyTorch, or the directory of a run
@@ -46,7 +47,8 @@ pub(crate) struct Options {
     /// Print the picture as the network sees it, 28x28, below each line, and keep it in --out
     #[arg(long, conflicts_with = "json")]
     show: bool,
-    /// Keep the pictures as the network sees them in this folder, as NAME.28x28.png [default with --show: prepared]
+    /// Keep the pictures as the network sees them in this folder, as NAME.28x28.png [default with
+    /// --show: prepared]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// Replace other pictures of these names
@@ -56,7 +58,8 @@ pub(crate) struct Options {
     machine: Machine,
 }
 
-/// Answers every picture that can be read. That another could not be is told in its place, and at the end.
+/// Answers every picture that can be read. That another could not be is told in its place, and at
+/// the end.
 pub(crate) fn run(options: &Options) -> Result<()> {
     let model = model::open(&options.model)?;
     let (device, threads) = options.machine.select(DeviceChoice::Auto, false)?;
@@ -103,21 +106,19 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     Ok(())
 }
 
-/// The pictures of `paths` in their order; a folder stands for the pictures in it (not below), by name. A folder that
-/// has none, or cannot be read, is an error in its place.
+/// The pictures of `paths` in their order; a folder stands for the pictures in it (not below), by
+/// name. A folder that has none, or cannot be read, is an error in its place.
 fn find(paths: &[PathBuf]) -> Vec<Result<PathBuf>> {
-    let mut inputs = Vec::new();
-    for path in paths {
-        if path.is_dir() && path.as_os_str() != STDIN {
-            match pictures_in(path) {
-                Ok(files) => inputs.extend(files.into_iter().map(Ok)),
-                Err(error) => inputs.push(Err(error.context(path.display().to_string()))),
-            }
-        } else {
-            inputs.push(Ok(path.clone()));
+    let pictures = |path: &PathBuf| {
+        if path.as_os_str() == STDIN || !path.is_dir() {
+            return vec![Ok(path.clone())];
         }
-    }
-    inputs
+        match pictures_in(path) {
+            Ok(files) => files.into_iter().map(Ok).collect(),
+            Err(error) => vec![Err(error.context(path.display().to_string()))],
+        }
+    };
+    paths.iter().flat_map(pictures).collect()
 }
 
 fn pictures_in(folder: &Path) -> Result<Vec<PathBuf>> {
@@ -200,7 +201,8 @@ fn json(file: &str, answer: &Prediction) -> Result<String> {
     Ok(serde_json::to_string(&line)? + "\n")
 }
 
-/// The picture in letters: 28 lines of 28 pixels, two letters each, because letters are twice as high as wide.
+/// The picture in letters: 28 lines of 28 pixels, two letters each, because letters are twice as
+/// high as wide.
 fn shades(picture: &Prepared) -> String {
     let shade = |&pixel: &u8| SHADES[usize::from(pixel) * SHADES.len() / 256];
     let row = |row: &[u8]| row.iter().flat_map(|pixel| [shade(pixel); 2]).collect();

@@ -11,27 +11,27 @@ use crate::data::download::Event;
 use crate::learn::many_seeds::SeedRun;
 use crate::learn::{ConfusionMatrix, Schedule, Step};
 
-/// All of it fits 80 columns; on a narrower terminal the words are cut, so that they never take a second line.
+/// All of it fits 80 columns; on a narrower terminal the words are cut, so that they never take a
+/// second line.
 const STEPS: &str = "[{bar:5}] {percent:>3}% {eta:>4} left  {wide_msg}";
-
 const BYTES: &str = "{bytes}/{total_bytes}  {bytes_per_sec}  {eta} left  [{wide_bar}]";
 
 /// Between lines about the same file.
 const INTERVAL: Duration = Duration::from_secs(10);
 
-/// What progress is shown on. What is on a terminal goes away with the display.
+/// What progress is shown on.
 enum Display {
     /// Nothing: the user wants silence.
     Quiet,
     /// Something that keeps what is written: a pipe, a file.
     Lines,
-    /// A terminal that a bar can be drawn on.
+    /// A terminal. The bar goes away with the display.
     Bar(ProgressBar),
 }
 
 impl Display {
     /// What stderr is. A bar has `length` and goes by `template`.
-    fn of_stderr(quiet: bool, length: Option<u64>, template: &str) -> Self {
+    fn of_stderr(quiet: bool, length: usize, template: &str) -> Self {
         let dumb = env::var_os("TERM").is_none_or(|term| term == "dumb");
         if quiet {
             return Self::Quiet;
@@ -41,16 +41,28 @@ impl Display {
         }
         let style = ProgressStyle::with_template(template);
         let style = style.unwrap_or_else(|_| ProgressStyle::default_bar());
-        let bar = ProgressBar::with_draw_target(length, ProgressDrawTarget::stderr());
+        let target = ProgressDrawTarget::stderr();
+        let bar = ProgressBar::with_draw_target(Some(length as u64), target);
         Self::Bar(bar.with_style(style.progress_chars("=> ")))
+    }
+
+    /// Changes the bar, or says `line` where there is none.
+    fn show(&self, change: impl FnOnce(&ProgressBar), line: impl FnOnce() -> Option<String>) {
+        match self {
+            Self::Quiet => {}
+            Self::Lines => {
+                if let Some(line) = line() {
+                    note(&line);
+                }
+            }
+            Self::Bar(bar) => change(bar),
+        }
     }
 }
 
 impl Drop for Display {
     fn drop(&mut self) {
-        if let Self::Bar(bar) = self {
-            bar.finish_and_clear();
-        }
+        self.show(ProgressBar::finish_and_clear, || None);
     }
 }
 
@@ -68,11 +80,12 @@ pub(crate) struct RunProgress {
 impl RunProgress {
     /// A display for a run with this schedule, of which some steps may have been `made` before.
     pub fn new(schedule: &Schedule, made: usize, quiet: bool) -> Self {
-        let display = Display::of_stderr(quiet, Some(schedule.steps() as u64), STEPS);
-        if let Display::Bar(bar) = &display {
+        let display = Display::of_stderr(quiet, schedule.steps(), STEPS);
+        let begin = |bar: &ProgressBar| {
             bar.set_position(made as u64);
             bar.reset_eta();
-        }
+        };
+        display.show(begin, || None);
         Self {
             display,
             epochs: schedule.epochs(),
@@ -84,35 +97,25 @@ impl RunProgress {
     }
 
     /// Shows one more step.
+    #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
     pub fn step(&mut self, step: &Step) {
-        let scored = step.confusion.as_ref();
-        self.accuracy = scored.map(ConfusionMatrix::accuracy).or(self.accuracy);
+        let scored = step.confusion.as_ref().map(ConfusionMatrix::accuracy);
+        self.accuracy = scored.or(self.accuracy);
         self.images += step.images;
-        match &self.display {
-            Display::Bar(bar) => {
-                bar.set_message(self.text(step, ""));
-                bar.set_position(step.step as u64);
-            }
-            Display::Lines if step.batch == self.batches => {
-                let place = format!("  step {}", step.step);
-                note(&format!("{} trained on", self.text(step, &place)));
-            }
-            Display::Lines | Display::Quiet => {}
-        }
-    }
-
-    #[expect(
-        clippy::cast_precision_loss,
-        reason = "a rate for people needs no more than 53 bits"
-    )]
-    fn text(&self, step: &Step, place: &str) -> String {
-        let accuracy = self.accuracy;
-        let accuracy = accuracy.map_or("-".to_owned(), |value| format!("{value:.4}"));
+        let accuracy = self.accuracy.map(|value| format!("{value:.4}"));
+        let accuracy = accuracy.unwrap_or("-".to_owned());
         let rate = self.images as f64 / self.begun.elapsed().as_secs_f64().max(1e-9);
-        let (epoch, epochs, loss) = (step.epoch, self.epochs, step.train_loss);
-        format!(
-            "epoch {epoch}/{epochs}{place}  loss {loss:.4}  accuracy {accuracy}  {rate:.0} images/s"
-        )
+        let epoch = format!("epoch {}/{}", step.epoch, self.epochs);
+        let loss = step.train_loss;
+        let state = format!("loss {loss:.4}  accuracy {accuracy}  {rate:.0} images/s");
+        let number = step.step;
+        let change = |bar: &ProgressBar| {
+            bar.set_message(format!("{epoch}  {state}"));
+            bar.set_position(number as u64);
+        };
+        let line = || format!("{epoch}  step {number}  {state} trained on");
+        let is_last = step.batch == self.batches;
+        self.display.show(change, || is_last.then(line));
     }
 }
 
@@ -124,17 +127,13 @@ pub(crate) struct SeedsProgress {
 }
 
 impl SeedsProgress {
-    /// A display for `seeds` runs of so many steps, of which only so many `missing` ones have to be made.
+    /// A display for `seeds` runs of so many steps, of which so many `missing` ones are to be made.
     pub fn new(seeds: usize, missing: usize, steps: usize, quiet: bool) -> Self {
         let complete = seeds - missing;
-        let display = Display::of_stderr(quiet, Some((missing * steps) as u64), STEPS);
-        match &display {
-            Display::Bar(bar) => bar.set_message(format!("{complete} of {seeds} seeds")),
-            Display::Lines if complete > 0 => {
-                note(&format!("{complete} of {seeds} seeds are there already"));
-            }
-            Display::Lines | Display::Quiet => {}
-        }
+        let display = Display::of_stderr(quiet, missing * steps, STEPS);
+        let state = format!("{complete} of {seeds} seeds");
+        let line = || (complete > 0).then(|| format!("{state} are there already"));
+        display.show(|bar| bar.set_message(state.clone()), line);
         Self {
             display,
             seeds,
@@ -144,9 +143,7 @@ impl SeedsProgress {
 
     /// One of the runs made a step.
     pub fn step(&self) {
-        if let Display::Bar(bar) = &self.display {
-            bar.inc(1);
-        }
+        self.display.show(|bar| bar.inc(1), || None);
     }
 
     /// A run is complete.
@@ -154,15 +151,11 @@ impl SeedsProgress {
         self.complete += 1;
         let (seed, complete, seeds) = (run.seed, self.complete, self.seeds);
         let (accuracy, seconds) = (run.confusion.accuracy(), run.seconds);
-        match &self.display {
-            Display::Bar(bar) => bar.set_message(format!(
-                "{complete} of {seeds} seeds  the last one: {accuracy:.4}"
-            )),
-            Display::Lines => note(&format!(
-                "seed {seed}  accuracy {accuracy:.4}  {seconds:.1} s  ({complete} of {seeds})"
-            )),
-            Display::Quiet => {}
-        }
+        let last = format!("{complete} of {seeds} seeds  the last one: {accuracy:.4}");
+        let line =
+            format!("seed {seed}  accuracy {accuracy:.4}  {seconds:.1} s  ({complete} of {seeds})");
+        self.display
+            .show(|bar| bar.set_message(last), || Some(line));
     }
 }
 
@@ -178,7 +171,7 @@ impl DownloadProgress {
     /// A display that has nothing to show yet.
     pub fn new(quiet: bool) -> Self {
         Self {
-            display: Display::of_stderr(quiet, None, BYTES),
+            display: Display::of_stderr(quiet, 0, BYTES),
             total: None,
             said: Instant::now(),
         }
@@ -187,19 +180,33 @@ impl DownloadProgress {
     /// Shows what happens.
     pub fn show(&mut self, event: &Event) {
         match event {
-            Event::Waiting(folder) => self.say(&format!(
-                "waiting for another process that fetches into {}",
-                folder.display()
-            )),
+            Event::Waiting(folder) => {
+                let folder = folder.display();
+                let what = "waiting for another process that fetches into";
+                self.say(&format!("{what} {folder}"));
+            }
             Event::Begun(url, total) => {
                 self.say(&format!("fetching {url}"));
                 self.total = *total;
-                if let Display::Bar(bar) = &self.display {
+                let begin = |bar: &ProgressBar| {
                     bar.reset();
                     bar.set_length(total.unwrap_or_default());
+                };
+                self.display.show(begin, || None);
+            }
+            Event::Received(bytes) => {
+                let line = || {
+                    let of = self.total.map(|total| format!(" of {}", HumanBytes(total)));
+                    let of = of.unwrap_or_default();
+                    format!("  {}{of}", HumanBytes(*bytes))
+                };
+                let is_due = self.said.elapsed() >= INTERVAL;
+                let line = || is_due.then(line);
+                self.display.show(|bar| bar.set_position(*bytes), line);
+                if is_due {
+                    self.said = Instant::now();
                 }
             }
-            Event::Received(bytes) => self.receive(*bytes),
             Event::Next(mirror, reason, next) => {
                 self.say(&format!("note: {mirror}: {reason}; trying {next}"));
             }
@@ -209,28 +216,13 @@ impl DownloadProgress {
         }
     }
 
-    fn receive(&mut self, bytes: u64) {
-        match &self.display {
-            Display::Bar(bar) => bar.set_position(bytes),
-            Display::Lines if self.said.elapsed() >= INTERVAL => {
-                let of = self.total.map(|total| format!(" of {}", HumanBytes(total)));
-                let of = of.unwrap_or_default();
-                self.say(&format!("  {}{of}", HumanBytes(bytes)));
-            }
-            Display::Lines | Display::Quiet => {}
-        }
-    }
-
     /// A line of its own, in the place of the bar.
     fn say(&mut self, text: &str) {
         self.said = Instant::now();
-        match &self.display {
-            Display::Bar(bar) => {
-                bar.finish_and_clear();
-                note(text);
-            }
-            Display::Lines => note(text),
-            Display::Quiet => {}
-        }
+        let change = |bar: &ProgressBar| {
+            bar.finish_and_clear();
+            note(text);
+        };
+        self.display.show(change, || Some(text.to_owned()));
     }
 }

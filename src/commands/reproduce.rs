@@ -1,7 +1,7 @@
 //! `mnist-tch reproduce`: the same job for many seeds, and whether a curve is one of them.
 //!
-//! Every seed's run is kept as soon as it is complete; everything else is made of what is kept. So it
-//! can be stopped at any moment and started again, and several machines can share the work.
+//! Every seed's run is kept as soon as it is complete; everything else is made of what is kept. So
+//! it can be stopped at any moment and started again, and several machines can share the work.
 
 use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
@@ -92,7 +92,8 @@ pub(crate) struct Options {
     quiet: bool,
 }
 
-/// One of several parts of the seeds: every `of`-th one, from the `part`-th one on, which is 1 to `of`.
+/// One of several parts of the seeds: every `of`-th one, from the `part`-th one on, which is 1 to
+/// `of`.
 #[derive(Debug, Clone, Copy)]
 struct Shard {
     part: usize,
@@ -161,7 +162,8 @@ impl Options {
         out.unwrap_or_else(|| usual.unwrap_or_default().into())
     }
 
-    /// Makes the runs that are not there yet. Returns where they are, and the seeds of this machine.
+    /// Makes the runs that are not there yet. Returns where they are, and the seeds of this
+    /// machine.
     fn make(&self, reference: &Reference) -> Result<(SeedStore, BTreeSet<u64>)> {
         let config = self.protocol.config();
         let device = select_device(self.device, self.quiet)?;
@@ -218,13 +220,13 @@ impl Options {
         };
         let wanted: BTreeSet<u64> = wanted.collect();
         let missing: Vec<_> = wanted.difference(&found).map(u64::to_string).collect();
-        let shown = missing[..missing.len().min(10)].join(", ");
-        let more = if missing.len() > 10 { ", ..." } else { "" };
+        let (number, all) = (missing.len(), wanted.len());
+        let shown = missing[..number.min(10)].join(", ");
+        let more = if number > 10 { ", ..." } else { "" };
         ensure!(
-            missing.is_empty(),
-            "{} of {} seeds are missing ({shown}{more}): run their shards again, then merge",
-            missing.len(),
-            wanted.len()
+            number == 0,
+            "{number} of {all} seeds are missing ({shown}{more}): run their shards again, \
+             then merge"
         );
         Ok((store, wanted))
     }
@@ -235,8 +237,8 @@ fn job(config: &Config, schedule: &Schedule, data: &Data, device: Device) -> Res
     let mut configuration = serde_json::to_value(config)?;
     configuration["eval_every"] = schedule.eval_every().into();
     let mut data = serde_json::to_value(data)?;
-    // The first two are not the same for all runs, or change no number; what the images are called and where they lie
-    // may differ among machines.
+    // The first two are not the same for all runs, or change no number; what the images are called
+    // and where they lie may differ among machines.
     for (value, names) in [
         (&mut configuration, ["seed", "checkpoint_every"]),
         (&mut data, ["name", "location"]),

@@ -17,7 +17,7 @@ const USUAL: usize = 100;
 
 /// The options of `show`.
 #[derive(Debug, Clone, Args)]
-pub struct Options {
+pub(crate) struct Options {
     #[command(flatten)]
     set: SetOptions,
     /// Show images A to B - 1 of the training file, or with test:A..B of the test file; 1,000 at
@@ -34,24 +34,16 @@ pub struct Options {
 }
 
 /// The name of a picture to write.
-///
-/// # Errors
-/// What is expected instead.
-pub fn png(text: &str) -> Result<PathBuf, String> {
+fn png(text: &str) -> Result<PathBuf, String> {
     let path = PathBuf::from(text);
-    let is_png = path
-        .extension()
-        .is_some_and(|extension| extension.eq_ignore_ascii_case("png"));
-    is_png
-        .then_some(path)
-        .ok_or_else(|| "a file name that ends in .png is expected".to_owned())
+    match path.extension() {
+        Some(ending) if ending.eq_ignore_ascii_case("png") => Ok(path),
+        _ => Err("a file name that ends in .png is expected".to_owned()),
+    }
 }
 
 /// Writes the picture and prints how many images of each class it shows.
-///
-/// # Errors
-/// When the images cannot be read or the picture cannot be written.
-pub fn run(options: &Options) -> Result<()> {
+pub(crate) fn run(options: &Options) -> Result<()> {
     let (out, shown) = (&options.out, options.out.display());
     files::refuse_taken(out, options.force).context("--out")?;
     let (location, classes) = (options.set.find(false)?, options.set.classes);

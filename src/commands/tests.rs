@@ -28,7 +28,8 @@ fn value(argument: &Arg) -> String {
     value.to_owned()
 }
 
-/// Every option of `command` has to be refused beside the words of `line`, or to be one of `effective`.
+/// Every option of `command` has to be refused beside the words of `line`, or to be one of
+/// `effective`.
 fn no_option_is_ignored(command: &Command, line: &str, effective: &[&str]) {
     for argument in command.get_arguments() {
         let long = argument.get_long().unwrap();
@@ -66,8 +67,8 @@ fn no_option_is_ignored_beside_resume() {
 
 #[test]
 fn no_option_is_ignored_beside_merge() {
-    // Without --dataset, which is refused, a mirror has nothing to say. It cannot be refused itself, because it may
-    // come from the environment.
+    // Without --dataset, which is refused, a mirror has nothing to say. It cannot be refused
+    // itself, because it may come from the environment.
     let effective = ["seeds", "compare", "quiet", "mirror"];
     let command = CommandLine::command();
     let reproduce = command.find_subcommand("reproduce").unwrap();

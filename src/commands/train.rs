@@ -1,5 +1,6 @@
-//! `mnist-tch`: trains. The options become a configuration, images and initial weights, or with `--resume` the
-//! checkpoint of a run that was stopped; from these follows the `Training`, and `run` takes it to its end.
+//! `mnist-tch`: trains. The options become a configuration, images and initial weights, or with
+//! `--resume` the checkpoint of a run that was stopped; from these follows the `Training`, and
+//! `run` takes it to its end.
 
 mod run;
 
@@ -56,7 +57,8 @@ pub(crate) struct Options {
     /// Folder for the files of this run [default: a new one in runs/, named by the time]
     #[arg(long, value_name = "DIR", help_heading = "Output")]
     out: Option<PathBuf>,
-    /// Go on with the run in DIR that was stopped; all that decides its numbers comes from its checkpoint
+    /// Go on with the run in DIR that was stopped; all that decides its numbers comes from its
+    /// checkpoint
     #[arg(long, value_name = "DIR", help_heading = "Output", conflicts_with_all = NOT_WITH_RESUME)]
     resume: Option<PathBuf>,
     /// Replace the results that --out holds; nothing else in it is touched
@@ -106,7 +108,7 @@ impl Options {
             &Architecture::article(split.classes.len())?,
         );
         let state = State::initial(weights);
-        let training = Training::new(&config, &state, &split, device, threads)?;
+        let training = Training::resume(&config, &state, &split, device, threads)?;
         let mut run = Run {
             options: self,
             folder: self.new_run_dir(started)?,
@@ -157,18 +159,9 @@ impl Options {
             data.name = location.name();
         }
         data.location = Some(location.absolute());
-        let split = load_again(data, &self.images.set.mirrors, self.quiet)?;
-        let (kept, found) = (data.sha256.as_str(), split.sha256());
-        let start = |digest: &str| digest.chars().take(12).collect::<String>();
-        ensure!(
-            kept == found,
-            "--resume: the images in {} are not those the run began with (SHA-256 {}..., it was {}...): bring those \
-             back, or say with --data-dir where they are",
-            data.name,
-            start(&found),
-            start(kept)
-        );
-        let training = Training::new(&history.config, &history.state, &split, device, threads)?;
+        let mirrors = &self.images.set.mirrors;
+        let split = load_again(data, mirrors, self.quiet).context("--resume")?;
+        let training = Training::resume(&history.config, &history.state, &split, device, threads)?;
         let run = Run {
             options: self,
             folder: run_dir,
@@ -195,9 +188,8 @@ impl Options {
         run_dir.remove(run_dir::CHECKPOINT)?;
         if !self.quiet {
             let folder = run_dir.path().display();
-            note(&format!(
-                "the run in {folder} is complete (accuracy {accuracy:.4}): there is nothing to resume"
-            ));
+            let result = format!("the run in {folder} is complete (accuracy {accuracy:.4})");
+            note(&format!("{result}: there is nothing to resume"));
         }
         self.check_accuracy(accuracy)
     }
@@ -218,7 +210,8 @@ fn read_checkpoint(run_dir: &RunDir) -> Result<Checkpoint<About>> {
     let (folder, name) = (run_dir.path(), run_dir::CHECKPOINT);
     let bytes = run_dir.read(name)?.with_context(|| {
         let folder = folder.display();
-        format!("--resume: {folder} holds no {name}, so no run that can go on: begin one with --out {folder}")
+        let hint = format!("begin one with --out {folder}");
+        format!("--resume: {folder} holds no {name}, so no run that can go on: {hint}")
     })?;
     Checkpoint::from_bytes(&bytes).with_context(|| {
         let file = folder.join(name);
@@ -226,15 +219,17 @@ fn read_checkpoint(run_dir: &RunDir) -> Result<Checkpoint<About>> {
     })
 }
 
-/// Where the run goes on, and what may make its last digits differ from those of a run that never stopped.
+/// Where the run goes on, and what may make its last digits differ from those of a run that never
+/// stopped.
 fn tell(run: &Run) {
     let (step, steps) = (run.training.made(), run.training.schedule().steps());
     note(&format!("going on after step {step} of {steps}"));
     let kind = |device: &str| device.split(':').next().map(str::to_owned);
     let (began, now) = (&run.history.about.device, run.device.to_string());
     if kind(began) != kind(&now) {
+        let what = "last digits may differ from a run that never stopped";
         note(&format!(
-            "note: the run began on {began} and goes on on {now}: last digits may differ from a run that never stopped"
+            "note: the run began on {began} and goes on on {now}: {what}"
         ));
     }
     let (before, version) = (&run.history.about.libtorch, libtorch_version());

@@ -1,9 +1,9 @@
-//! A run from where it stands to its end, or as far as it gets: steps become rows, checkpoints, pictures, weights and
-//! the summary.
+//! A run from where it stands to its end, or as far as it gets: steps become rows, checkpoints,
+//! pictures, weights and the summary.
 //!
-//! A new run is one that goes on from step 0. The checkpoint in memory is the history of the run; the
-//! one on the disk is the same at the steps where it was last kept, and `accuracy.csv` is made anew
-//! from it, so whatever became of that file after the last checkpoint does not matter.
+//! A new run is one that goes on from step 0. The checkpoint in memory is the history of the run;
+//! the one on the disk is the same at the steps where it was last kept, and `accuracy.csv` is made
+//! anew from it, so whatever became of that file after the last checkpoint does not matter.
 
 use std::num::NonZeroUsize;
 use std::time::Instant;
@@ -57,25 +57,21 @@ pub(crate) struct Run<'a> {
 }
 
 impl Run<'_> {
-    /// Trains to the end and leaves the results, or to the step at which it is stopped and leaves a checkpoint and
-    /// what there is.
+    /// Trains to the end and leaves the results, or to the step at which it is stopped and leaves a
+    /// checkpoint and what there is.
     pub fn go(mut self, program_start: Instant) -> Result<()> {
         let interrupt = Interrupt::listen()?;
         let start_seconds = program_start.elapsed().as_secs_f64();
         self.train(&interrupt).map_err(|error| self.failed(error))?;
-        let steps = self.training.schedule().steps();
-        match interrupt.signal() {
-            Some(signal) if self.training.made() < steps => {
-                self.leave().map_err(|error| self.failed(error))?;
-                Err(Error::new(Stopped {
-                    signal,
-                    step: self.training.made(),
-                    steps,
-                    folder: self.folder.path().into(),
-                }))
-            }
-            _ => self.finish(start_seconds),
-        }
+        let (made, steps) = (self.training.made(), self.training.schedule().steps());
+        let Some(signal) = interrupt.signal().filter(|_| made < steps) else {
+            return self.finish(start_seconds);
+        };
+        self.leave().map_err(|error| self.failed(error))?;
+        let folder = self.folder.path().display();
+        let place =
+            format!("after step {made} of {steps}; go on with: mnist-tch --resume {folder}");
+        Err(Error::new(Stopped { signal, place }))
     }
 
     /// Goes through the steps, with every row in the file before the next step is waited for.
@@ -121,13 +117,13 @@ impl Run<'_> {
     /// Leaves a checkpoint, the pictures and the weights of what there is.
     fn leave(&mut self) -> Result<()> {
         let state = self.training.state()?;
-        let weights = (state.step() > 0).then(|| state.weights.to_safetensors());
+        let (step, model) = (state.step(), state.weights.to_safetensors()?);
         self.keep(state)?;
-        let Some(weights) = weights.transpose()? else {
-            return Ok(());
-        };
-        self.write_scores()?;
-        self.folder.write(run_dir::MODEL, &weights)
+        if step > 0 {
+            self.write_scores()?;
+            self.folder.write(run_dir::MODEL, &model)?;
+        }
+        Ok(())
     }
 
     /// Leaves the pictures of what there is, as far as that can be, and says where.
@@ -174,7 +170,8 @@ impl Run<'_> {
         let answers = score(&weights, &self.test, self.device, self.threads)?.predictions();
         let mistakes = sheets::mistakes(&answers, &self.test, self.class_names())?;
         self.folder.write(run_dir::MISTAKES_PNG, &mistakes)?;
-        // After all others, because it says that the run is complete; from then on no checkpoint is needed.
+        // After all others, because it says that the run is complete; from then on no checkpoint is
+        // needed.
         let summary = self.summary(confusion, timings).to_json()?;
         self.folder.write(run_dir::SUMMARY, summary.as_bytes())?;
         self.folder.remove(run_dir::CHECKPOINT)
