@@ -26,71 +26,44 @@ fn good_folder() -> TempDir {
 /// Options of a run on the set in the folder where it runs.
 const HERE: &str = "--device cpu --data-dir . --batch-size 5 --quiet";
 
+// What else may be wrong within a file is tested where it is read: src/data.
 #[test]
-fn each_malformed_idx_file_gives_one_line_with_its_name() {
-    let labels: Vec<u8> = (0..20).map(|image| image % 10).collect();
-    let pixels = vec![7; 784 * 20];
-    let good = idx(&[20, 28, 28], &pixels);
-    let changed = |at: usize, byte| {
-        let mut bytes = good.clone();
-        bytes[at] = byte;
-        bytes
-    };
-    let mut eleven = labels.clone();
-    eleven[13] = 10;
+fn each_malformed_file_gives_one_line_with_its_name_and_nothing_is_run() {
+    let mut labels: Vec<u8> = (0..20).map(|image| image % 10).collect();
+    let few = idx(&[19], &labels[..19]);
+    labels[13] = 10;
     let folder = good_folder();
+    let packed = gzip(&fs::read(folder.path().join(IMAGES)).unwrap());
+    let in_gzip = format!("{IMAGES}.gz");
     mnist_tch(folder.path(), HERE).assert().success();
-    fs::remove_dir_all(folder.path().join("runs")).unwrap();
     for (name, bytes, part) in [
-        (IMAGES, changed(0, 1), "not an IDX file"),
-        (IMAGES, changed(2, 0x0d), "element type 0x0d"),
-        (IMAGES, good[..good.len() - 1].to_vec(), "truncated"),
-        (IMAGES, good[..10].to_vec(), "ends within its header"),
-        (IMAGES, [&good[..], &[0]].concat(), "trailing bytes"),
-        (IMAGES, Vec::new(), "empty"),
-        (IMAGES, idx(&[u32::MAX, 28, 28], &pixels), "4294967295 x 28"),
-        (IMAGES, idx(&[1_000_000, 28, 28], &pixels), "truncated"),
-        (IMAGES, idx(&[20], &labels), "swapped"),
-        (IMAGES, idx(&[5, 56, 56], &pixels), "56x56"),
-        (IMAGES, b"<!DOCTYPE html>".to_vec(), "not an IDX file"),
-        (LABELS, idx(&[20], &eleven), "label 10 at position 13"),
-        (LABELS, idx(&[20], &eleven), "--classes 11"),
-        (LABELS, idx(&[19], &labels[..19]), "20 images but 19 labels"),
-    ] {
-        let path = folder.path().join(name);
-        let whole = fs::read(&path).unwrap();
-        fs::write(&path, bytes).unwrap();
+        (IMAGES, b"<!DOCTYPE html>", "not an IDX file"),
+        (
+            IMAGES,
+            &idx(&[u32::MAX, 28, 28], &[]),
+            "4294967295 x 28 x 28",
+        ),
+        (IMAGES, &idx(&[20, 56, 56], &[0; 20 * 56 * 56]), "56x56"),
+        (LABELS, &idx(&[20], &labels), "label 10 at position 13"),
+        (LABELS, &idx(&[20], &labels), "--classes 11"),
+        (LABELS, &few, "20 images but 19 labels"),
+        (
+            &in_gzip,
+            &packed[..packed.len() / 2],
+            "within the gzip file",
+        ),
+        (&in_gzip, b"<!DOCTYPE html>", "not a gzip file"),
+    ] as [(&str, &[u8], &str); 8]
+    {
+        let folder = good_folder();
+        if name == in_gzip {
+            fs::remove_file(folder.path().join(IMAGES)).unwrap();
+        }
+        fs::write(folder.path().join(name), bytes).unwrap();
         let error = error_line(&mut mnist_tch(folder.path(), HERE), 1);
         assert!(error.contains(part), "{part}: {error}");
         assert!(error.contains(name), "{name} is not named: {error}");
-        assert!(!folder.path().join("runs").exists(), "nothing was run");
-        fs::write(&path, whole).unwrap();
-    }
-}
-
-#[test]
-fn broken_gzip_files_give_one_line_with_their_name() {
-    let folder = good_folder();
-    let plain = folder.path().join(IMAGES);
-    let whole = fs::read(&plain).unwrap();
-    fs::remove_file(plain).unwrap();
-    let packed = folder.path().join(format!("{IMAGES}.gz"));
-    let good = gzip(&whole);
-    fs::write(&packed, &good).unwrap();
-    mnist_tch(folder.path(), HERE).assert().success();
-    let mut flipped = good.clone();
-    *flipped.last_mut().unwrap() ^= 1;
-    for (bytes, part) in [
-        (&good[..good.len() / 2], "within the gzip file"),
-        (&flipped, "within the gzip file"),
-        (&whole, "not a gzip file"),
-        (b"<!DOCTYPE html>", "not a gzip file"),
-        (b"", "empty"),
-    ] {
-        fs::write(&packed, bytes).unwrap();
-        let error = error_line(&mut mnist_tch(folder.path(), HERE), 1);
-        assert!(error.contains(part), "{part}: {error}");
-        assert!(error.contains("images-idx3-ubyte.gz"), "{error}");
+        assert!(!folder.path().join("runs").exists(), "something was run");
     }
 }
 
@@ -116,35 +89,18 @@ fn a_set_that_is_not_there_is_told_with_what_was_looked_for() {
 #[test]
 fn images_that_are_not_there_or_in_both_sets_are_errors_that_name_the_option() {
     let folder = tempdir().unwrap();
-    let common = "images in common with the training images";
     for (line, part) in [
         (
             "--train-range 0..5001",
             "--train-range train:0..5001 is not within the 5000 images of the train file",
         ),
         (
-            "--train-range 5000..",
-            "train:5000.. is not within the 5000",
-        ),
-        (
-            "--test-range train:0..6000 --train-range 0..100",
-            "--test-range train:0..6000 is not within the 5000 images of the train file",
-        ),
-        (
             "--test-range 4999..18446744073709551615",
             "--test-range test:4999..18446744073709551615 is not within",
         ),
         (
-            "--test-range train:4999..",
-            &format!("--test-range train:4999.. has {common}, train:0..5000"),
-        ),
-        (
-            "--train-range 100..200 --test-range train:199..300",
-            &format!("has {common}, train:100..200"),
-        ),
-        (
             "--train-range test:0..10",
-            &format!("has {common}, test:0..10"),
+            "--test-range test:0.. has images in common with the training images, test:0..10",
         ),
         (
             "--train-range 0..50",

@@ -4,6 +4,7 @@
 
 mod run;
 
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -16,9 +17,10 @@ use self::run::{About, Run};
 use super::images::{ImageOptions, load_again};
 use super::note;
 use super::options::{Machine, Protocol, fraction};
+use crate::data::Split;
 use crate::learn::checkpoint::Checkpoint;
 use crate::learn::cuda::libtorch_version;
-use crate::learn::{Architecture, Config, DeviceChoice, State, Training, Weights};
+use crate::learn::{Architecture, Config, Device, DeviceChoice, State, Training, Weights};
 use crate::report::run_dir::{self, RunDir};
 
 /// Where runs go that were not told where to go.
@@ -73,82 +75,83 @@ pub(crate) struct Options {
     min_accuracy: Option<f64>,
 }
 
+/// What a run is made of: its history, its images, and where it trains.
+type Parts = (Checkpoint<About>, Split, Device, NonZeroUsize);
+
 /// Trains to the end, or until it is stopped.
 pub(crate) fn run(options: &Options, program_start: Instant) -> Result<()> {
-    let run = match &options.resume {
+    let stopped = options.resume.as_deref().map(RunDir::open);
+    let stopped = stopped.transpose().context("--resume")?;
+    let (history, split, device, threads) = match &stopped {
         None => options.begin()?,
-        Some(folder) => {
-            let run_dir = RunDir::open(folder).context("--resume")?;
-            if let Some(summary) = run_dir.read(run_dir::SUMMARY)? {
-                return options.already_complete(&run_dir, &summary);
-            }
-            options.go_on(run_dir)?
-        }
+        Some(folder) => match folder.read(run_dir::SUMMARY)? {
+            None => options.go_on(folder)?,
+            Some(summary) => return options.already_complete(folder, &summary),
+        },
     };
+    let training = Training::resume(&history.config, &history.state, &split, device, threads)?;
+    if stopped.is_some() && !options.quiet {
+        tell(&history, device, training.schedule().steps());
+    }
+    let folder = match stopped {
+        Some(folder) => folder,
+        None => options.new_folder(&history.about.started)?,
+    };
+    let state = history.state.clone();
+    let mut run = Run {
+        options,
+        folder,
+        history,
+        training,
+        test: split.test,
+        device,
+        threads,
+    };
+    // So that the folder knows its run from the first moment on.
+    run.keep(state)?;
     run.go(program_start)
 }
 
 impl Options {
-    fn config(&self) -> Config {
-        Config {
+    /// A run that has made no step yet.
+    fn begin(&self) -> Result<Parts> {
+        let started = Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ");
+        let config = Config {
             seed: self.seed,
             checkpoint_every: self.checkpoint_every,
             ..self.protocol.config()
-        }
-    }
-
-    /// A run that has made no step yet.
-    fn begin(&self) -> Result<Run<'_>> {
-        let (started, config) = (Timestamp::now(), self.config());
+        };
         let (device, threads) = self.machine.select(DeviceChoice::Auto, self.quiet)?;
         let (split, data) = self.images.load(config.batch_size, self.quiet)?;
-        let weights = Weights::initial(
-            config.init,
-            config.seed,
-            &Architecture::article(split.classes.len())?,
-        );
-        let state = State::initial(weights);
-        let training = Training::resume(&config, &state, &split, device, threads)?;
-        let mut run = Run {
-            options: self,
-            folder: self.new_run_dir(started)?,
-            history: Checkpoint {
-                config,
-                state: state.clone(),
-                records: Vec::new(),
-                confusion: None,
-                about: About {
-                    started: started.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
-                    libtorch: libtorch_version(),
-                    device: device.to_string(),
-                    data,
-                    training_seconds: 0.0,
-                },
+        let architecture = Architecture::article(split.classes.len())?;
+        let weights = Weights::initial(config.init, config.seed, &architecture);
+        let history = Checkpoint {
+            config,
+            state: State::initial(weights),
+            records: Vec::new(),
+            confusion: None,
+            about: About {
+                started: started.to_string(),
+                libtorch: libtorch_version(),
+                device: device.to_string(),
+                data,
+                training_seconds: 0.0,
             },
-            training,
-            test: split.test,
-            device,
-            threads,
         };
-        // So that the folder knows its run from the first moment on.
-        run.keep(state)?;
-        Ok(run)
+        Ok((history, split, device, threads))
     }
 
-    fn new_run_dir(&self, started: Timestamp) -> Result<RunDir> {
+    fn new_folder(&self, started: &str) -> Result<RunDir> {
         match &self.out {
             Some(path) => RunDir::create(path, self.force),
             // No colons, which some file systems do not take.
-            None => RunDir::create_new(
-                Path::new(RUNS),
-                &started.strftime("%Y-%m-%dT%H-%M-%SZ").to_string(),
-            ),
+            None => RunDir::create_new(Path::new(RUNS), &started.replace(':', "-")),
         }
     }
 
     /// The run that was stopped in this folder. Nothing is written before everything is checked.
-    fn go_on(&self, run_dir: RunDir) -> Result<Run<'_>> {
-        let mut history = read_checkpoint(&run_dir)?;
+    fn go_on(&self, folder: &RunDir) -> Result<Parts> {
+        let mut history = read_checkpoint(folder)?;
         let began_on = history.about.device.parse();
         let began_on = began_on.map_err(|text| anyhow!("{text}"))?;
         let (device, threads) = self.machine.select(began_on, self.quiet)?;
@@ -161,20 +164,7 @@ impl Options {
         data.location = Some(location.absolute());
         let mirrors = &self.images.set.mirrors;
         let split = load_again(data, mirrors, self.quiet).context("--resume")?;
-        let training = Training::resume(&history.config, &history.state, &split, device, threads)?;
-        let run = Run {
-            options: self,
-            folder: run_dir,
-            history,
-            training,
-            test: split.test,
-            device,
-            threads,
-        };
-        if !self.quiet {
-            tell(&run);
-        }
-        Ok(run)
+        Ok((history, split, device, threads))
     }
 
     /// A script that resumes until the status is 0 comes to its end here.
@@ -221,21 +211,22 @@ fn read_checkpoint(run_dir: &RunDir) -> Result<Checkpoint<About>> {
 
 /// Where the run goes on, and what may make its last digits differ from those of a run that never
 /// stopped.
-fn tell(run: &Run) {
-    let (step, steps) = (run.training.made(), run.training.schedule().steps());
+fn tell(history: &Checkpoint<About>, device: Device, steps: usize) {
+    let step = history.state.step();
     note(&format!("going on after step {step} of {steps}"));
     let kind = |device: &str| device.split(':').next().map(str::to_owned);
-    let (began, now) = (&run.history.about.device, run.device.to_string());
+    let (began, now) = (&history.about.device, device.to_string());
     if kind(began) != kind(&now) {
         let what = "last digits may differ from a run that never stopped";
         note(&format!(
             "note: the run began on {began} and goes on on {now}: {what}"
         ));
     }
-    let (before, version) = (&run.history.about.libtorch, libtorch_version());
-    if *before != version {
+    let (began, now) = (&history.about.libtorch, libtorch_version());
+    if *began != now {
+        let what = "last digits may differ";
         note(&format!(
-            "note: the run began with libtorch {before}, this is {version}: last digits may differ"
+            "note: the run began with libtorch {began}, this is {now}: {what}"
         ));
     }
 }
