@@ -43,7 +43,7 @@ fn each_malformed_file_gives_one_line_with_its_name_and_nothing_is_run() {
             &idx(&[u32::MAX, 28, 28], &[]),
             "4294967295 x 28 x 28",
         ),
-        (IMAGES, &idx(&[20, 56, 56], &[0; 20 * 56 * 56]), "56x56"),
+        (IMAGES, &idx(&[20, 56, 56], &vec![0; 20 * 56 * 56]), "56x56"),
         (LABELS, &idx(&[20], &labels), "label 10 at position 13"),
         (LABELS, &idx(&[20], &labels), "--classes 11"),
         (LABELS, &few, "20 images but 19 labels"),
