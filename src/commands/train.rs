@@ -89,7 +89,7 @@ pub(crate) fn run(options: &Options, program_start: Instant) -> Result<()> {
             Some(summary) => return options.already_complete(folder, &summary),
         },
     };
-    let training = Training::resume(&history.config, &history.state, &split, device, threads)?;
+    let training = Training::new(&history.config, &history.state, &split, device, threads)?;
     if stopped.is_some() && !options.quiet {
         tell(&history, device, training.schedule().steps());
     }
