@@ -354,8 +354,13 @@ fn starts_as_gzip(bytes: &[u8]) -> Result<()> {
 }
 
 /// Writes a file that appears whole or not at all, with the permissions that any new file has.
-fn write(path: &Path, bytes: &[u8], replace: bool) -> Result<()> {
+pub(crate) fn write(path: &Path, bytes: &[u8], replace: bool) -> Result<()> {
     let folder = path.parent().context("it is in no folder")?;
+    let folder = if folder.as_os_str().is_empty() {
+        Path::new(".")
+    } else {
+        folder
+    };
     let mut builder = tempfile::Builder::new();
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));

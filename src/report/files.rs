@@ -1,41 +1,16 @@
 //! Whole files: they appear under their name complete and on the disk, or not at all.
 
-use std::ffi::{OsStr, OsString};
-use std::fs::{self, File, OpenOptions};
+use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 
-/// Writes a whole file, in the place of one of that name.
-///
-/// # Errors
-/// When it cannot be written, for example because the disk is full.
-pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
-    let name = path.file_name().context("a file needs a name")?;
-    let mut hidden = OsString::from(".");
-    hidden.push(name);
-    hidden.push(".partial");
-    write_through(path, &hidden, bytes)
-}
-
-/// The same through a file of the name `partial` beside it, where several processes may write a file of one name.
-///
-/// # Errors
-/// When it cannot be written.
-pub fn write_through(path: &Path, partial: &OsStr, bytes: &[u8]) -> Result<()> {
-    let partial = path.with_file_name(partial);
-    let write = || {
-        let mut file = File::create(&partial)?;
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        fs::rename(&partial, path)
-    };
-    write().with_context(|| {
-        // What is left of it helps nobody; that this may fail too changes nothing.
-        let _ = fs::remove_file(&partial);
-        format!("cannot write {}", path.display())
-    })
+/// Writes a whole file, in the place of one of that name. It is on the disk before it has the name;
+/// several processes may write the same one.
+pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<()> {
+    let written = crate::data::download::write(path, bytes, true);
+    written.with_context(|| format!("cannot write {}", path.display()))
 }
 
 /// Refuses a path that is taken, so that nothing is replaced without `force`; a folder is never replaced.
@@ -55,6 +30,7 @@ pub fn refuse_taken(path: &Path, force: bool) -> Result<()> {
     );
     Ok(())
 }
+
 /// A file to whose end whole pieces are written: where the disk is full, a piece is there or not, but never half.
 #[derive(Debug)]
 pub struct Growing {

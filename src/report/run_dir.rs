@@ -40,16 +40,12 @@ pub const FILES: [&str; 7] = [
     SUMMARY,
 ];
 
-const PARTIAL: &str = "partial";
-
 /// A folder for the files of a run.
 #[derive(Debug)]
 pub struct RunDir {
     path: PathBuf,
     /// Keeps the lock; the system gives it back even when this process is killed.
-    folder: Option<File>,
-    /// What follows a file's name until it is complete.
-    partial: String,
+    _lock: Option<File>,
 }
 
 impl RunDir {
@@ -104,8 +100,7 @@ impl RunDir {
         fs::create_dir_all(path).with_context(|| format!("cannot make the folder {shown}"))?;
         Ok(Self {
             path: path.into(),
-            folder: None,
-            partial: format!("{}.{PARTIAL}", std::process::id()),
+            _lock: None,
         })
     }
 
@@ -125,15 +120,10 @@ impl RunDir {
 
     /// Takes the folder for this process alone.
     fn lock(path: PathBuf) -> Result<Self> {
-        let partial = PARTIAL.to_owned();
         let shown = path.display();
         // Elsewhere a folder cannot be opened like a file.
         if !cfg!(unix) {
-            return Ok(Self {
-                path,
-                folder: None,
-                partial,
-            });
+            return Ok(Self { path, _lock: None });
         }
         let folder = File::open(&path).with_context(|| format!("cannot open {shown}"))?;
         if let Err(TryLockError::WouldBlock) = folder.try_lock() {
@@ -142,8 +132,7 @@ impl RunDir {
         // Any other error: a file system without locks. They are a help, not a need.
         Ok(Self {
             path,
-            folder: Some(folder),
-            partial,
+            _lock: Some(folder),
         })
     }
 
@@ -238,11 +227,7 @@ impl RunDir {
     /// # Errors
     /// When it cannot be written, for example because the disk is full.
     pub fn write(&self, name: &str, bytes: &[u8]) -> Result<()> {
-        let partial = format!(".{name}.{}", self.partial);
-        files::write_through(&self.path.join(name), partial.as_ref(), bytes)?;
-        // The new name, too; not every file system takes that.
-        let _ = self.folder.as_ref().map(File::sync_all);
-        Ok(())
+        files::write(&self.path.join(name), bytes)
     }
 }
 

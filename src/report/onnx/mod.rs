@@ -12,7 +12,7 @@ use self::proto::{
     Attribute, Dimension, Graph, Model, Node, OperatorSet, Shape, Tensor, TensorType, Type, Value,
 };
 use crate::data::SIDE;
-use crate::learn::Weights;
+use crate::learn::{Layer, Operation, Weights};
 
 /// Version of the file format: that of ONNX 1.10, of 2021, which every runtime in use reads.
 const IR_VERSION: i64 = 8;
@@ -24,21 +24,17 @@ const FLOAT: i32 = 1;
 /// The bytes of an ONNX file of the network with these weights. The same weights give the same bytes.
 #[must_use]
 pub fn onnx(weights: &Weights) -> Vec<u8> {
-    let initializers = tensors(weights);
-    let classes = initializers
-        .last()
-        .and_then(|bias| bias.dims.first().copied());
-    let side = i64::try_from(SIDE).unwrap_or(i64::MAX);
+    let side = whole(SIDE);
     let model = Model {
         ir_version: Some(IR_VERSION),
         producer_name: Some("mnist-tch".to_owned()),
         producer_version: Some(env!("CARGO_PKG_VERSION").to_owned()),
         graph: Some(Graph {
-            nodes: nodes(),
+            nodes: nodes(&weights.architecture().layers()),
             name: Some("mnist-tch".to_owned()),
-            initializers,
+            initializers: tensors(weights),
             inputs: vec![value("images", &[1, side, side])],
-            outputs: vec![value("logits", &[classes.unwrap_or_default()])],
+            outputs: vec![value("logits", &[whole(weights.classes())])],
         }),
         operator_sets: vec![OperatorSet {
             domain: None,
@@ -48,28 +44,51 @@ pub fn onnx(weights: &Weights) -> Vec<u8> {
     model.encode_to_vec()
 }
 
-/// Three times convolution, pooling and ReLU, then the dense layer.
-fn nodes() -> Vec<Node> {
+/// What the layers do, in their order.
+fn nodes(layers: &[Layer]) -> Vec<Node> {
     let mut nodes = Vec::new();
     let mut input = "images".to_owned();
-    for block in 1..=3 {
-        let (conv, pool, relu) = (
-            format!("conv{block}"),
-            format!("pool{block}"),
-            format!("relu{block}"),
-        );
-        let parameters = [&input, &format!("{conv}.weight"), &format!("{conv}.bias")];
-        let kernel = [ints("kernel_shape", &[3, 3]), ints("pads", &[1, 1, 1, 1])];
-        nodes.push(node("Conv", &parameters, &conv, kernel.into()));
-        let halves = [ints("kernel_shape", &[2, 2]), ints("strides", &[2, 2])];
-        nodes.push(node("MaxPool", &[&conv], &pool, halves.into()));
-        nodes.push(node("Relu", &[&pool], &relu, Vec::new()));
-        input = relu;
+    let mut block = 0;
+    for (place, layer) in (1..).zip(layers) {
+        let name = layer.name.clone().unwrap_or_default();
+        let parameters = [
+            input.clone(),
+            format!("{name}.weight"),
+            format!("{name}.bias"),
+        ];
+        input = match layer.operation {
+            Operation::Convolution([.., kernel]) => {
+                block += 1;
+                let (side, pad) = (whole(kernel), whole(kernel / 2));
+                let sizes = [ints("kernel_shape", &[side; 2]), ints("pads", &[pad; 4])];
+                nodes.push(node("Conv", &parameters, &name, sizes.into()));
+                name
+            }
+            Operation::MaxPoolRelu => {
+                let (pool, relu) = (format!("pool{block}"), format!("relu{block}"));
+                let halves = [ints("kernel_shape", &[2, 2]), ints("strides", &[2, 2])];
+                nodes.push(node("MaxPool", &[input], &pool, halves.into()));
+                nodes.push(node("Relu", &[pool], &relu, Vec::new()));
+                relu
+            }
+            Operation::Flatten => {
+                let features = "features".to_owned();
+                nodes.push(node("Flatten", &[input], &features, vec![int("axis", 1)]));
+                features
+            }
+            Operation::Dense(_) => {
+                let is_last = place == layers.len();
+                let output = if is_last { "logits".to_owned() } else { name };
+                nodes.push(node("Gemm", &parameters, &output, vec![int("transB", 1)]));
+                output
+            }
+        };
     }
-    nodes.push(node("Flatten", &[&input], "features", vec![int("axis", 1)]));
-    let dense = ["features", "dense.weight", "dense.bias"];
-    nodes.push(node("Gemm", &dense, "logits", vec![int("transB", 1)]));
     nodes
+}
+
+fn whole(size: usize) -> i64 {
+    i64::try_from(size).unwrap_or(i64::MAX)
 }
 
 fn node(
@@ -134,9 +153,8 @@ fn value(name: &str, sizes: &[i64]) -> Value {
 
 /// The parameters under their names.
 fn tensors(weights: &Weights) -> Vec<Tensor> {
-    let size = |&size: &usize| i64::try_from(size).unwrap_or(i64::MAX);
     let tensor = |(name, shape, values): (String, Vec<usize>, &[f32])| Tensor {
-        dims: shape.iter().map(size).collect(),
+        dims: shape.into_iter().map(whole).collect(),
         kind: Some(FLOAT),
         name: Some(name),
         raw: Some(
