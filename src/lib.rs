@@ -9,14 +9,12 @@
 //! use std::num::NonZeroUsize;
 //!
 //! use mnist_tch::data::mnist_10k;
-//! use mnist_tch::learn::{Architecture, Config, Device, State, Training, Weights};
+//! use mnist_tch::learn::{Config, Device, State, Training};
 //!
 //! # fn main() -> anyhow::Result<()> {
 //! let config = Config::default();
 //! let split = mnist_10k()?;
-//! let architecture = Architecture::article(split.classes.len())?;
-//! let weights = Weights::initial(config.init, config.seed, &architecture);
-//! let state = State::initial(weights);
+//! let state = State::new(&config, split.classes.len())?;
 //! for step in Training::new(&config, &state, &split, Device::CPU, NonZeroUsize::MIN)? {
 //!     let step = step?;
 //!     if let Some(confusion) = &step.confusion {

@@ -12,7 +12,7 @@ use crate::report::run_dir::{MODEL, SUMMARY};
 use crate::report::summary;
 
 /// Far more than the weights of any network of this program.
-const MAX_BYTES: u64 = 16 << 20;
+const MAX_BYTES: u64 = 64 << 20;
 
 /// Weights, and where they come from.
 pub(crate) struct Model {

@@ -9,7 +9,8 @@ use anyhow::Result;
 use clap::builder::PossibleValue;
 use clap::{Args, ValueEnum};
 
-use crate::learn::{Config, Device, DeviceChoice, Init, cores};
+use crate::data::MOST_CLASSES;
+use crate::learn::{Architecture, Config, Device, DeviceChoice, Init, cores};
 
 /// The device and the threads.
 #[derive(Debug, Args)]
@@ -47,9 +48,15 @@ pub(crate) fn select_device(choice: DeviceChoice, quiet: bool) -> Result<Device>
     Ok(device)
 }
 
+/// clap takes a plain `Vec` for an option that is given several times.
+type Channels = Vec<usize>;
+
 /// What is trained and how, but for the seed.
 #[derive(Debug, Args)]
 pub(crate) struct Protocol {
+    /// The network: a block of convolution and pooling of so many channels each, one to four of them
+    #[arg(long, value_name = "N,N..", value_parser = channels, default_value = "8,16,8")]
+    channels: Channels,
     /// Times to go through the training images
     #[arg(long, value_name = "N", value_parser = count, allow_negative_numbers = true)]
     #[arg(default_value_t = Config::default().epochs)]
@@ -82,6 +89,7 @@ impl Protocol {
     /// The same as a configuration, of seed 0.
     pub fn config(&self) -> Config {
         Config {
+            channels: self.channels.clone(),
             epochs: self.epochs,
             batch_size: self.batch_size,
             learning_rate: self.lr,
@@ -138,6 +146,18 @@ pub(crate) fn threads(text: &str) -> Result<NonZeroUsize, String> {
 fn rate(text: &str) -> Result<f64, String> {
     let fits = |number: &f64| number.is_finite() && *number > 0.0;
     number(text, fits, "a number above 0")
+}
+
+/// Widths of the network's blocks.
+fn channels(text: &str) -> Result<Channels, String> {
+    let widths: Option<Channels> = text
+        .split(',')
+        .map(|width| width.trim().parse().ok())
+        .collect();
+    let widths = widths.and_then(|widths| Architecture::new(widths, MOST_CLASSES).ok());
+    let widths = widths.map(|architecture| architecture.channels().to_vec());
+    let expected = "one to four whole numbers from 1 to 512 are expected, such as 8,16,8";
+    widths.ok_or_else(|| expected.to_owned())
 }
 
 /// Pixels: a centred digit leaves the image beyond eight.

@@ -20,7 +20,7 @@ use super::options::{Machine, Protocol, fraction};
 use crate::data::Split;
 use crate::learn::checkpoint::Checkpoint;
 use crate::learn::cuda::libtorch_version;
-use crate::learn::{Architecture, Config, Device, DeviceChoice, State, Training, Weights};
+use crate::learn::{Config, Device, DeviceChoice, State, Training};
 use crate::report::run_dir::{self, RunDir};
 
 /// Where runs go that were not told where to go.
@@ -123,11 +123,10 @@ impl Options {
         };
         let (device, threads) = self.machine.select(DeviceChoice::Auto, self.quiet)?;
         let (split, data) = self.images.load(config.batch_size, self.quiet)?;
-        let architecture = Architecture::article(split.classes.len())?;
-        let weights = Weights::initial(config.init, config.seed, &architecture);
+        let state = State::new(&config, split.classes.len())?;
         let history = Checkpoint {
             config,
-            state: State::initial(weights),
+            state,
             records: Vec::new(),
             confusion: None,
             about: About {

@@ -24,6 +24,8 @@ use crate::data::{Dataset, PIXELS, SIDE};
 /// The protocol of a run; the default is the article's.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Config {
+    /// Channels of each block of the network; see [`Architecture::new`](super::Architecture::new).
+    pub channels: Vec<usize>,
     /// Times the training set is gone through.
     pub epochs: NonZeroUsize,
     /// Images of one step.
@@ -50,6 +52,7 @@ pub struct Config {
 impl Default for Config {
     fn default() -> Self {
         Self {
+            channels: vec![8, 16, 8],
             epochs: const { NonZeroUsize::new(5).unwrap() },
             batch_size: const { NonZeroUsize::new(100).unwrap() },
             learning_rate: 0.005,

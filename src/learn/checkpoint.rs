@@ -33,7 +33,20 @@ pub struct State {
 }
 
 impl State {
-    /// Before the first step.
+    /// Before the first step of a run: weights drawn from its seed, for so many classes.
+    ///
+    /// # Errors
+    /// When there is no such network.
+    pub fn new(config: &Config, classes: usize) -> Result<Self> {
+        let architecture = Architecture::new(config.channels.clone(), classes)?;
+        Ok(Self::initial(Weights::initial(
+            config.init,
+            config.seed,
+            &architecture,
+        )))
+    }
+
+    /// Before the first step, with these weights.
     #[must_use]
     pub fn initial(weights: Weights) -> Self {
         let zeros = vec![0.0; weights.values().len()];

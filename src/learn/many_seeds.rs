@@ -17,10 +17,8 @@ use super::batches::Config;
 use super::checkpoint::State;
 use super::device::{self, Device};
 use super::metrics::{ConfusionMatrix, StepRecord};
-use super::network::Architecture;
 use super::threads::Pool;
 use super::training::Training;
-use super::weights::Weights;
 use crate::data::Split;
 
 /// A whole run of one seed.
@@ -141,9 +139,7 @@ fn run(
     events: &Sender<Result<Event>>,
 ) -> Result<Option<SeedRun>> {
     let begun = Instant::now();
-    let architecture = Architecture::article(split.classes.len())?;
-    let weights = Weights::initial(config.init, config.seed, &architecture);
-    let state = State::initial(weights);
+    let state = State::new(config, split.classes.len())?;
     let (mut records, mut confusion) = (Vec::new(), None);
     for step in Training::new(config, &state, split, device, NonZeroUsize::MIN)? {
         let step = step?;
