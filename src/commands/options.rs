@@ -54,9 +54,10 @@ type Channels = Vec<usize>;
 /// What is trained and how, but for the seed.
 #[derive(Debug, Args)]
 pub(crate) struct Protocol {
-    /// The network: a block of convolution and pooling of so many channels each, one to four of them
-    #[arg(long, value_name = "N,N..", value_parser = channels, default_value = "8,16,8")]
-    channels: Channels,
+    /// The network: one to four blocks of convolution and pooling, of so many channels each
+    /// [default: 8,16,8]
+    #[arg(long, value_name = "N,N..", value_parser = channels)]
+    channels: Option<Channels>,
     /// Times to go through the training images
     #[arg(long, value_name = "N", value_parser = count, allow_negative_numbers = true)]
     #[arg(default_value_t = Config::default().epochs)]
@@ -88,8 +89,9 @@ pub(crate) struct Protocol {
 impl Protocol {
     /// The same as a configuration, of seed 0.
     pub fn config(&self) -> Config {
+        let usual = Config::default();
         Config {
-            channels: self.channels.clone(),
+            channels: self.channels.clone().unwrap_or(usual.channels),
             epochs: self.epochs,
             batch_size: self.batch_size,
             learning_rate: self.lr,
@@ -97,7 +99,8 @@ impl Protocol {
             shuffle: self.shuffle,
             augment: self.augment,
             eval_every: self.eval_every,
-            ..Config::default()
+            checkpoint_every: usual.checkpoint_every,
+            seed: usual.seed,
         }
     }
 }

@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 use tch::{Kind, Tensor};
 
 use super::device::Device;
+use super::network::ARTICLE;
 use super::weights::Init;
 use crate::data::{Dataset, PIXELS, SIDE};
 
@@ -52,7 +53,7 @@ pub struct Config {
 impl Default for Config {
     fn default() -> Self {
         Self {
-            channels: vec![8, 16, 8],
+            channels: ARTICLE.to_vec(),
             epochs: const { NonZeroUsize::new(5).unwrap() },
             batch_size: const { NonZeroUsize::new(100).unwrap() },
             learning_rate: 0.005,

@@ -2,9 +2,9 @@
 //! about it follows from its [`layers`](Architecture::layers): the tensors of [`Network`], the
 //! names and shapes of weights, files, ONNX, the figure and the table of layers.
 //!
-//! To change the network, change `layers` (which blocks, in which order) or
-//! [`Architecture::article`] (how wide). A new [`Operation`] has to be given an output, weights
-//! and a place in `nn::seq`: the compiler names every place.
+//! To change the network, change `layers` (which blocks, in which order) or [`ARTICLE`] (how
+//! wide). A new [`Operation`] has to be given an output, weights and a place in `nn::seq`: the
+//! compiler names every place.
 
 use anyhow::{Result, ensure};
 use rand_chacha::ChaCha8Rng;
@@ -19,6 +19,9 @@ use crate::data::{MOST_CLASSES, SIDE};
 
 /// The shape of one input: channels, height and width.
 pub const INPUT: [usize; 3] = [1, SIDE, SIDE];
+
+/// Channels of the article's three blocks: what is trained unless something else is asked for.
+pub const ARTICLE: [usize; 3] = [8, 16, 8];
 
 /// What a layer does. Shapes of weights are PyTorch's.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -100,7 +103,7 @@ impl Architecture {
     /// # Errors
     /// As those of [`Self::new`].
     pub fn article(classes: usize) -> Result<Self> {
-        Self::new(vec![8, 16, 8], classes)
+        Self::new(ARTICLE.to_vec(), classes)
     }
 
     /// A block of convolution and pooling for each of `channels`, then a dense layer for `classes`.
