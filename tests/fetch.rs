@@ -53,14 +53,12 @@ fn a_mirror_without_the_right_file_is_one_line_and_status_1() {
     ] {
         let error = error(folder.path(), &line);
         let file = "cannot fetch train-images-idx3-ubyte.gz";
-        assert!(
-            error.contains(file) && error.contains("HTTP 404"),
-            "{error}"
-        );
-        assert!(error.contains("another --mirror"), "{error}");
-        let all =
-            error.contains("web page") && error.contains("has 5 bytes; 47040016 are expected");
-        assert_eq!(all, line.contains(&other), "{error}");
+        for part in [file, "HTTP 404", "another --mirror"] {
+            assert!(error.contains(part), "{error}");
+        }
+        for part in ["web page", "has 5 bytes; 47040016 are expected"] {
+            assert_eq!(error.contains(part), line.contains(&other), "{error}");
+        }
     }
     assert_eq!(files_in(&folder.path().join("cache/mnist-tch/mnist")), 0);
     assert_eq!(files_in(&folder.path().join("here")), 0);
@@ -117,10 +115,8 @@ fn torchvisions_folder_is_found_and_the_users_files_stay_as_they_are() {
     let line = "fetch mnist --data-dir . --mirror http://127.0.0.1:1";
     let error = error(folder.path(), line);
     let shown = "MNIST/raw/train-images-idx3-ubyte is not the published file";
-    assert!(
-        error.contains(shown) && error.contains("the content has 4 bytes"),
-        "{error}"
-    );
+    assert!(error.contains(shown), "{error}");
+    assert!(error.contains("the content has 4 bytes"), "{error}");
     assert_eq!(fs::read(file).unwrap(), b"mine");
     assert_eq!(fs::read_dir(&raw).unwrap().count(), 1);
 }
@@ -130,10 +126,8 @@ fn the_embedded_images_need_no_fetching_and_no_folder() {
     let folder = tempdir().unwrap();
     let output = program(folder.path(), "fetch mnist-10k").assert().success();
     output.stdout(predicate::str::contains("part of the program"));
-    let error = error(
-        folder.path(),
-        "--dataset mnist-10k --data-dir mine --device cpu",
-    );
+    let line = "--dataset mnist-10k --data-dir mine --device cpu";
+    let error = error(folder.path(), line);
     assert!(error.contains("--data-dir"), "{error}");
     let line = format!("{} --quiet --dataset mnist-10k", common::SMALL);
     program(folder.path(), &line).assert().success();

@@ -69,8 +69,12 @@ fn every_way_to_save_a_digit_gets_the_same_answer_and_most_are_right() {
         inverted.invert();
         // Ink as opacity, on nothing.
         let ink = inverted.to_luma8();
-        let alpha = image::ImageBuffer::from_fn(280, 280, |x, y| {
-            image::LumaA([0, ink.get_pixel(x, y).0[0]])
+        let alpha = |light: u8| {
+            let pixel = |x, y| image::LumaA([light, ink.get_pixel(x, y).0[0]]);
+            DynamicImage::ImageLumaA8(image::ImageBuffer::from_fn(280, 280, pixel))
+        };
+        let faint = image::ImageBuffer::from_fn(280, 280, |x, y| {
+            image::Luma([160 - ink.get_pixel(x, y).0[0] / 4])
         });
         let save = |name: &str, image: DynamicImage| {
             let path = folder.path().join(format!("{index:02}-{name}"));
@@ -80,8 +84,10 @@ fn every_way_to_save_a_digit_gets_the_same_answer_and_most_are_right() {
         save("b.jpg", image.to_rgb8().into());
         save("c.png", inverted);
         save("d.png", image.to_luma16().into());
-        save("e.png", DynamicImage::ImageLumaA8(alpha));
+        save("e.png", alpha(0));
         save("f.jpeg", image.resize(900, 900, FilterType::CatmullRom));
+        save("g.png", alpha(255));
+        save("h.png", DynamicImage::ImageLuma8(faint));
     }
     let text = printed(&mut predict(folder.path(), "--json ."));
     let answers = text.lines().map(|line| {
@@ -89,12 +95,12 @@ fn every_way_to_save_a_digit_gets_the_same_answer_and_most_are_right() {
         answer["predicted"].as_u64().unwrap()
     });
     let answers: Vec<u64> = answers.collect();
-    assert_eq!(answers.len(), 6 * labels.len());
-    for of_one in answers.chunks(6) {
+    assert_eq!(answers.len(), 8 * labels.len());
+    for of_one in answers.chunks(8) {
         let all_same = of_one.iter().all(|digit| digit == &of_one[0]);
         assert!(all_same, "{answers:?}");
     }
-    let pairs = answers.chunks(6).zip(&labels);
+    let pairs = answers.chunks(8).zip(&labels);
     let right = pairs.filter(|(found, label)| found[0] == **label).count();
     assert!(right >= 16, "{answers:?} for {labels:?}");
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, bail, ensure};
 
-use super::{PIXELS, SIDE, idx};
+use super::{PIXELS, SIDE};
 
 /// Labelled images: `len()` times 28x28 grey values 0-255 with a label each. Copies and slices
 /// share their memory.
@@ -23,16 +23,9 @@ struct Arrays {
 }
 
 impl Dataset {
-    /// Puts images and labels together.
-    ///
-    /// # Errors
-    /// When the images are not 28x28 or the counts differ.
-    pub fn new(images: idx::Images, labels: Vec<u8>) -> Result<Self> {
-        let idx::Images {
-            rows,
-            columns,
-            pixels,
-        } = images;
+    /// Puts images of this size and their labels together.
+    pub(crate) fn new(size: [usize; 2], pixels: Vec<u8>, labels: Vec<u8>) -> Result<Self> {
+        let [rows, columns] = size;
         ensure!(
             rows == SIDE && columns == SIDE,
             "images are {rows}x{columns}; the network takes {SIDE}x{SIDE}"
@@ -51,8 +44,7 @@ impl Dataset {
 
     /// Images whose classes nobody knows, such as people's own pictures: `pixels` are 28x28 grey
     /// values each, and the labels are all 0 and mean nothing.
-    #[must_use]
-    pub fn unlabelled(pixels: Vec<u8>) -> Self {
+    pub(crate) fn unlabelled(pixels: Vec<u8>) -> Self {
         let labels = vec![0; pixels.len() / PIXELS];
         Self::whole(pixels, labels)
     }
@@ -82,8 +74,7 @@ impl Dataset {
     }
 
     /// Where these images stand in the file they come from.
-    #[must_use]
-    pub fn range(&self) -> Range<usize> {
+    pub(crate) fn range(&self) -> Range<usize> {
         self.range.clone()
     }
 
@@ -101,11 +92,9 @@ impl Dataset {
         })
     }
 
-    /// Makes sure that every label is below `classes`.
-    ///
-    /// # Errors
-    /// When one is not: where it stands, and the number of classes that takes all of them.
-    pub fn check_labels(&self, classes: usize) -> Result<()> {
+    /// Makes sure that every label is below `classes`; the error has the first one that is not,
+    /// and the number of classes that takes all of them.
+    pub(crate) fn check_labels(&self, classes: usize) -> Result<()> {
         let labels = self.labels();
         let too_large = |&label: &u8| usize::from(label) >= classes;
         let Some(position) = labels.iter().position(too_large) else {
@@ -125,45 +114,26 @@ impl Dataset {
 mod tests {
     use super::*;
 
-    fn images(count: usize, rows: usize, columns: usize) -> idx::Images {
-        idx::Images {
-            rows,
-            columns,
-            pixels: (0..=255).cycle().take(count * rows * columns).collect(),
+    fn set(count: usize, size: [usize; 2], labels: usize) -> Result<Dataset> {
+        let pixels = (0..=255).cycle().take(count * size[0] * size[1]);
+        Dataset::new(size, pixels.collect(), (0..10).take(labels).collect())
+    }
+
+    #[test]
+    fn other_sizes_and_counts_that_differ_are_errors() {
+        for (count, size, labels, part) in [
+            (3, [28, 28], 2, "3 images but 2 labels"),
+            (1, [32, 32], 1, "images are 32x32; the network takes 28x28"),
+            (0, [0, 28], 0, "images are 0x28"),
+        ] {
+            let error = set(count, size, labels).unwrap_err().to_string();
+            assert!(error.starts_with(part), "{error}");
         }
     }
 
     #[test]
-    fn counts_that_differ_are_an_error() {
-        let error = Dataset::new(images(3, 28, 28), vec![0, 1]).unwrap_err();
-        assert_eq!(error.to_string(), "3 images but 2 labels");
-    }
-
-    #[test]
-    fn other_image_sizes_are_an_error() {
-        let error = Dataset::new(images(1, 32, 32), vec![0]).unwrap_err();
-        assert!(error.to_string().contains("32x32"), "{error}");
-        let error = Dataset::new(images(0, 0, 28), vec![]).unwrap_err();
-        assert!(error.to_string().contains("0x28"), "{error}");
-    }
-
-    #[test]
-    fn a_label_out_of_range_is_found_by_position_and_the_hint_is_enough() {
-        let set = Dataset::new(images(4, 28, 28), vec![0, 9, 10, 26]).unwrap();
-        let error = set.check_labels(10).unwrap_err().to_string();
-        let found = "label 10 at position 2 where labels go from 0 to 9; ";
-        assert!(error.starts_with(found), "{error}");
-        assert!(
-            error.ends_with("--classes 27 takes all that are there"),
-            "{error}"
-        );
-        assert!(set.check_labels(26).is_err());
-        set.check_labels(27).unwrap();
-    }
-
-    #[test]
     fn slices_of_slices_are_parts_of_the_file() {
-        let set = Dataset::new(images(10, 28, 28), (0..10).collect()).unwrap();
+        let set = set(10, [28, 28], 10).unwrap();
         let part = set.slice(2..8).unwrap().slice(1..3).unwrap();
         assert_eq!((part.labels(), part.range()), (&[3, 4][..], 3..5));
         assert_eq!(part.pixels(), &set.pixels()[3 * PIXELS..5 * PIXELS]);

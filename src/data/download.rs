@@ -34,7 +34,6 @@ const WAITS: [u64; 2] = if cfg!(test) { [0, 0] } else { [1, 4] };
 
 /// Files to fetch, from where, to where.
 pub(crate) struct Download<'a> {
-    /// The files wanted.
     pub files: &'a [PublishedFile],
     /// Addresses of folders on the web that may have them, asked in this order.
     pub mirrors: &'a [String],
@@ -43,7 +42,6 @@ pub(crate) struct Download<'a> {
     /// Whether a `.gz` file there that is not the published one may be replaced: in the program's
     /// own cache it may.
     pub replace: bool,
-    /// Is told what happens.
     pub report: &'a mut dyn FnMut(Event<'_>),
 }
 
@@ -218,17 +216,14 @@ impl Download<'_> {
 /// `NO_PROXY`. It trusts whom this machine trusts, or `SSL_CERT_FILE` says; where that is nobody,
 /// as in a container without certificates, the authorities that browsers trust.
 fn agent() -> Agent {
+    let mut trusted = RootCerts::WebPki;
     let system = rustls_native_certs::load_native_certs().certs;
-    let system = system
-        .iter()
-        .map(|der| Certificate::from_der(der).to_owned());
-    let system: Vec<Certificate> = system.collect();
-    let none = system.is_empty();
-    let trusted = if none {
-        RootCerts::WebPki
-    } else {
-        system.into()
-    };
+    if !system.is_empty() {
+        let owned = system
+            .iter()
+            .map(|der| Certificate::from_der(der).to_owned());
+        trusted = owned.collect::<Vec<_>>().into();
+    }
     let config = Agent::config_builder()
         .tls_config(TlsConfig::builder().root_certs(trusted).build())
         .http_status_as_error(false)
@@ -320,14 +315,14 @@ fn check(bytes: &[u8], packed: bool, file: &PublishedFile) -> Result<()> {
         length == size,
         "the content has more than the {size} bytes that are expected"
     );
-    match file.digest {
-        Digest::ContentSha256(sha256) => same(
+    if let Digest::ContentSha256(expected) = file.digest {
+        same(
             "the content's SHA-256",
             &hex(Sha256::digest(content)),
-            sha256,
-        ),
-        Digest::FileMd5(_) => Ok(()),
+            expected,
+        )?;
     }
+    Ok(())
 }
 
 fn same(what: &str, found: &str, expected: &str) -> Result<()> {
@@ -343,11 +338,8 @@ fn starts_as_gzip(bytes: &[u8]) -> Result<()> {
     ensure!(!bytes.is_empty(), "it is empty");
     let text = bytes.trim_ascii_start();
     let shown = text.get(..15).unwrap_or(text).escape_ascii();
-    let page = if text.starts_with(b"<") {
-        "a web page and "
-    } else {
-        ""
-    };
+    let is_page = text.starts_with(b"<");
+    let page = if is_page { "a web page and " } else { "" };
     let is_gzip = bytes.starts_with(&[0x1f, 0x8b]);
     ensure!(is_gzip, "{page}not a gzip file: it starts with {shown}");
     Ok(())

@@ -17,35 +17,9 @@ const MAX_BYTES: u64 = 1 << 30;
 const BLOCK: usize = 1 << 16;
 const UNSIGNED_BYTE: u8 = 0x08;
 
-/// The images of one IDX file.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Images {
-    /// Height of every image, in pixels.
-    pub rows: usize,
-    /// Width of every image, in pixels.
-    pub columns: usize,
-    /// Grey values 0-255, image by image, row by row.
-    pub pixels: Vec<u8>,
-}
-
-/// Reads an image file: three dimensions (images, rows, columns) of unsigned bytes.
-pub fn read_images(source: impl Read) -> Result<Images> {
-    let ([_, rows, columns], pixels) = read_array(source)?;
-    let images = Images {
-        rows,
-        columns,
-        pixels,
-    };
-    Ok(images)
-}
-
-/// Reads a label file: one dimension of unsigned bytes.
-pub fn read_labels(source: impl Read) -> Result<Vec<u8>> {
-    let ([_], labels) = read_array(source)?;
-    Ok(labels)
-}
-
-fn read_array<const DIMS: usize>(mut source: impl Read) -> Result<([usize; DIMS], Vec<u8>)> {
+/// Reads the dimensions and the data: three dimensions (images, rows, columns) of an image file, or
+/// the one of a label file.
+pub fn read<const DIMS: usize>(mut source: impl Read) -> Result<([usize; DIMS], Vec<u8>)> {
     read_magic::<DIMS>(&mut source)?;
     let mut dims = [0; DIMS];
     let mut expected: u64 = 1;
@@ -130,62 +104,47 @@ mod tests {
         bytes
     }
 
-    fn images_error(bytes: &[u8]) -> String {
-        format!("{:#}", read_images(bytes).unwrap_err())
+    #[test]
+    fn reads_images_and_labels() {
+        let images = read(idx(&[2, 1, 3], &[1, 2, 3, 4, 5, 6]).as_slice()).unwrap();
+        assert_eq!(images, ([2, 1, 3], vec![1, 2, 3, 4, 5, 6]));
+        let labels = read(idx(&[3], &[7, 0, 9]).as_slice()).unwrap();
+        assert_eq!(labels, ([3], vec![7, 0, 9]));
     }
 
     #[test]
-    fn reads_images_and_labels() {
-        let images = read_images(idx(&[2, 1, 3], &[1, 2, 3, 4, 5, 6]).as_slice()).unwrap();
-        assert_eq!((images.rows, images.columns), (1, 3));
-        assert_eq!(images.pixels, [1, 2, 3, 4, 5, 6]);
-        let labels = read_labels(idx(&[3], &[7, 0, 9]).as_slice()).unwrap();
-        assert_eq!(labels, [7, 0, 9]);
+    fn what_is_wrong_with_a_file_is_said() {
+        let mut floats = idx(&[1, 1, 1], &[0, 0, 0, 0]);
+        floats[2] = 0x0d;
+        for (bytes, part) in [
+            (idx(&[1, 1, 2], &[1, 2, 3]), "trailing bytes"),
+            (b"<!DOCTYPE html>".into(), "starts with 3c 21 44 4f"),
+            (floats, "element type 0x0d"),
+            (idx(&[3], &[7, 0, 9]), "swapped"),
+            (idx(&[u32::MAX; 3], &[]), "the most this program reads"),
+            (idx(&[u32::MAX, 28, 28], &[0]), "4294967295 x 28 x 28"),
+            // Below the limit, but not there: the buffer has grown with the ten bytes only.
+            (idx(&[1_000_000, 28, 28], &[0; 10]), "only 10 are there"),
+        ] {
+            let error = format!("{:#}", read::<3>(bytes.as_slice()).unwrap_err());
+            assert!(error.contains(part), "{error}");
+        }
+        let images = idx(&[1, 1, 1], &[0]);
+        let error = format!("{:#}", read::<1>(images.as_slice()).unwrap_err());
+        assert!(error.contains("labels need 1"), "{error}");
     }
 
     #[test]
     fn every_truncation_is_an_error() {
         let whole = idx(&[2, 1, 3], &[1, 2, 3, 4, 5, 6]);
         for length in 0..whole.len() {
-            let error = images_error(&whole[..length]);
-            let expected = if length < 16 {
-                "ends within its header"
-            } else {
-                "truncated: the header promises 6 bytes"
+            let error = format!("{:#}", read::<3>(&whole[..length]).unwrap_err());
+            let expected = match length {
+                ..16 => "ends within its header",
+                _ => "truncated: the header promises 6 bytes",
             };
             assert!(error.contains(expected), "{length} bytes: {error}");
         }
-    }
-
-    #[test]
-    fn a_trailing_byte_is_an_error() {
-        let error = images_error(&idx(&[1, 1, 2], &[1, 2, 3]));
-        assert!(error.contains("trailing bytes"), "{error}");
-    }
-
-    #[test]
-    fn a_wrong_magic_number_is_shown() {
-        let error = images_error(b"<!DOCTYPE html>");
-        assert!(error.contains("starts with 3c 21 44 4f"), "{error}");
-    }
-
-    #[test]
-    fn floats_are_refused() {
-        let mut bytes = idx(&[1, 1, 1], &[0, 0, 0, 0]);
-        bytes[2] = 0x0d;
-        let error = images_error(&bytes);
-        assert!(error.contains("element type 0x0d"), "{error}");
-    }
-
-    #[test]
-    fn swapped_files_are_named_as_such() {
-        let error = images_error(&idx(&[3], &[7, 0, 9]));
-        assert!(error.contains("swapped"), "{error}");
-        let error = format!(
-            "{:#}",
-            read_labels(idx(&[1, 1, 1], &[0]).as_slice()).unwrap_err()
-        );
-        assert!(error.contains("labels need 1"), "{error}");
     }
 
     #[test]
@@ -194,23 +153,8 @@ mod tests {
         for most in [0, 1, 999_999, 1_000_000, 1_000_001, 1 << 30] {
             let data = read_most(there.as_slice(), most).unwrap();
             assert_eq!(data.len(), most.min(there.len()));
-            let limit = data.len() + data.len() / 8 + BLOCK;
-            assert!(
-                data.capacity() <= most.min(limit),
-                "{most}: {}",
-                data.capacity()
-            );
+            let limit = most.min(data.len() + data.len() / 8 + BLOCK);
+            assert!(data.capacity() <= limit, "{most}: {}", data.capacity());
         }
-    }
-
-    #[test]
-    fn a_header_that_claims_four_billion_images_costs_nothing() {
-        let error = images_error(&idx(&[u32::MAX, 28, 28], &[0; 10]));
-        assert!(error.contains("4294967295 x 28 x 28"), "{error}");
-        // Below the limit, but not there: the buffer has grown with the ten bytes only.
-        let error = images_error(&idx(&[1_000_000, 28, 28], &[0; 10]));
-        assert!(error.contains("only 10 are there"), "{error}");
-        let error = images_error(&idx(&[u32::MAX, u32::MAX, u32::MAX], &[]));
-        assert!(error.contains("the most this program reads"), "{error}");
     }
 }

@@ -12,15 +12,13 @@ pub(crate) mod idx;
 mod location;
 pub(crate) mod picture;
 mod published;
-mod range;
 mod split;
 
 pub use dataset::Dataset;
 pub use location::Location;
 pub use published::Published;
-pub(crate) use range::ImageRange;
-pub use range::Part;
-pub use split::{Split, mnist_10k};
+pub(crate) use split::ImageRange;
+pub use split::{Part, Split, mnist_10k};
 
 /// Height and width of every image, in pixels.
 pub const SIDE: usize = 28;
@@ -33,11 +31,6 @@ pub const MOST_CLASSES: usize = 256;
 
 /// A digest in hex.
 pub(crate) fn hex(digest: impl AsRef<[u8]>) -> String {
-    let digits = digest
-        .as_ref()
-        .iter()
-        .flat_map(|byte| [byte >> 4, byte & 15]);
-    digits
-        .filter_map(|digit| char::from_digit(digit.into(), 16))
-        .collect()
+    let digits = digest.as_ref().iter().map(|byte| format!("{byte:02x}"));
+    digits.collect::<Vec<_>>().concat()
 }

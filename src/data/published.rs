@@ -19,8 +19,6 @@ pub enum Published {
     Kmnist,
 }
 
-/// What there is to know of a published set.
-#[derive(Debug)]
 pub(crate) struct Facts {
     /// The name that is typed, and that the folder of its files has in the cache.
     pub name: &'static str,
@@ -28,8 +26,8 @@ pub(crate) struct Facts {
     pub title: &'static str,
     /// What the images show, and how many there are.
     pub about: &'static str,
-    /// What the labels 0 to 9 stand for.
-    pub classes: [&'static str; 10],
+    /// What the labels 0 to 9 stand for, with ", " between them.
+    pub classes: &'static str,
     /// Addresses of public folders with the four files, in the order in which they are tried.
     pub mirrors: [&'static str; 2],
     /// Where torchvision puts the files, seen from the folder that it is given.
@@ -39,7 +37,7 @@ pub(crate) struct Facts {
 }
 
 /// A digest in lower-case hex, and of what it is.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub(crate) enum Digest {
     /// SHA-256 of the decompressed content: any compression of the right content passes.
     ContentSha256(&'static str),
@@ -47,19 +45,15 @@ pub(crate) enum Digest {
     FileMd5(&'static str),
 }
 
-/// One file as it is published: IDX, compressed by gzip.
-#[derive(Debug, Clone, Copy)]
+/// One file as it is published: `size` bytes of IDX in a gzip file, `name`.gz.
+#[derive(Clone, Copy)]
 pub(crate) struct PublishedFile {
-    /// The name of the content, such as `train-images-idx3-ubyte`; the file has `.gz` after it.
     pub name: &'static str,
-    /// Bytes of the content, decompressed.
     pub size: u64,
-    /// What the file is recognised by.
     pub digest: Digest,
 }
 
 impl PublishedFile {
-    /// The name under which mirrors serve the file and folders hold it.
     pub fn gz_name(&self) -> String {
         format!("{}.gz", self.name)
     }
@@ -72,10 +66,8 @@ impl PublishedFile {
 }
 
 impl Published {
-    /// All of them.
     pub(crate) const ALL: [Self; 3] = [Self::Mnist, Self::FashionMnist, Self::Kmnist];
 
-    /// What there is to know of it.
     pub(crate) fn facts(self) -> &'static Facts {
         match self {
             Self::Mnist => &MNIST,
@@ -116,7 +108,7 @@ const MNIST: Facts = Facts {
     name: "mnist",
     title: "MNIST",
     about: "Handwritten digits: 60,000 to train on, 10,000 to test on",
-    classes: ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"],
+    classes: "0, 1, 2, 3, 4, 5, 6, 7, 8, 9",
     mirrors: [
         "https://ossci-datasets.s3.amazonaws.com/mnist",
         "https://storage.googleapis.com/cvdf-datasets/mnist",
@@ -134,18 +126,7 @@ const FASHION_MNIST: Facts = Facts {
     name: "fashion-mnist",
     title: "Fashion-MNIST",
     about: "Articles of clothing, as many",
-    classes: [
-        "T-shirt/top",
-        "Trouser",
-        "Pullover",
-        "Dress",
-        "Coat",
-        "Sandal",
-        "Shirt",
-        "Sneaker",
-        "Bag",
-        "Ankle boot",
-    ],
+    classes: "T-shirt/top, Trouser, Pullover, Dress, Coat, Sandal, Shirt, Sneaker, Bag, Ankle boot",
     mirrors: [
         "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion",
         "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com",
@@ -163,7 +144,7 @@ const KMNIST: Facts = Facts {
     name: "kmnist",
     title: "KMNIST",
     about: "Cursive hiragana, as many",
-    classes: ["o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo"],
+    classes: "o, ki, su, tsu, na, ha, ma, ya, re, wo",
     mirrors: [
         "https://codh.rois.ac.jp/kmnist/dataset/kmnist",
         "http://codh.rois.ac.jp/kmnist/dataset/kmnist",

@@ -1,9 +1,14 @@
-//! What is trained on and what is tested on: two parts of a data set without an image in common.
+//! What is trained on and what is tested on: two parts of a data set without an image in common,
+//! each a range of one file, such as the first 5,000 of the training file.
+
+use std::fmt;
+use std::ops::Range;
 
 use anyhow::{Result, ensure};
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::{CLASSES, Dataset, ImageRange, Location, Part, hex};
+use super::{CLASSES, Dataset, Location, hex};
 
 /// The article's split of the images that are part of the program: 5,000 to train on and the 5,000
 /// after them to test on.
@@ -86,6 +91,113 @@ impl Split {
     }
 }
 
+/// One of the two files of a data set, which are two of images and labels each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// The official training images.
+    Train,
+    /// The official test images.
+    Test,
+}
+
+impl Part {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Train, Self::Test];
+
+    /// The name in ranges: `train` or `test`.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Train => "train",
+            Self::Test => "test",
+        }
+    }
+}
+
+/// A part of one file, written as `train:0..5000`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
+pub struct ImageRange {
+    /// Which file.
+    pub part: Part,
+    /// The first image, from 0.
+    pub start: usize,
+    /// The image after the last one; `None` means all that there are.
+    pub end: Option<usize>,
+}
+
+impl ImageRange {
+    /// The whole of a file.
+    pub(crate) fn all(part: Part) -> Self {
+        let (start, end) = (0, None);
+        Self { part, start, end }
+    }
+
+    /// Reads `A..B`, `..B`, `A..` or `..`, with `train:` or `test:` before it for another file than
+    /// `part`.
+    pub(crate) fn parse(text: &str, part: Part) -> Result<Self, String> {
+        let (part, range) = match text.split_once(':') {
+            Some(("train", range)) => (Part::Train, range),
+            Some(("test", range)) => (Part::Test, range),
+            _ => (part, text),
+        };
+        let number = |text: &str| match text {
+            "" => Some(None),
+            // A sign, which `parse` would take, is none of the digits.
+            _ if text.starts_with('+') => None,
+            _ => text.parse().ok().map(Some),
+        };
+        let ends = range.split_once("..");
+        let ends = ends.and_then(|(start, end)| Some((number(start)?.unwrap_or(0), number(end)?)));
+        let (start, end) =
+            ends.ok_or("a range such as 0..5000, ..5000 or train:5000..10000 is expected")?;
+        if end.is_some_and(|end| end <= start) {
+            let text = "the range is empty: A..B takes the images from A up to but not including B";
+            return Err(text.to_owned());
+        }
+        Ok(Self { part, start, end })
+    }
+
+    /// Which images of the file `part` these are.
+    pub(crate) fn taken(part: Part, images: &Dataset) -> Self {
+        let Range { start, end } = images.range();
+        let end = Some(end);
+        Self { part, start, end }
+    }
+
+    /// These images of `file`, at least one; `option` is what the user calls them.
+    pub(crate) fn of(&self, file: &Dataset, option: &str) -> Result<Dataset> {
+        let (length, name) = (file.len(), self.part.name());
+        ensure!(length > 0, "the {name} file holds no image");
+        let Range { start, end } = self.start..self.end.unwrap_or(length);
+        ensure!(
+            start < end.min(length) && end <= length,
+            "{option} {self} is not within the {length} images of the {name} file"
+        );
+        file.slice(start..end)
+    }
+}
+
+impl From<ImageRange> for String {
+    fn from(range: ImageRange) -> Self {
+        range.to_string()
+    }
+}
+
+impl TryFrom<String> for ImageRange {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        Self::parse(&text, Part::Train)
+    }
+}
+
+impl fmt::Display for ImageRange {
+    fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
+        write!(formatter, "{}:{}..", self.part.name(), self.start)?;
+        self.end.map_or(Ok(()), |end| write!(formatter, "{end}"))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -135,5 +247,55 @@ mod tests {
         assert_eq!(small.train.labels(), &whole.train.labels()[..2]);
         assert_eq!(small.test.labels(), &whole.test.labels()[..1]);
         assert!(whole.resized(Some(5_001), None).is_err());
+    }
+
+    #[test]
+    fn ranges_are_read_and_shown_alike() {
+        for (text, shown) in [
+            ("0..5000", "test:0..5000"),
+            ("..5000", "test:0..5000"),
+            ("5000..", "test:5000.."),
+            ("..", "test:0.."),
+            ("train:5000..10000", "train:5000..10000"),
+            ("test:1..2", "test:1..2"),
+        ] {
+            let range = ImageRange::parse(text, Part::Test).unwrap();
+            assert_eq!(range.to_string(), shown, "{text}");
+            assert_eq!(ImageRange::parse(shown, Part::Train), Ok(range));
+        }
+    }
+
+    #[test]
+    fn other_ranges_are_refused() {
+        let wrong = "|5|1-5|1...5|-1..5|+1..5|1..=5|a..b|1..2..3|1.5..2|valid:1..5|train|train:|\
+                     Train:0..1|0..99999999999999999999| 1..2";
+        for text in wrong.split('|') {
+            let error = ImageRange::parse(text, Part::Train).unwrap_err();
+            assert!(error.starts_with("a range such as"), "{text}: {error}");
+        }
+        for text in ["5..5", "6..5", "..0", "test:7..1"] {
+            let error = ImageRange::parse(text, Part::Train).unwrap_err();
+            assert!(error.starts_with("the range is empty"), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_range_is_taken_or_refused_by_the_options_name() {
+        let file = Dataset::unlabelled(vec![0; 5 * crate::data::PIXELS]);
+        let taken = |text| {
+            let range = ImageRange::parse(text, Part::Test).unwrap();
+            let images = range.of(&file, "--test-range");
+            images.map(|images| ImageRange::taken(Part::Test, &images).to_string())
+        };
+        assert_eq!(taken("1..3").unwrap(), "test:1..3");
+        assert_eq!(taken("3..").unwrap(), "test:3..5");
+        for text in ["test:0..6", "test:5..", "test:7..9"] {
+            let error = taken(text).unwrap_err().to_string();
+            let end = "is not within the 5 images of the test file";
+            assert_eq!(error, format!("--test-range {text} {end}"));
+        }
+        let nothing = file.slice(0..0).unwrap();
+        let error = ImageRange::all(Part::Train).of(&nothing, "").unwrap_err();
+        assert_eq!(error.to_string(), "the train file holds no image");
     }
 }

@@ -176,7 +176,7 @@ pub(super) fn chunks(dataset: &Dataset, classes: usize, device: Device) -> Resul
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::{PIXELS, SIDE, idx, mnist_10k};
+    use crate::data::{PIXELS, SIDE, mnist_10k};
     use crate::learn::weights::Init;
 
     fn weights() -> Weights {
@@ -204,12 +204,8 @@ mod tests {
 
     #[test]
     fn large_sets_stay_bytes_and_are_scored_alike() {
-        let images = idx::Images {
-            rows: SIDE,
-            columns: SIDE,
-            pixels: (0..=255).cycle().take(20_001 * PIXELS).collect(),
-        };
-        let large = Dataset::new(images, vec![1; 20_001]).unwrap();
+        let pixels = (0..=255).cycle().take(20_001 * PIXELS).collect();
+        let large = Dataset::new([SIDE, SIDE], pixels, vec![1; 20_001]).unwrap();
         let small = large.slice(0..250).unwrap();
         let first = |set: &Dataset| chunks(set, 10, Device::CPU).unwrap().remove(0);
         let (from_large, from_small) = (first(&large), first(&small));
@@ -229,11 +225,7 @@ mod tests {
         };
         let test = mnist_10k().unwrap().test;
         assert!(error(&test.slice(0..0).unwrap()).contains("no image to score"));
-        let images = idx::Images {
-            rows: SIDE,
-            columns: SIDE,
-            pixels: vec![0; PIXELS],
-        };
-        assert!(error(&Dataset::new(images, vec![10]).unwrap()).contains("10"));
+        let other = Dataset::new([SIDE, SIDE], vec![0; PIXELS], vec![10]).unwrap();
+        assert!(error(&other).contains("10"));
     }
 }

@@ -75,8 +75,8 @@ pub fn gzip(bytes: &[u8]) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
-/// Images that anyone can tell apart: of image i a bar whose place is that of class i modulo `classes`, and its label
-/// `first` + i modulo `classes`.
+/// Images that anyone can tell apart: of image i a bar whose place is that of class i modulo
+/// `classes`, and its label `first` + i modulo `classes`.
 pub fn bars(count: usize, classes: usize, first: usize) -> (Vec<u8>, Vec<u8>) {
     let bar = |class: usize| {
         let on = move |pixel: usize| pixel * classes / 784 == class;

@@ -56,38 +56,6 @@ fn a_digit_of_mnist_drawn_large_comes_back_nearly_itself() {
 }
 
 #[test]
-fn polarity_format_depth_and_alpha_make_no_difference() {
-    let digits = digits();
-    for index in 0..20 {
-        let dark = drawn(&digits, index, 8, |v| 255 - v);
-        let plain = prepare(&bytes(&dark, ImageFormat::Png)).unwrap();
-        let ink = drawn(&digits, index, 8, |v| v).to_luma8();
-        let alpha = |light: u8| {
-            let pixel = |x, y| image::LumaA([light, ink.get_pixel(x, y).0[0]]);
-            image::ImageBuffer::from_fn(ink.width(), ink.height(), pixel).into()
-        };
-        let faint = drawn(&digits, index, 8, |v| 160 - v / 4);
-        for (name, image, format) in [
-            (
-                "light on dark",
-                drawn(&digits, index, 8, |v| v),
-                ImageFormat::Png,
-            ),
-            ("16 bit", dark.to_luma16().into(), ImageFormat::Png),
-            ("colour", dark.to_rgb8().into(), ImageFormat::Jpeg),
-            ("black on nothing", alpha(0), ImageFormat::Png),
-            ("white on nothing", alpha(255), ImageFormat::Png),
-            ("faint", faint, ImageFormat::Png),
-        ] {
-            let prepared = prepare(&bytes(&image, format)).unwrap();
-            let found = difference(&prepared, &plain);
-            // An edge that is rounded to the next pixel makes 9.
-            assert!(found < 12.0, "digit {index}, {name}: {found}");
-        }
-    }
-}
-
-#[test]
 fn polarity_is_right_for_every_digit_even_without_margins() {
     let digits = digits();
     for index in 0..digits.len() {
@@ -125,37 +93,29 @@ fn blank_noisy_and_strange_files_are_errors() {
     assert!(text.contains("nothing is drawn"), "{text}");
     assert_eq!(error(b""), "the file is empty");
     assert!(error(b"GIF89a......").contains("not a PNG or JPEG"));
-    let mut cut = bytes(&blank(9), ImageFormat::Png);
-    cut.truncate(60);
-    assert!(error(&cut).contains("damaged"), "{}", error(&cut));
-}
+    let cut = &bytes(&blank(9), ImageFormat::Png)[..60];
+    assert!(error(cut).contains("damaged"), "{}", error(cut));
 
-#[test]
-fn a_header_that_claims_a_huge_picture_costs_nothing() {
+    // A header that claims a huge picture.
     let mut file = bytes(&DynamicImage::new_luma8(1, 1), ImageFormat::Png);
     // Width and height in the IHDR chunk, and its checksum.
     file[16..24].copy_from_slice(&[0, 0, 0x70, 0, 0, 0, 0x70, 0]);
     let mut crc = flate2::Crc::new();
     crc.update(&file[12..29]);
     file[29..33].copy_from_slice(&crc.sum().to_be_bytes());
-    let text = format!("{:#}", prepare(&file).unwrap_err());
-    assert!(
-        text.contains("too large") || text.contains("too many"),
-        "{text}"
-    );
+    let text = error(&file);
+    let large = text.contains("too large") || text.contains("too many");
+    assert!(large, "{text}");
 }
 
 #[test]
 fn a_tiny_and_a_very_long_picture_do_no_harm() {
     let dot = GrayImage::from_fn(1, 1, |_, _| image::Luma([0]));
     assert!(prepare(&bytes(&dot.into(), ImageFormat::Png)).is_err());
-    let line = GrayImage::from_fn(2_000, 3, |x, _| {
-        image::Luma([if x % 500 < 20 { 0 } else { 255 }])
-    });
+    let black_if = |ink| image::Luma([if ink { 0 } else { 255 }]);
+    let line = GrayImage::from_fn(2_000, 3, |x, _| black_if(x % 500 < 20));
     let _ = prepare(&bytes(&line.into(), ImageFormat::Png));
-    let bar = GrayImage::from_fn(300, 900, |x, _| {
-        image::Luma([if x > 140 && x < 160 { 0 } else { 255 }])
-    });
+    let bar = GrayImage::from_fn(300, 900, |x, _| black_if(x > 140 && x < 160));
     let prepared = prepare(&bytes(&bar.into(), ImageFormat::Png)).unwrap();
     assert!(prepared.iter().filter(|&&pixel| pixel > 128).count() >= 20);
 }
