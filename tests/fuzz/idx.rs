@@ -1,5 +1,5 @@
-//! libFuzzer against the IDX reader, plain and through gzip. The reader is taken as a file: it needs
-//! no libtorch, which would have to be built a second time.
+//! libFuzzer against the IDX reader, plain and through gzip. The reader is taken as a file: it
+//! needs no libtorch, which would have to be built a second time.
 
 #![no_main]
 
