@@ -198,11 +198,10 @@ mod tests {
         state.first_moment[7] = -0.1;
         state.steps = i32::try_from(rows).unwrap();
         let record = |step| StepRecord {
-            epoch: 1,
-            batch: step,
             step,
             train_loss: 0.1,
             test_accuracy: 1.0 / 3.0,
+            ..StepRecord::default()
         };
         let mut matrix = ConfusionMatrix::new(10);
         matrix.add(3, 4, 17);
