@@ -11,15 +11,11 @@ use super::{PIXELS, SIDE};
 /// share their memory.
 #[derive(Debug, Clone)]
 pub struct Dataset {
-    file: Arc<Arrays>,
+    /// Those of the whole file.
+    pixels: Arc<Vec<u8>>,
+    labels: Arc<Vec<u8>>,
     /// Which images of the file.
     range: Range<usize>,
-}
-
-#[derive(Debug)]
-struct Arrays {
-    pixels: Vec<u8>,
-    labels: Vec<u8>,
 }
 
 impl Dataset {
@@ -37,9 +33,11 @@ impl Dataset {
     }
 
     fn whole(pixels: Vec<u8>, labels: Vec<u8>) -> Self {
-        let range = 0..labels.len();
-        let file = Arc::new(Arrays { pixels, labels });
-        Self { file, range }
+        Self {
+            range: 0..labels.len(),
+            pixels: Arc::new(pixels),
+            labels: Arc::new(labels),
+        }
     }
 
     /// Images whose classes nobody knows, such as people's own pictures: `pixels` are 28x28 grey
@@ -64,13 +62,13 @@ impl Dataset {
     /// Grey values 0-255 of all images: `len()` x 28 x 28, row by row.
     #[must_use]
     pub fn pixels(&self) -> &[u8] {
-        &self.file.pixels[self.range.start * PIXELS..self.range.end * PIXELS]
+        &self.pixels[self.range.start * PIXELS..self.range.end * PIXELS]
     }
 
     /// The label of every image.
     #[must_use]
     pub fn labels(&self) -> &[u8] {
-        &self.file.labels[self.range.clone()]
+        &self.labels[self.range.clone()]
     }
 
     /// Where these images stand in the file they come from.
@@ -87,8 +85,8 @@ impl Dataset {
         all.with_context(|| format!("images {range:?} of {}", self.len()))?;
         let start = self.range.start;
         Ok(Self {
-            file: Arc::clone(&self.file),
             range: start + range.start..start + range.end,
+            ..self.clone()
         })
     }
 

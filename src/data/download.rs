@@ -105,10 +105,8 @@ impl Download<'_> {
     fn is_there(&self, file: &PublishedFile) -> Result<bool> {
         // Raw before packed, as folders are read, and with the dot that some unpackers put in.
         let raw = [file.name.to_owned(), file.name.replace("-idx", ".idx")];
-        let names = raw
-            .iter()
-            .flat_map(|raw| [raw.clone(), format!("{raw}.gz")]);
-        let mut paths = names.map(|name| self.folder.join(name));
+        let names = raw.map(|raw| [raw.clone(), raw + ".gz"]).into_iter();
+        let mut paths = names.flatten().map(|name| self.folder.join(name));
         let Some(path) = paths.find(|path| path.is_file()) else {
             return Ok(false);
         };
@@ -170,10 +168,9 @@ impl Download<'_> {
                 reasons.push((mirror, format!("{reason:#}")));
             }
         }
-        let shown = reasons
-            .iter()
-            .map(|(mirror, why)| format!("{mirror}: {why}"));
-        let shown = shown.collect::<Vec<_>>().join("; ");
+        let shown = |(mirror, why)| format!("{mirror}: {why}");
+        let shown: Vec<String> = reasons.into_iter().map(shown).collect();
+        let shown = shown.join("; ");
         bail!("cannot fetch {name}: {shown}; try again, or name another --mirror")
     }
 

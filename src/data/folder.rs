@@ -53,14 +53,12 @@ fn files_of_the_set(folder: &Path) -> Result<Vec<PathBuf>> {
             }
         }
     }
-    let sought: Vec<String> = roles()
-        .map(|(part, kind)| names(part, kind).remove(0))
-        .collect();
+    let sought = roles().map(|(part, kind)| names(part, kind).remove(0));
     ensure!(
         !sets.is_empty(),
         "{shown}: no IDX files there; looked for {} (.idx for -idx and .gz at the end will do), \
          there and in {}",
-        sought.join(", "),
+        sought.collect::<Vec<_>>().join(", "),
         PLACES[1..].join(", ")
     );
     ensure!(
@@ -82,23 +80,18 @@ fn find<'a>(files: &'a [PathBuf], part: Part, kind: &str) -> Result<&'a Path> {
         let is_packed_twin = is_gz(path) && files.contains(&path.with_extension(""));
         parse(path).is_some_and(|(_, its, of)| (its, of) == (part, kind)) && !is_packed_twin
     });
-    let with_gz = |name: &String| format!("{name}, {name}.gz");
     match wanted.collect::<Vec<_>>()[..] {
         [path] => Ok(path),
-        [one, other, ..] => bail!(
-            "{} and {} are both there: keep one of them",
-            one.display(),
-            other.display()
-        ),
-        [] => bail!(
-            "{}: none of {} is there",
-            files[0].parent().unwrap_or(Path::new("")).display(),
-            names(part, kind)
-                .iter()
-                .map(with_gz)
-                .collect::<Vec<_>>()
-                .join(", ")
-        ),
+        [one, other, ..] => {
+            let [one, other] = [one.display(), other.display()];
+            bail!("{one} and {other} are both there: keep one of them")
+        }
+        [] => {
+            let folder = files[0].parent().unwrap_or(Path::new("")).display();
+            let with_gz = |name| format!("{name}, {name}.gz");
+            let names: Vec<String> = names(part, kind).iter().map(with_gz).collect();
+            bail!("{folder}: none of {} is there", names.join(", "))
+        }
     }
 }
 
@@ -125,10 +118,8 @@ fn parse(path: &Path) -> Option<(&str, Part, &'static str)> {
     let name = path.file_name()?.to_str()?;
     let raw = name.strip_suffix(".gz").unwrap_or(name);
     roles().find_map(|(part, kind)| {
-        let known = names(part, kind);
-        let set = known
-            .iter()
-            .find_map(|known| raw.strip_suffix(known.as_str()))?;
+        let mut known = names(part, kind).into_iter();
+        let set = known.find_map(|known| raw.strip_suffix(&known))?;
         (set.is_empty() || set.ends_with('-')).then_some((set, part, kind))
     })
 }

@@ -59,15 +59,16 @@ impl Location {
     /// needs.
     pub(crate) fn absolute(&self) -> Self {
         let path = match self {
-            Self::Published {
-                folder: Some(path), ..
-            }
-            | Self::Folder(path) => path,
-            Self::Embedded | Self::Published { .. } => return self.clone(),
+            Self::Folder(path) => Some(path),
+            Self::Published { folder, .. } => folder.as_ref(),
+            Self::Embedded => None,
+        };
+        let Some(path) = path else {
+            return self.clone();
         };
         let path = std::path::absolute(path).unwrap_or_else(|_| path.clone());
-        self.clone()
-            .moved(path.to_string_lossy().into_owned().into())
+        let text = path.to_string_lossy().into_owned();
+        self.clone().moved(text.into())
     }
 
     /// What people call the set: its name or its folder.

@@ -42,21 +42,19 @@ impl Split {
         train: ImageRange,
         test: ImageRange,
     ) -> Result<Self> {
-        let file = location.read(train.part, classes)?;
+        let mut file = location.read(train.part, classes)?;
         let train_images = train.of(&file, "--train-range")?;
-        let test_images = if train.part == test.part {
-            let images = test.of(&file, "--test-range")?;
-            let (one, other) = (train_images.range(), images.range());
-            ensure!(
-                one.start >= other.end || other.start >= one.end,
-                "--test-range {test} has images in common with the training images, {}: choose \
-                 others with --train-range or --test-range",
-                ImageRange::taken(train.part, &train_images)
-            );
-            images
-        } else {
-            test.of(&location.read(test.part, classes)?, "--test-range")?
-        };
+        if train.part != test.part {
+            file = location.read(test.part, classes)?;
+        }
+        let test_images = test.of(&file, "--test-range")?;
+        let (one, other) = (train_images.range(), test_images.range());
+        ensure!(
+            train.part != test.part || one.start >= other.end || other.start >= one.end,
+            "--test-range {test} has images in common with the training images, {}: choose others \
+             with --train-range or --test-range",
+            ImageRange::taken(train.part, &train_images)
+        );
         Ok(Self {
             name: location.name(),
             classes: location.class_names(classes),
@@ -69,14 +67,10 @@ impl Split {
     ///
     /// # Errors
     /// When there are fewer images than asked for.
-    pub fn resized(self, train: Option<usize>, test: Option<usize>) -> Result<Self> {
-        let train = self.train.slice(0..train.unwrap_or(self.train.len()))?;
-        let test = self.test.slice(0..test.unwrap_or(self.test.len()))?;
-        Ok(Self {
-            train,
-            test,
-            ..self
-        })
+    pub fn resized(mut self, train: Option<usize>, test: Option<usize>) -> Result<Self> {
+        self.train = self.train.slice(0..train.unwrap_or(self.train.len()))?;
+        self.test = self.test.slice(0..test.unwrap_or(self.test.len()))?;
+        Ok(self)
     }
 
     /// SHA-256, in hex, of training pixels, training labels, test pixels and test labels.
@@ -104,12 +98,9 @@ impl Part {
     /// Both.
     pub const ALL: [Self; 2] = [Self::Train, Self::Test];
 
-    /// The name in ranges: `train` or `test`.
+    /// The name in ranges.
     fn name(self) -> &'static str {
-        match self {
-            Self::Train => "train",
-            Self::Test => "test",
-        }
+        ["train", "test"][self as usize]
     }
 }
 
@@ -117,9 +108,7 @@ impl Part {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
 pub struct ImageRange {
-    /// Which file.
     pub part: Part,
-    /// The first image, from 0.
     pub start: usize,
     /// The image after the last one; `None` means all that there are.
     pub end: Option<usize>,

@@ -2,24 +2,15 @@
 
 use super::*;
 use crate::data::{Dataset, mnist_10k};
-use image::{DynamicImage, GrayImage, ImageFormat};
 
 fn digits() -> Dataset {
     let split = mnist_10k().unwrap();
     split.resized(None, Some(100)).unwrap().test
 }
 
-/// Digit `index`, enlarged `zoom` times with smooth edges, `value` changing each grey value.
-fn drawn(digits: &Dataset, index: usize, zoom: u32, value: fn(u8) -> u8) -> DynamicImage {
-    let pixels = digits.pixels()[index * PIXELS..][..PIXELS].iter();
-    let image = GrayImage::from_raw(28, 28, pixels.map(|&pixel| value(pixel)).collect()).unwrap();
-    let side = 28 * zoom;
-    DynamicImage::ImageLuma8(image).resize(side, side, image::imageops::FilterType::Triangle)
-}
-
-fn bytes(image: &DynamicImage, format: ImageFormat) -> Vec<u8> {
-    let mut file = std::io::Cursor::new(Vec::new());
-    image.write_to(&mut file, format).unwrap();
+fn png(image: impl Into<DynamicImage>) -> Vec<u8> {
+    let mut file = Cursor::new(Vec::new());
+    image.into().write_to(&mut file, ImageFormat::Png).unwrap();
     file.into_inner()
 }
 
@@ -45,9 +36,11 @@ fn a_digit_of_mnist_drawn_large_comes_back_nearly_itself() {
     let digits = digits();
     let mut sum = 0.0;
     for index in 0..digits.len() {
-        let file = bytes(&drawn(&digits, index, 10, |v| 255 - v), ImageFormat::Png);
-        let prepared = prepare(&file).unwrap();
-        let found = difference(&prepared, &digits.pixels()[index * PIXELS..][..PIXELS]);
+        let pixels = &digits.pixels()[index * PIXELS..][..PIXELS];
+        let dark = pixels.iter().map(|pixel| 255 - pixel).collect();
+        let image = DynamicImage::from(GrayImage::from_raw(28, 28, dark).unwrap());
+        let large = image.resize(280, 280, FilterType::Triangle);
+        let found = difference(&prepare(&png(large)).unwrap(), pixels);
         assert!(found < 20.0, "digit {index}: {found}");
         sum += found;
     }
@@ -80,24 +73,24 @@ fn polarity_is_right_for_every_digit_even_without_margins() {
 #[test]
 fn blank_noisy_and_strange_files_are_errors() {
     let error = |bytes: &[u8]| format!("{:#}", prepare(bytes).unwrap_err());
-    let blank = |value: u8| GrayImage::from_pixel(100, 80, image::Luma([value])).into();
+    let blank = |value: u8| GrayImage::from_pixel(100, 80, Luma([value]));
     for value in [0, 128, 255] {
-        let text = error(&bytes(&blank(value), ImageFormat::Png));
+        let text = error(&png(blank(value)));
         assert!(text.contains("nothing is drawn"), "{text}");
     }
     let noise = GrayImage::from_fn(200, 200, |x, y| {
         let hash = (x * 7_919 + y * 104_729).wrapping_mul(2_654_435_761) >> 24;
-        image::Luma([200 + u8::try_from(hash % 40).unwrap()])
+        Luma([200 + u8::try_from(hash % 40).unwrap()])
     });
-    let text = error(&bytes(&noise.into(), ImageFormat::Png));
+    let text = error(&png(noise));
     assert!(text.contains("nothing is drawn"), "{text}");
     assert_eq!(error(b""), "the file is empty");
     assert!(error(b"GIF89a......").contains("not a PNG or JPEG"));
-    let cut = &bytes(&blank(9), ImageFormat::Png)[..60];
+    let cut = &png(blank(9))[..60];
     assert!(error(cut).contains("damaged"), "{}", error(cut));
 
     // A header that claims a huge picture.
-    let mut file = bytes(&DynamicImage::new_luma8(1, 1), ImageFormat::Png);
+    let mut file = png(GrayImage::new(1, 1));
     // Width and height in the IHDR chunk, and its checksum.
     file[16..24].copy_from_slice(&[0, 0, 0x70, 0, 0, 0, 0x70, 0]);
     let mut crc = flate2::Crc::new();
@@ -110,12 +103,12 @@ fn blank_noisy_and_strange_files_are_errors() {
 
 #[test]
 fn a_tiny_and_a_very_long_picture_do_no_harm() {
-    let dot = GrayImage::from_fn(1, 1, |_, _| image::Luma([0]));
-    assert!(prepare(&bytes(&dot.into(), ImageFormat::Png)).is_err());
-    let black_if = |ink| image::Luma([if ink { 0 } else { 255 }]);
+    let dot = GrayImage::from_fn(1, 1, |_, _| Luma([0]));
+    assert!(prepare(&png(dot)).is_err());
+    let black_if = |ink| Luma([if ink { 0 } else { 255 }]);
     let line = GrayImage::from_fn(2_000, 3, |x, _| black_if(x % 500 < 20));
-    let _ = prepare(&bytes(&line.into(), ImageFormat::Png));
+    let _ = prepare(&png(line));
     let bar = GrayImage::from_fn(300, 900, |x, _| black_if(x > 140 && x < 160));
-    let prepared = prepare(&bytes(&bar.into(), ImageFormat::Png)).unwrap();
+    let prepared = prepare(&png(bar)).unwrap();
     assert!(prepared.iter().filter(|&&pixel| pixel > 128).count() >= 20);
 }
