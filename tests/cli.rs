@@ -1,21 +1,31 @@
-//! The program as people and scripts meet it: exit statuses, stdout and stderr, devices.
+//! The program as people, scripts and shells meet it: exit statuses, stdout and stderr, devices,
+//! completions.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod common;
 
 use std::fs;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
-use common::{SMALL, error_line, mnist_tch, printed};
+use common::{SMALL, error_line, fails, mnist_tch, printed, start};
+use mnist_tch::learn::{Architecture, Init, Weights};
 use predicates::str::contains;
 use tempfile::tempdir;
 
 #[test]
 fn wrong_usage_is_status_2_and_names_the_option() {
     let folder = tempdir().unwrap();
-    for line in ["--epochs 0", "--force", "--unknown", "train"] {
-        let word = line.split(' ').next().unwrap();
+    for (line, word) in [
+        ("--epochs 0", "--epochs"),
+        ("--force", "--force"),
+        ("--unknown", "--unknown"),
+        ("train", "train"),
+        ("predict --model m", "<IMAGE>"),
+        ("predict --model m a.png --json --show", "--json"),
+        ("evaluate --model run --force", "--out"),
+        ("completions cmd", "bash, zsh, fish"),
+    ] {
         let output = mnist_tch(folder.path(), line).assert().code(2);
         output.stderr(contains(word)).stdout("");
     }
@@ -26,16 +36,10 @@ fn wrong_usage_is_status_2_and_names_the_option() {
 fn results_go_to_stdout_and_progress_to_stderr() {
     let folder = tempdir().unwrap();
     let output = mnist_tch(folder.path(), SMALL).output().unwrap();
-    let [stdout, stderr] =
-        [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).unwrap());
-    for part in [
-        "start",
-        "epoch 1",
-        "epoch 2",
-        "true \\ predicted",
-        "files in runs",
-        "model.safetensors",
-    ] {
+    let [stdout, stderr] = [output.stdout, output.stderr].map(String::from_utf8);
+    let (stdout, stderr) = (stdout.unwrap(), stderr.unwrap());
+    let parts = "start|epoch 1|epoch 2|true \\ predicted|files in runs|model.safetensors";
+    for part in parts.split('|') {
         assert!(stdout.contains(part), "{part}: {stdout}");
     }
     let lines: Vec<&str> = stderr.lines().collect();
@@ -52,37 +56,43 @@ fn results_go_to_stdout_and_progress_to_stderr() {
 fn an_accuracy_below_the_minimum_is_status_1_with_all_files_written() {
     let folder = tempdir().unwrap();
     let line = |least| format!("{SMALL} --quiet --out {least} --min-accuracy {least}");
-    let error = error_line(&mut mnist_tch(folder.path(), &line("0.99")), 1);
-    assert!(error.contains("is below --min-accuracy 0.99"), "{error}");
+    fails(folder.path(), &line("0.99"), &["below --min-accuracy 0.99"]);
     assert!(folder.path().join("0.99/summary.json").exists());
     let enough = mnist_tch(folder.path(), &line("0.05")).assert();
     enough.success().stdout("").stderr("");
 }
 
 #[test]
-fn results_are_replaced_only_with_force() {
+fn files_that_are_there_are_replaced_only_with_force() {
     let folder = tempdir().unwrap();
-    let model = || fs::read(folder.path().join("run/model.safetensors")).unwrap();
-    let line = |more| format!("{SMALL} --quiet --out run {more}");
-    printed(folder.path(), &line(""));
-    let before = model();
-    let error = error_line(&mut mnist_tch(folder.path(), &line("--seed 1")), 1);
-    assert!(error.contains("--force"), "{error}");
-    assert_eq!(model(), before);
-    printed(folder.path(), &line("--seed 1 --force"));
-    assert_ne!(model(), before);
+    let weights = Weights::initial(Init::Flux, 0, &Architecture::article(10).unwrap());
+    let bytes = weights.to_safetensors().unwrap();
+    fs::write(folder.path().join("m"), bytes).unwrap();
+    fs::create_dir(folder.path().join("out")).unwrap();
+    let evaluate = "evaluate --device cpu --test-range ..10 --model";
+    for (line, name) in [
+        (&*format!("{SMALL} -q --out out"), "out/accuracy.csv"),
+        (&format!("{evaluate} out --out out"), "out/confusion.csv"),
+        ("export --model m model.onnx", "model.onnx"),
+        ("describe --png network.png", "network.png"),
+    ] {
+        let file = folder.path().join(name);
+        fs::write(&file, "mine").unwrap();
+        let name = file.file_name().unwrap().to_str().unwrap();
+        fails(folder.path(), line, &[name, "--force"]);
+        assert_eq!(fs::read(&file).unwrap(), b"mine", "{line}");
+        printed(folder.path(), &format!("{line} --force"));
+        assert_ne!(fs::read(&file).unwrap(), b"mine", "{line}");
+    }
+    assert!(folder.path().join("out/model.safetensors").exists());
+    let line = "export --model m no/model.onnx";
+    fails(folder.path(), line, &["cannot write no/model.onnx"]);
 }
 
 #[test]
 fn a_reader_that_leaves_early_is_no_error() {
     let folder = tempdir().unwrap();
-    let mut child = Command::new(assert_cmd::cargo::cargo_bin("mnist-tch"))
-        .current_dir(folder.path())
-        .args(format!("{SMALL} --out run").split(' '))
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut child = start(folder.path(), &format!("{SMALL} --out run"), || true);
     drop(child.stdout.take());
     let output = child.wait_with_output().unwrap();
     let stderr = String::from_utf8(output.stderr).unwrap();
@@ -92,36 +102,25 @@ fn a_reader_that_leaves_early_is_no_error() {
 }
 
 #[test]
-fn devices_tells_what_is_there() {
+fn a_device_is_used_or_refused_but_never_replaced() {
     let folder = tempdir().unwrap();
-    let text = printed(folder.path(), "devices");
-    for name in [
-        "libtorch",
-        "CUDA build",
-        "driver",
-        "GPU",
-        "threads",
-        "usable      cpu",
-    ] {
-        assert!(text.contains(name), "{name}: {text}");
+    let devices = printed(folder.path(), "devices");
+    let names = "libtorch|CUDA build|driver|GPU|threads|usable      cpu";
+    for name in names.split('|') {
+        assert!(devices.contains(name), "{name}: {devices}");
     }
-}
-
-#[test]
-fn cuda_is_used_or_refused_but_never_replaced() {
-    let folder = tempdir().unwrap();
-    let has_gpu = printed(folder.path(), "devices").contains("cuda:0");
-    let cuda = |device| SMALL.replace("cpu", device);
-    if has_gpu {
-        printed(folder.path(), &cuda("cuda"));
-    }
+    let has_gpu = devices.contains("cuda:0");
     let absent = if has_gpu { "cuda:99" } else { "cuda" };
-    let error = error_line(&mut mnist_tch(folder.path(), &cuda(absent)), 1);
-    assert!(error.contains("--device cuda: "), "{error}");
-    assert!(error.contains("Devices here: cpu"), "{error}");
-    if !has_gpu {
-        let left = fs::read_dir(folder.path()).unwrap().count();
-        assert_eq!(left, 0, "a refusal takes no training");
+    let on = |device| SMALL.replace("cpu", device);
+    let parts = ["--device cuda: ", "Devices here: cpu"];
+    fails(folder.path(), &on(absent), &parts);
+    if cfg!(not(target_os = "macos")) {
+        fails(folder.path(), &on("mps"), &["Apple silicon"]);
+    }
+    let left = fs::read_dir(folder.path()).unwrap().count();
+    assert_eq!(left, 0, "a refusal takes no training");
+    if has_gpu {
+        printed(folder.path(), &on("cuda"));
     }
 }
 
@@ -148,10 +147,38 @@ fn with_a_driver_but_no_gpu_the_cause_is_named_without_a_panic() {
     }
 }
 
-#[cfg(not(target_os = "macos"))]
+/// Asks for the completions of the last word of a line, as bash does when Tab is pressed.
+const PRESS_TAB: &str = r#"
+function=$(complete -p mnist-tch | sed 's/.*-F \([^ ]*\) .*/\1/')
+COMP_WORDS=("$@")
+COMP_CWORD=$(($# - 1))
+"$function" mnist-tch "${COMP_WORDS[COMP_CWORD]}" "${COMP_WORDS[COMP_CWORD - 1]}"
+printf '%s\n' "${COMPREPLY[@]}"
+"#;
+
 #[test]
-fn mps_is_for_apple_silicon() {
+fn shells_complete_commands_options_and_their_values() {
     let folder = tempdir().unwrap();
-    let error = error_line(&mut mnist_tch(folder.path(), "--device mps"), 1);
-    assert!(error.contains("Apple silicon"), "{error}");
+    for (shell, word) in [
+        ("zsh", "#compdef mnist-tch"),
+        ("fish", "complete -c mnist-tch"),
+    ] {
+        let script = printed(folder.path(), &format!("completions {shell}"));
+        assert!(script.contains(word), "{shell}");
+        assert!(script.contains("evaluate"), "{shell}");
+    }
+    let program = printed(folder.path(), "completions bash") + PRESS_TAB;
+    for (line, expected) in [
+        ("mnist-tch eva", "evaluate"),
+        ("mnist-tch --batch", "--batch-size"),
+        ("mnist-tch --init gl", "glorot"),
+        ("mnist-tch evaluate --data", "--dataset\n--data-dir"),
+        ("mnist-tch evaluate --dataset fash", "fashion-mnist"),
+    ] {
+        let mut bash = Command::new("bash");
+        bash.args(["--norc", "-c", &program, "bash"]);
+        let output = bash.args(line.split(' ')).output().unwrap();
+        let found = String::from_utf8(output.stdout).unwrap();
+        assert_eq!(found.trim_end(), expected, "{line}");
+    }
 }

@@ -1,4 +1,4 @@
-//! A trained model is scored: the numbers of its run once more, class by class, and what is refused.
+//! A trained model is scored: the numbers of its run once more, by class, and what is refused.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
@@ -6,64 +6,38 @@ mod common;
 
 use std::fs;
 
-use common::{error_line, mnist_tch, printed, run_file, small_run, write_set};
+use common::{fails, printed, run_file, small_run, write_set};
 use mnist_tch::learn::{Architecture, Init, Weights};
 use safetensors::SafeTensors;
-use tempfile::{TempDir, tempdir};
+use tempfile::tempdir;
 
-fn last_accuracy(folder: &TempDir) -> String {
-    let text = String::from_utf8(run_file(folder, "accuracy.csv")).unwrap();
-    let last = text.lines().last().unwrap().rsplit(',').next().unwrap();
-    last.to_owned()
-}
+const EVALUATE: &str = "evaluate --device cpu --model";
 
 #[test]
 fn a_run_is_scored_on_its_own_images_with_the_numbers_it_had() {
     let folder = tempdir().unwrap();
     small_run(&folder, "");
-    let accuracy = last_accuracy(&folder);
+    let rows = String::from_utf8(run_file(&folder, "accuracy.csv")).unwrap();
+    let (_, accuracy) = rows.trim_end().rsplit_once(',').unwrap();
     let first = format!("accuracy {accuracy} on 200 test images of mnist-10k\n");
-    for threads in ["1", "3"] {
-        let line = format!("evaluate --model run --device cpu --threads {threads} --out {threads}");
-        let text = printed(folder.path(), &line);
-        assert!(text.starts_with(&first), "{text}");
-        for name in ["confusion.csv", "confusion.png", "mistakes.png"] {
-            let evaluated = fs::read(folder.path().join(threads).join(name)).unwrap();
-            assert_eq!(evaluated, run_file(&folder, name), "{name}");
-        }
+    let line = format!("{EVALUATE} run --threads 3 --out out");
+    let text = printed(folder.path(), &line);
+    assert!(text.starts_with(&first), "{text}");
+    let file = |name: &str| fs::read(folder.path().join("out").join(name)).unwrap();
+    for name in ["confusion.csv", "confusion.png", "mistakes.png"] {
+        assert_eq!(file(name), run_file(&folder, name), "{name}");
     }
-    let fifty = printed(
-        folder.path(),
-        "evaluate --model run --device cpu --test-range ..50",
-    );
-    assert!(fifty.contains("on 50 test images"), "{fifty}");
-    // The file alone names no images: they are the embedded 5,000 unless said otherwise. What
-    // safetensors.torch.save_file(..., metadata={"format": "pt"}) adds changes nothing.
-    let bytes = run_file(&folder, "model.safetensors");
-    let file = SafeTensors::deserialize(&bytes).unwrap();
-    let metadata = [("format".to_owned(), "pt".to_owned())].into();
-    let saved = safetensors::serialize(file.tensors(), Some(metadata)).unwrap();
-    fs::write(folder.path().join("pytorch.safetensors"), saved).unwrap();
-    let line = "evaluate --model pytorch.safetensors --device cpu";
-    let all = printed(folder.path(), line);
-    assert!(all.contains("on 5000 test images"), "{all}");
-    let same = printed(folder.path(), &format!("{line} --test-range ..200"));
-    assert!(same.starts_with(&first), "{same}");
-}
 
-#[test]
-fn class_scores_and_predictions_follow_from_the_matrix() {
-    let folder = tempdir().unwrap();
-    small_run(&folder, "");
-    printed(folder.path(), "evaluate --model run --device cpu --out out");
-    let read = |name: &str| fs::read_to_string(folder.path().join("out").join(name)).unwrap();
-    let cells = |text: &str| -> Vec<Vec<f64>> {
+    let table = |name: &str, header: &str| -> Vec<Vec<f64>> {
+        let text = String::from_utf8(file(name)).unwrap();
+        assert!(text.starts_with(header), "{text}");
         let number = |cell: &str| cell.parse().unwrap_or(f64::NAN);
         let row = |line: &str| line.split(',').map(number).collect();
         text.lines().skip(1).map(row).collect()
     };
-    let [matrix, classes] = ["confusion.csv", "classes.csv"].map(|name| cells(&read(name)));
-    assert!(read("classes.csv").starts_with("label,precision,recall,f1,images\n"));
+    let matrix = table("confusion.csv", "true_label,");
+    let classes = table("classes.csv", "label,precision,recall,f1,images\n");
+    assert_eq!(classes.len(), 10);
     for (class, row) in classes.iter().enumerate() {
         let right = matrix[class][class + 1];
         let support: f64 = matrix[class][1..].iter().sum();
@@ -75,38 +49,28 @@ fn class_scores_and_predictions_follow_from_the_matrix() {
             assert!(both || (found - expected).abs() < 1e-12, "{row:?}");
         }
     }
-    let predictions = cells(&read("predictions.csv"));
+    let predictions = table("predictions.csv", "");
     assert_eq!((predictions.len(), predictions[0].len()), (200, 14));
-    let right = predictions
-        .iter()
-        .filter(|row| (row[1] - row[2]).abs() < 0.5);
-    let accuracy: f64 = last_accuracy(&folder).parse().unwrap();
-    assert_eq!(
-        (accuracy * 200.0).round().to_string(),
-        right.count().to_string()
-    );
-}
+    let right = |row: &&Vec<f64>| (row[1] - row[2]).abs() < 0.5;
+    let right = predictions.iter().filter(right).count();
+    let share: f64 = accuracy.parse().unwrap();
+    assert_eq!((share * 200.0).round().to_string(), right.to_string());
 
-#[test]
-fn results_are_never_replaced_unasked() {
-    let folder = tempdir().unwrap();
-    small_run(&folder, "");
-    let line = "evaluate --model run --device cpu --out run";
-    let error = error_line(&mut mnist_tch(folder.path(), line), 1);
-    assert!(
-        error.contains("confusion.csv") && error.contains("--force"),
-        "{error}"
-    );
-    mnist_tch(folder.path(), &format!("{line} --force"))
-        .assert()
-        .success();
-    assert!(
-        folder.path().join("run/model.safetensors").exists(),
-        "the model stays"
-    );
-    mnist_tch(folder.path(), "evaluate --model run --force")
-        .assert()
-        .code(2);
+    // The file alone names no images: they are the embedded 5,000 unless said otherwise. What
+    // safetensors.torch.save_file(..., metadata={"format": "pt"}) adds changes nothing.
+    let bytes = run_file(&folder, "model.safetensors");
+    let metadata = [("format".to_owned(), "pt".to_owned())].into();
+    let tensors = SafeTensors::deserialize(&bytes).unwrap().tensors();
+    let saved = safetensors::serialize(tensors, Some(metadata)).unwrap();
+    fs::write(folder.path().join("pytorch.safetensors"), saved).unwrap();
+    for (line, part) in [
+        ("run --test-range ..50", "on 50 test images"),
+        ("pytorch.safetensors", "on 5000 test images"),
+        ("pytorch.safetensors --test-range ..200", &first),
+    ] {
+        let text = printed(folder.path(), &format!("{EVALUATE} {line}"));
+        assert!(text.contains(part), "{line}: {text}");
+    }
 }
 
 #[test]
@@ -117,72 +81,36 @@ fn images_that_are_gone_or_changed_are_told() {
         write_set(folder.path(), prefix, &[9; 784 * 20], &labels);
     }
     let line = "--device cpu --data-dir . --batch-size 5 --epochs 1 --out run -q";
-    mnist_tch(folder.path(), line).assert().success();
-    let evaluate = "evaluate --model run --device cpu";
-    printed(folder.path(), evaluate);
+    printed(folder.path(), line);
+    let evaluate = format!("{EVALUATE} run");
+    printed(folder.path(), &evaluate);
     write_set(folder.path(), "t10k", &[8; 784 * 20], &labels);
-    let error = error_line(&mut mnist_tch(folder.path(), evaluate), 1);
     let changed = "are not those the run began with";
-    assert!(error.contains(changed), "{error}");
+    fails(folder.path(), &evaluate, &[changed]);
     printed(folder.path(), &format!("{evaluate} --data-dir ."));
     for gone in ["t10k-images-idx3-ubyte", "run/summary.json"] {
         fs::remove_file(folder.path().join(gone)).unwrap();
-        let error = error_line(&mut mnist_tch(folder.path(), evaluate), 1);
-        assert!(error.contains("--data-dir"), "{error}");
-        assert!(error.contains("summary.json"), "{error}");
+        fails(folder.path(), &evaluate, &["--data-dir", "summary.json"]);
     }
 }
 
+// Tensors of another network are tested where they are read: src/learn/weights.rs.
 #[test]
-fn files_that_are_no_models_of_this_network_are_named_with_the_tensor() {
+fn files_that_are_no_models_are_named() {
     let folder = tempdir().unwrap();
-    let path = folder.path().join("model.safetensors");
-    let error = |bytes: &[u8]| {
-        fs::write(&path, bytes).unwrap();
-        let line = "evaluate --device cpu --model model.safetensors";
-        let error = error_line(&mut mnist_tch(folder.path(), line), 1);
-        assert!(error.contains("model.safetensors: "), "{error}");
-        error
-    };
-    assert!(error(b"").contains("not a safetensors file"));
-    assert!(error(b"PK\x03\x04").contains("torch.save"));
-    let good = Weights::initial(Init::Flux, 0, &Architecture::article(10).unwrap())
-        .to_safetensors()
-        .unwrap();
-    assert!(error(&good[..good.len() - 1]).contains("not a safetensors file"));
-    let file = SafeTensors::deserialize(&good).unwrap();
-    let without = |name: &str| {
-        let rest = file
-            .tensors()
-            .into_iter()
-            .filter(|(tensor, _)| tensor != name);
-        safetensors::serialize(rest, None).unwrap()
-    };
-    assert!(error(&without("conv2.bias")).contains("tensor conv2.bias is missing"));
-    let mut nan = good.clone();
+    let weights = Weights::initial(Init::Flux, 0, &Architecture::article(10).unwrap());
+    let mut nan = weights.to_safetensors().unwrap();
     let last = nan.len() - 4;
     nan[last..].copy_from_slice(&f32::NAN.to_le_bytes());
-    assert!(error(&nan).contains("no finite number"));
-    let missing = error_line(&mut mnist_tch(folder.path(), "evaluate --model none"), 1);
-    assert!(missing.contains("none: cannot be read"), "{missing}");
-}
-
-#[test]
-fn describe_draws_the_network_and_keeps_what_is_there() {
-    let folder = tempdir().unwrap();
-    let text = printed(folder.path(), "describe --png network.png");
-    assert!(
-        text.contains("conv2  convolution 3x3     16x14x14       1168         225792"),
-        "{text}"
-    );
-    let png = fs::read(folder.path().join("network.png")).unwrap();
-    assert!(png.starts_with(b"\x89PNG"));
-    let error = error_line(
-        &mut mnist_tch(folder.path(), "describe --png network.png"),
-        1,
-    );
-    assert!(
-        error.contains("network.png") && error.contains("--force"),
-        "{error}"
-    );
+    for (bytes, part) in [
+        (b"".as_slice(), "not a safetensors file"),
+        (b"PK\x03\x04", "torch.save"),
+        (&nan, "no finite number"),
+    ] {
+        fs::write(folder.path().join("model"), bytes).unwrap();
+        let line = format!("{EVALUATE} model");
+        fails(folder.path(), &line, &["model: ", part]);
+    }
+    let line = format!("{EVALUATE} none");
+    fails(folder.path(), &line, &["none: cannot be read"]);
 }

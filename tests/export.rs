@@ -6,19 +6,18 @@ mod common;
 
 use std::fs;
 
-use common::{error_line, mnist_tch};
 use mnist_tch::learn::{Architecture, Init, Weights};
 use mnist_tch::report::onnx::proto::{Model, Value};
 use prost::Message;
 use tempfile::tempdir;
 
 /// Name and sizes of an input or output; a size that is not fixed is `None`.
-fn signature(value: &Value) -> (String, Vec<Option<i64>>) {
-    let tensor = value.kind.clone().unwrap().tensor.unwrap();
+fn signature(value: &Value) -> (&str, Vec<Option<i64>>) {
+    let tensor = value.kind.as_ref().unwrap().tensor.as_ref().unwrap();
     assert_eq!(tensor.kind, Some(1), "32-bit floats");
-    let dimensions = tensor.shape.unwrap().dimensions;
-    let sizes = dimensions.iter().map(|dimension| dimension.value).collect();
-    (value.name.clone().unwrap(), sizes)
+    let dimensions = &tensor.shape.as_ref().unwrap().dimensions;
+    let sizes = dimensions.iter().map(|dimension| dimension.value);
+    (value.name.as_deref().unwrap(), sizes.collect())
 }
 
 #[test]
@@ -28,7 +27,7 @@ fn the_file_holds_the_network_with_its_weights() {
     let file = folder.path().join("model.safetensors");
     fs::write(&file, weights.to_safetensors().unwrap()).unwrap();
     let line = "export --model model.safetensors model.onnx";
-    mnist_tch(folder.path(), line).assert().success();
+    common::printed(folder.path(), line);
     let bytes = fs::read(folder.path().join("model.onnx")).unwrap();
     let model = Model::decode(bytes.as_slice()).unwrap();
     assert_eq!(model.encode_to_vec(), bytes, "nothing was lost in reading");
@@ -36,81 +35,36 @@ fn the_file_holds_the_network_with_its_weights() {
     assert_eq!((model.ir_version, version), (Some(8), Some(13)));
 
     let graph = model.graph.unwrap();
-    let input = ("images".to_owned(), vec![None, Some(1), Some(28), Some(28)]);
+    let input = ("images", vec![None, Some(1), Some(28), Some(28)]);
     assert_eq!(signature(&graph.inputs[0]), input);
-    assert_eq!(
-        signature(&graph.outputs[0]),
-        ("logits".to_owned(), vec![None, Some(7)])
-    );
-    let mut values = Vec::new();
-    for (tensor, (name, shape)) in graph
-        .initializers
-        .iter()
-        .zip(weights.architecture().parameters())
-    {
-        let shape: Vec<i64> = shape
+    let output = ("logits", vec![None, Some(7)]);
+    assert_eq!(signature(&graph.outputs[0]), output);
+
+    let parameters = weights.architecture().parameters();
+    assert_eq!(graph.initializers.len(), parameters.len());
+    let (mut known, mut values) = (vec!["images".to_owned()], Vec::new());
+    for (tensor, (name, shape)) in graph.initializers.iter().zip(parameters) {
+        let sizes = tensor
+            .dims
             .iter()
-            .map(|&size| i64::try_from(size).unwrap())
-            .collect();
-        assert_eq!(
-            (tensor.name.as_deref(), &tensor.dims),
-            (Some(name.as_str()), &shape)
-        );
+            .map(|&size| usize::try_from(size).unwrap());
+        assert_eq!(sizes.collect::<Vec<_>>(), shape, "{name}");
+        assert_eq!(tensor.name.as_ref(), Some(&name));
+        known.push(name);
         let raw = tensor.raw.as_ref().unwrap().chunks(4);
         values.extend(raw.map(|bytes| f32::from_le_bytes(bytes.try_into().unwrap())));
     }
     assert_eq!(values, weights.values());
-}
 
-#[test]
-fn every_node_takes_what_is_there_before_it() {
-    let weights = Weights::initial(Init::Flux, 0, &Architecture::article(10).unwrap());
-    let bytes = mnist_tch::report::onnx::onnx(&weights);
-    let graph = Model::decode(bytes.as_slice()).unwrap().graph.unwrap();
-    let names = graph
-        .initializers
-        .iter()
-        .map(|tensor| tensor.name.clone().unwrap());
-    let mut known: Vec<String> = names.chain(["images".to_owned()]).collect();
+    // Every node takes what is there before it.
+    let mut operators = Vec::new();
     for node in &graph.nodes {
-        assert!(
-            node.inputs.iter().all(|input| known.contains(input)),
-            "{node:?}"
-        );
+        let is_known = |input| known.contains(input);
+        assert!(node.inputs.iter().all(is_known), "{node:?}");
         known.extend(node.outputs.clone());
+        operators.push(node.operator.as_deref().unwrap());
     }
     assert_eq!(known.last().map(String::as_str), Some("logits"));
-    let operators = graph
-        .nodes
-        .iter()
-        .map(|node| node.operator.clone().unwrap());
-    let block = ["Conv", "MaxPool", "Relu"];
-    let expected: Vec<&str> = [block, block, block]
-        .concat()
-        .into_iter()
-        .chain(["Flatten", "Gemm"])
-        .collect();
-    assert_eq!(operators.collect::<Vec<_>>(), expected);
-}
-
-#[test]
-fn a_file_that_is_there_is_kept_without_force() {
-    let folder = tempdir().unwrap();
-    let weights = Weights::initial(Init::Flux, 0, &Architecture::article(10).unwrap())
-        .to_safetensors()
-        .unwrap();
-    fs::write(folder.path().join("m.safetensors"), weights).unwrap();
-    fs::write(folder.path().join("model.onnx"), "mine").unwrap();
-    let line = "export --model m.safetensors model.onnx";
-    let error = error_line(&mut mnist_tch(folder.path(), line), 1);
-    assert!(error.contains("model.onnx is there already"), "{error}");
-    assert_eq!(fs::read(folder.path().join("model.onnx")).unwrap(), b"mine");
-    mnist_tch(folder.path(), &format!("{line} --force"))
-        .assert()
-        .success();
-    let error = error_line(
-        &mut mnist_tch(folder.path(), "export --model m.safetensors no/model.onnx"),
-        1,
-    );
-    assert!(error.contains("cannot write no/model.onnx"), "{error}");
+    let expected = "Conv MaxPool Relu ".repeat(3) + "Flatten Gemm";
+    assert_eq!(operators.join(" "), expected);
 }

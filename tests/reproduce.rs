@@ -1,4 +1,4 @@
-//! `mnist-tch reproduce` as a whole: what it writes, stopped and started again, shared among machines.
+//! `mnist-tch reproduce` as a whole: what it writes, stopped, started again, shared by machines.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
@@ -6,12 +6,8 @@ mod common;
 
 use std::fs;
 use std::path::Path;
-use std::process::{Command, Stdio};
-use std::thread::sleep;
-use std::time::{Duration, Instant};
 
-use common::{error_line, mnist_tch, printed};
-use predicates::prelude::*;
+use common::{fails, mnist_tch, printed, start};
 use predicates::str::contains;
 use tempfile::{TempDir, tempdir};
 
@@ -19,13 +15,7 @@ use tempfile::{TempDir, tempdir};
 const JOB: &str = "--device cpu --epochs 2 --train-range ..200 --test-range ..100";
 
 /// The files that must be the same whenever the same seeds are run.
-const SAME: [&str; 5] = [
-    "verdict.json",
-    "band.png",
-    "confusion.png",
-    "curves.csv",
-    "seeds.csv",
-];
+const SAME: &str = "verdict.json band.png confusion.png curves.csv seeds.csv";
 
 /// A folder with a curve of the job's steps, to compare with.
 fn with_curve() -> TempDir {
@@ -47,52 +37,44 @@ fn make(folder: &Path, more: &str) {
 }
 
 fn same_files(folder: &Path, one: &str, other: &str) {
-    for name in SAME {
+    for name in SAME.split(' ') {
         let [one, other] = [one, other].map(|run| fs::read(folder.join(run).join(name)).unwrap());
         assert!(one == other, "{name} differs");
     }
 }
 
 #[test]
-fn the_files_hold_every_seed_and_the_verdict_is_printed() {
-    let folder = with_curve();
-    let shown = contains("curve.csv against 3 runs (init flux, 4 scored steps)")
-        .and(contains("epoch   step  compared"))
-        .and(contains("band.png"));
-    let made = reproduce(folder.path(), "--seeds 5..8 --out r").assert();
-    made.success().stdout(shown);
-    let text = |name: &str| fs::read_to_string(folder.path().join("r").join(name)).unwrap();
-    let curves = text("curves.csv");
+fn the_files_hold_every_seed_whose_curve_is_that_of_a_run_of_its_own() {
+    let folder = tempdir().unwrap();
+    printed(folder.path(), &format!("{JOB} --seed 6 --out own -q"));
+    let line = format!("reproduce {JOB} --seeds 5..8 --compare own/accuracy.csv --out r");
+    let shown = printed(folder.path(), &line);
+    for part in [
+        "reproduced: own/accuracy.csv against 3 runs (init flux, 4 scored steps)",
+        "epoch   step  compared",
+        "band.png",
+    ] {
+        assert!(shown.contains(part), "{part}: {shown}");
+    }
+    let text = |name: &str| fs::read_to_string(folder.path().join(name)).unwrap();
+    let curves = text("r/curves.csv");
     let lines: Vec<&str> = curves.lines().collect();
     assert_eq!(lines.len(), 1 + 3 * 4);
     assert_eq!(lines[0], "seed,step,test_accuracy");
     assert!(lines[1].starts_with("5,1,0."), "{lines:?}");
     assert!(lines[12].starts_with("7,4,0."), "{lines:?}");
-    assert!(text("seeds.csv").starts_with("seed,epoch_1,epoch_2\n5,0."));
-    assert_eq!(text("timings.csv").lines().count(), 4);
-    let verdict: serde_json::Value = serde_json::from_str(&text("verdict.json")).unwrap();
-    assert_eq!(verdict["runs"], 3);
-    assert_eq!(verdict["steps"], 4);
-    let rank = verdict["rank"].as_f64().unwrap();
-    assert_eq!(verdict["reproduced"], rank <= 0.95);
-}
-
-#[test]
-fn a_seeds_curve_is_that_of_a_run_of_its_own_and_is_found_to_be_one_of_the_runs() {
-    let folder = with_curve();
-    printed(folder.path(), &format!("{JOB} --seed 4 --out own -q"));
-    let line = format!("reproduce {JOB} --seeds 2..7 --compare own/accuracy.csv --out r");
-    let text = printed(folder.path(), &line);
-    assert!(text.starts_with("reproduced: own/accuracy.csv"), "{text}");
-    let column = |file: &str, row: &str| -> Vec<String> {
-        let text = fs::read_to_string(folder.path().join(file)).unwrap();
-        let rows = text.lines().skip(1).filter(|line| line.starts_with(row));
-        let last = |line: &str| line.rsplit(',').next().unwrap().to_owned();
-        rows.map(last).collect()
-    };
-    let own = column("own/accuracy.csv", "");
-    assert_eq!(own.len(), 4);
-    assert_eq!(column("r/curves.csv", "4,"), own);
+    let last = |line: &str| line.rsplit(',').next().unwrap().to_owned();
+    let of_seed_6: Vec<String> = lines[5..9].iter().map(|line| last(line)).collect();
+    let own: Vec<String> = text("own/accuracy.csv").lines().skip(1).map(last).collect();
+    assert_eq!(of_seed_6, own);
+    assert!(text("r/seeds.csv").starts_with("seed,epoch_1,epoch_2\n5,0."));
+    assert_eq!(text("r/timings.csv").lines().count(), 4);
+    let verdict: serde_json::Value = serde_json::from_str(&text("r/verdict.json")).unwrap();
+    assert_eq!(
+        (&verdict["runs"], &verdict["steps"]),
+        (&3.into(), &4.into())
+    );
+    assert_eq!(verdict["reproduced"], true);
 }
 
 #[test]
@@ -108,27 +90,16 @@ fn killed_on_its_way_it_goes_on_and_ends_with_the_same_files() {
             names.filter(complete).count()
         })
     };
+    let seeds = "--seeds 0..24 --jobs 2 --out killed";
     for at_least in [1, 4] {
-        let line = format!("reproduce {JOB} --compare curve.csv --seeds 0..24 --jobs 2");
-        let mut process = Command::new(assert_cmd::cargo::cargo_bin("mnist-tch"))
-            .current_dir(path)
-            .args(line.split(' '))
-            .args(["--out", "killed"])
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let begun = Instant::now();
-        while there() < at_least {
-            assert!(begun.elapsed() < Duration::from_secs(120), "no run is made");
-            sleep(Duration::from_millis(1));
-        }
+        let line = format!("reproduce {JOB} --compare curve.csv {seeds}");
+        let mut process = start(path, &line, || there() >= at_least);
         process.kill().unwrap();
         process.wait().unwrap();
         assert!(there() < 24, "it was killed too late");
     }
     let rest = 24 - there();
-    let made = reproduce(path, "--seeds 0..24 --jobs 2 --out killed").assert();
+    let made = reproduce(path, seeds).assert();
     let output = made.success().get_output().stderr.clone();
     let lines = String::from_utf8(output).unwrap();
     assert!(lines.contains("of 24 seeds are there already"), "{lines}");
@@ -146,13 +117,9 @@ fn parts_of_several_machines_merge_into_the_files_of_one() {
     let verdict = path.join("a/verdict.json");
     assert!(!verdict.exists(), "a part is not the whole");
     let merge = "reproduce --compare curve.csv --merge a b --seeds 0..7 --out merged";
-    let error = error_line(&mut mnist_tch(path, merge), 1);
-    let expected = "b is no folder of mnist-tch reproduce";
-    assert!(error.contains(expected), "{error}");
+    fails(path, merge, &["b is no folder of mnist-tch reproduce"]);
     let alone = merge.replace("a b", "a");
-    let error = error_line(&mut mnist_tch(path, &alone), 1);
-    let expected = "3 of 7 seeds are missing (1, 3, 5)";
-    assert!(error.contains(expected), "{error}");
+    fails(path, &alone, &["3 of 7 seeds are missing (1, 3, 5)"]);
     make(path, "--seeds 0..7 --shard 2/2 --out b");
     printed(path, merge);
     same_files(path, "whole", "merged");
@@ -163,27 +130,16 @@ fn a_folder_of_another_job_and_a_curve_of_other_steps_are_refused_before_the_wor
     let folder = with_curve();
     let path = folder.path();
     make(path, "--seeds 0..2 --out r");
-    let article = format!("reproduce {JOB}");
     for (line, part) in [
         (
-            format!("{article} --compare curve.csv --out r --init glorot"),
+            "--compare curve.csv --out r --init glorot",
             r#"configuration.init: "flux" there, "glorot" here"#,
         ),
-        (
-            format!("{article} --compare curve.csv --out curve.csv"),
-            "curve.csv is a file",
-        ),
-        (
-            format!("{article} --out new"),
-            "the article has 250 scored steps",
-        ),
-        (
-            format!("{article} --out new --compare absent.csv"),
-            "cannot open absent.csv",
-        ),
+        ("--compare curve.csv --out curve.csv", "curve.csv is a file"),
+        ("--out new", "the article has 250 scored steps"),
+        ("--out new --compare no.csv", "cannot open no.csv"),
     ] {
-        let error = error_line(&mut mnist_tch(path, &line), 1);
-        assert!(error.contains(part), "{error}");
+        fails(path, &format!("reproduce {JOB} {line}"), &[part]);
     }
     assert!(!path.join("new").exists());
 }

@@ -17,6 +17,7 @@ fn value(argument: &Arg) -> String {
     let names = argument.get_value_names().unwrap_or_default();
     let value = match names[0].as_str() {
         "N" => "3",
+        "N,N.." => "4,8",
         "X" => "0.5",
         "A..B" => "0..9",
         "I/N" => "1/2",
@@ -28,9 +29,8 @@ fn value(argument: &Arg) -> String {
     value.to_owned()
 }
 
-/// Every option of `command` has to be refused beside the words of `line`, or to be one of
-/// `effective`.
-fn no_option_is_ignored(command: &Command, line: &str, effective: &[&str]) {
+/// Each option of `command` has to be refused beside the words of `line`, or to be `effective`.
+fn no_option_is_ignored(command: &Command, line: &str, effective: &str) {
     for argument in command.get_arguments() {
         let long = argument.get_long().unwrap();
         let is_in_line = line.contains(&format!("--{long}"));
@@ -46,85 +46,68 @@ fn no_option_is_ignored(command: &Command, line: &str, effective: &[&str]) {
         let refused = CommandLine::try_parse_from(&words).err();
         let refused = refused.is_some_and(|error| error.kind() == ErrorKind::ArgumentConflict);
         assert!(
-            refused != effective.contains(&long),
+            refused != effective.split(' ').any(|name| name == long),
             "{line}: refuse --{long} there (NOT_WITH_...), or let it take effect and list it here"
         );
     }
 }
 
 #[test]
-fn no_option_is_ignored_beside_resume() {
-    let effective = [
-        "device",
-        "threads",
-        "data-dir",
-        "mirror",
-        "quiet",
-        "min-accuracy",
-    ];
-    no_option_is_ignored(&CommandLine::command(), "--resume d", &effective);
-}
-
-#[test]
-fn no_option_is_ignored_beside_merge() {
+fn no_option_is_ignored_beside_resume_or_merge() {
+    let command = CommandLine::command();
+    let effective = "device threads data-dir mirror quiet min-accuracy";
+    no_option_is_ignored(&command, "--resume d", effective);
     // Without --dataset, which is refused, a mirror has nothing to say. It cannot be refused
     // itself, because it may come from the environment.
-    let effective = ["seeds", "compare", "quiet", "mirror"];
-    let command = CommandLine::command();
     let reproduce = command.find_subcommand("reproduce").unwrap();
-    no_option_is_ignored(reproduce, "reproduce --merge d --out e", &effective);
+    let effective = "seeds compare quiet mirror";
+    no_option_is_ignored(reproduce, "reproduce --merge d --out e", effective);
 }
 
 #[test]
 fn every_option_refuses_nonsense_by_its_name() {
-    let error = |words: &[&str]| {
-        let error = CommandLine::try_parse_from(words).unwrap_err();
-        error.to_string()
+    let error = |line: &str| {
+        let words = line.split(' ');
+        CommandLine::try_parse_from(words).unwrap_err().to_string()
     };
     // Not a whole number, or far too large a one.
     let count = "-1 1.5 1e3 NaN inf 99999999999999999999 x";
-    let share = "-0.5 1.01 90 NaN inf x";
     let range = "5 5..5 6..5 ..0 -1..5 0..-5 1..=5 a..b 0..NaN 0..1e3 valid:0..5";
-    for (option, values, more) in [
-        ("--epochs", count, "0 1000001"),
-        ("--batch-size", count, "0 1000001"),
-        ("--threads", count, "0 1025"),
-        ("--classes", count, "0 1 257"),
-        ("--seed", count, "18446744073709551616"),
-        ("--eval-every", count, ""),
-        ("--checkpoint-every", count, ""),
-        ("--lr", "0 -0.0 -0.1 NaN nan inf -inf 1e999 much", ""),
-        ("--min-accuracy", share, ""),
-        ("--train-range", range, ""),
-        ("--test-range", range, ""),
-        ("--init", "zeros 0", ""),
-        ("--device", "gpu cuda: cuda:-1 cuda:x cpu:0", ""),
-        ("--dataset", "cifar", ""),
-        ("--mirror", "example.org", ""),
-        ("--shuffle", "x", ""),
+    let (train, seeds) = ("mnist-tch", "mnist-tch reproduce");
+    for (command, options, values) in [
         (
-            "reproduce --seeds",
-            "5 5..5 9..5 -1..5 0..99999999999 a..b",
-            "",
+            train,
+            "--epochs --batch-size",
+            &*format!("{count} 0 1000001"),
         ),
-        ("reproduce --shard", "0/2 3/2 1/0 1", ""),
-        ("reproduce --jobs", count, "0 1025"),
+        (train, "--threads", &format!("{count} 0 1025")),
+        (seeds, "--jobs", &format!("{count} 0 1025")),
+        (train, "--classes", &format!("{count} 0 1 257")),
+        (train, "--seed", &format!("{count} 18446744073709551616")),
+        (train, "--eval-every --checkpoint-every", count),
+        (train, "--augment", &format!("{count} 9")),
+        (train, "--channels", "0 -1 513 8,,8 1,2,3,4,5 8;8 x"),
+        (train, "--lr", "0 -0.0 -0.1 NaN nan inf -inf 1e999 much"),
+        (train, "--min-accuracy", "-0.5 1.01 90 NaN inf x"),
+        (train, "--train-range --test-range", range),
+        (train, "--init", "zeros 0"),
+        (train, "--device", "gpu cuda: cuda:-1 cuda:x cpu:0"),
+        (train, "--dataset", "cifar"),
+        (train, "--mirror", "example.org"),
+        (train, "--shuffle", "x"),
+        (seeds, "--seeds", "5 5..5 9..5 -1..5 0..99999999999 a..b"),
+        (seeds, "--shard", "0/2 3/2 1/0 1"),
     ] {
-        for value in values
-            .split(' ')
-            .chain(more.split(' ').filter(|_| option != "--mirror"))
-        {
-            let words = format!("mnist-tch {option}={value}");
-            let words: Vec<&str> = words.split(' ').collect();
-            let error = error(&words);
-            let line = error.lines().next().unwrap();
-            let option = option.trim_start_matches("reproduce ");
-            assert!(line.contains(option), "{option}={value}: {error}");
+        for option in options.split(' ') {
+            for value in values.split(' ') {
+                let error = error(&format!("{command} {option}={value}"));
+                let line = error.lines().next().unwrap();
+                assert!(line.contains(option), "{option}={value}: {error}");
+            }
         }
     }
-    // These need another.
-    assert!(error(&["mnist-tch", "--force"]).contains("--out"));
-    assert!(error(&["mnist-tch", "reproduce", "--merge", "a"]).contains("--out"));
-    // A number after a blank may be negative too.
-    assert!(error(&["mnist-tch", "--epochs", "-1"]).contains("'--epochs"));
+    // These need another; and a number after a blank may be negative too.
+    assert!(error("mnist-tch --force").contains("--out"));
+    assert!(error("mnist-tch reproduce --merge a").contains("--out"));
+    assert!(error("mnist-tch --epochs -1").contains("'--epochs"));
 }

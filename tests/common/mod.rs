@@ -5,6 +5,9 @@
 use std::fs;
 use std::io::Write;
 use std::path::Path;
+use std::process::{Child, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use assert_cmd::Command;
 use flate2::Compression;
@@ -20,8 +23,31 @@ pub fn mnist_tch(folder: &Path, line: &str) -> Command {
 
 /// What the program prints, with the words of `line`, when all goes well.
 pub fn printed(folder: &Path, line: &str) -> String {
-    let output = mnist_tch(folder, line).assert().success();
+    printed_by(&mut mnist_tch(folder, line))
+}
+
+pub fn printed_by(command: &mut Command) -> String {
+    let output = command.assert().success();
     String::from_utf8(output.get_output().stdout.clone()).unwrap()
+}
+
+/// Starts the program and waits, while it runs, until it is `ready`.
+pub fn start(folder: &Path, line: &str, ready: impl Fn() -> bool) -> Child {
+    let mut child = std::process::Command::new(assert_cmd::cargo::cargo_bin("mnist-tch"))
+        .current_dir(folder)
+        .args(line.split_whitespace())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let begun = Instant::now();
+    while !ready() {
+        assert!(child.try_wait().unwrap().is_none(), "it ended by itself");
+        let waited = begun.elapsed();
+        assert!(waited < Duration::from_secs(120), "nothing is made");
+        sleep(Duration::from_millis(1));
+    }
+    child
 }
 
 /// Options of a run that takes a second: 3 steps an epoch, two epochs.
@@ -29,8 +55,7 @@ pub const SMALL: &str = "--device cpu --epochs 2 --train-range 0..300 --test-ran
 
 /// Runs the small job with more options, into `folder`/run.
 pub fn small_run(folder: &TempDir, more: &str) {
-    let line = format!("{SMALL} --out run {more}");
-    mnist_tch(folder.path(), &line).assert().success();
+    printed(folder.path(), &format!("{SMALL} --out run {more}"));
 }
 
 /// The bytes of a file of the run.
@@ -50,6 +75,15 @@ pub fn error_line(command: &mut Command, status: i32) -> String {
         "{text}"
     );
     text
+}
+
+/// The error of the program with these arguments, which must end with status 1 and say all `parts`.
+pub fn fails(folder: &Path, line: &str, parts: &[&str]) -> String {
+    let error = error_line(&mut mnist_tch(folder, line), 1);
+    for part in parts {
+        assert!(error.contains(part), "{line}: {part}: {error}");
+    }
+    error
 }
 
 /// IDX bytes: a header with these sizes, then `data`.
