@@ -83,12 +83,12 @@ fn killed_on_its_way_it_goes_on_and_ends_with_the_same_files() {
     let path = folder.path();
     make(path, "--seeds 0..24 --jobs 1 --out whole");
     let there = || {
-        let seeds = fs::read_dir(path.join("killed/seeds"));
-        seeds.map_or(0, |seeds| {
-            let names = seeds.map(|seed| seed.unwrap().file_name());
-            let complete = |name: &std::ffi::OsString| !name.to_string_lossy().starts_with('.');
-            names.filter(complete).count()
-        })
+        let seeds = fs::read_dir(path.join("killed/seeds"))
+            .into_iter()
+            .flatten();
+        let names = seeds.map(|seed| seed.unwrap().file_name());
+        let is_complete = |name: &std::ffi::OsString| !name.to_string_lossy().starts_with('.');
+        names.filter(is_complete).count()
     };
     let seeds = "--seeds 0..24 --jobs 2 --out killed";
     for at_least in [1, 4] {

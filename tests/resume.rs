@@ -132,9 +132,8 @@ fn rows_torn_in_a_crash_come_back() {
 }
 
 #[test]
-fn from_every_step_training_goes_on_with_the_same_numbers() {
+fn stopped_after_any_step_training_goes_on_with_the_same_numbers() {
     let config = Config {
-        checkpoint_every: 2,
         shuffle: true,
         ..Config::default()
     };
@@ -149,13 +148,6 @@ fn from_every_step_training_goes_on_with_the_same_numbers() {
     let mut whole = training(&initial, 3);
     let expected = steps(&mut whole);
     assert_eq!(expected.len(), 15);
-    for step in expected.iter() {
-        if let Some(state) = &step.state {
-            assert_eq!(state.step(), step.step);
-            let rest = &expected[step.step..];
-            assert_eq!(steps(&mut training(state, 1)), rest, "{}", step.step);
-        }
-    }
     for after in 0..15 {
         let mut first = training(&initial, 1 + after % 3);
         let mut made: Vec<Step> = first.by_ref().take(after).map(Result::unwrap).collect();

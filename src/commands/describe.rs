@@ -8,11 +8,9 @@ use clap::Args;
 use super::model;
 use crate::data::{CLASSES, PIXELS, mnist_10k};
 use crate::learn::Architecture;
-use crate::report::files;
 use crate::report::network_figure::network_figure;
-use crate::report::text;
+use crate::report::{files, text};
 
-/// The options of `describe`.
 #[derive(Debug, Args)]
 pub(crate) struct Options {
     /// The model whose network is meant: a safetensors file, or the directory of a run

@@ -11,9 +11,7 @@ use super::options::Machine;
 use crate::data::ImageRange;
 use crate::learn::{DeviceChoice, score};
 use crate::report::run_dir::{CONFUSION_CSV, CONFUSION_PNG, MISTAKES_PNG, RunDir};
-use crate::report::tables;
-use crate::report::text;
-use crate::report::{heatmap, sheets};
+use crate::report::{heatmap, sheets, tables, text};
 
 const CLASSES_CSV: &str = "classes.csv";
 const PREDICTIONS_CSV: &str = "predictions.csv";
@@ -27,7 +25,6 @@ const FILES: [&str; 5] = [
     PREDICTIONS_CSV,
 ];
 
-/// The options of `evaluate`.
 #[derive(Debug, Args)]
 pub(crate) struct Options {
     /// The model: a safetensors file of this program or of PyTorch, or the directory of a run,

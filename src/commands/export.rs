@@ -6,10 +6,8 @@ use anyhow::Result;
 use clap::Args;
 
 use super::model;
-use crate::report::files;
-use crate::report::onnx;
+use crate::report::{files, onnx};
 
-/// The options of `export`.
 #[derive(Debug, Args)]
 pub(crate) struct Options {
     /// The ONNX file to write. Its input `images` is n x 1 x 28 x 28, f32, grey values / 255 with

@@ -9,7 +9,6 @@ use clap::Args;
 use super::images::{Mirrors, fetch_missing, set_name};
 use crate::data::Location;
 
-/// The options of `fetch`.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Options {
     /// The data set

@@ -7,7 +7,7 @@ use anyhow::{Result, bail, ensure};
 use clap::Args;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 
-use super::options::number;
+use super::options::whole;
 use super::progress::DownloadProgress;
 use crate::data::download::{self, Download};
 use crate::data::{CLASSES, ImageRange, Location, MOST_CLASSES, Part, Split};
@@ -57,8 +57,7 @@ pub(crate) struct ImageOptions {
 }
 
 impl SetOptions {
-    /// Finds the set, the one in the program where none is named; fetches what is missing of a
-    /// published one, and shows that unless `quiet`.
+    /// Finds the set, the one in the program where none is named; fetches what is missing.
     pub(crate) fn find(&self, quiet: bool) -> Result<Location> {
         let location = match (self.dataset.clone(), self.data_dir.clone()) {
             (Some(Location::Embedded), Some(_)) => bail!(
@@ -129,12 +128,7 @@ fn mirrors(text: &str) -> Result<Vec<String>, String> {
 
 /// A number of classes.
 fn classes(text: &str) -> Result<usize, String> {
-    let expected = format!("a whole number from 2 to {MOST_CLASSES}");
-    number(
-        text,
-        |number| (2..=MOST_CLASSES).contains(number),
-        &expected,
-    )
+    whole(text, 2..=MOST_CLASSES)
 }
 
 /// Images to train on: of the training file unless said.

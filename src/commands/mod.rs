@@ -19,6 +19,7 @@ mod reproduce;
 mod show;
 mod train;
 
+use std::fs::File;
 use std::io::{self, ErrorKind, Read, Write};
 use std::path::Path;
 use std::time::Instant;
@@ -174,12 +175,18 @@ pub fn exit(status: i32) -> ! {
     signal_hook::low_level::exit(status)
 }
 
-/// The beginning of a file or a stream: where it has more than `most` bytes, one of those that
-/// follow too.
+/// The beginning of a stream: where it has more than `most` bytes, one of those that follow too.
 fn read_start(source: impl Read, most: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     source.take(most + 1).read_to_end(&mut bytes)?;
     Ok(bytes)
+}
+
+/// The same of the file at `path`.
+fn start_of(path: &Path, most: u64) -> Result<Vec<u8>> {
+    let open = File::open(path);
+    open.and_then(|file| read_start(file, most))
+        .context("cannot be read")
 }
 
 /// The end of a report: which files there are.

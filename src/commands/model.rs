@@ -1,11 +1,11 @@
 //! A trained model that a command is given: a file, or the directory of the run that made it.
 
-use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 
 use super::images::{Mirrors, SetOptions, load_again};
+use super::start_of;
 use crate::data::{CLASSES, Dataset, ImageRange, Location, Part};
 use crate::learn::Weights;
 use crate::report::run_dir::{MODEL, SUMMARY};
@@ -16,7 +16,6 @@ const MAX_BYTES: u64 = 64 << 20;
 
 /// Weights, and where they come from.
 pub(crate) struct Model {
-    /// The weights.
     pub weights: Weights,
     /// The run directory, where one was named.
     run: Option<PathBuf>,
@@ -31,7 +30,7 @@ pub(crate) fn open(path: &Path) -> Result<Model> {
 }
 
 fn read(file: &Path) -> Result<Weights> {
-    let bytes = start_of(file)?;
+    let bytes = start_of(file, MAX_BYTES)?;
     ensure!(
         bytes.len() as u64 <= MAX_BYTES,
         "far too large for the weights of this network"
@@ -47,12 +46,6 @@ fn read(file: &Path) -> Result<Weights> {
         "a weight is no finite number: the training that made it has failed"
     );
     Ok(weights)
-}
-
-fn start_of(file: &Path) -> Result<Vec<u8>> {
-    let open = File::open(file);
-    open.and_then(|file| super::read_start(file, MAX_BYTES))
-        .context("cannot be read")
 }
 
 impl Model {
@@ -81,12 +74,11 @@ impl Model {
     }
 }
 
-/// Where the images of the run in `folder` are, and which of them it was tested on, once they are
-/// seen to be the same as then.
+/// Where the test images of the run in `folder` are, once they are seen to be the same as then.
 fn recorded(folder: &Path, mirrors: &Mirrors) -> Result<(Location, ImageRange)> {
     let file = folder.join(SUMMARY);
     let shown = file.display();
-    let text = start_of(&file).with_context(|| {
+    let text = start_of(&file, MAX_BYTES).with_context(|| {
         let hint = "say so with --data-dir or --dataset";
         format!("{shown}: which images the run was tested on is not known; {hint}")
     })?;

@@ -3,6 +3,7 @@
 //! too, so that the error names the option.
 
 use std::num::NonZeroUsize;
+use std::ops::RangeInclusive;
 use std::str::FromStr;
 
 use anyhow::Result;
@@ -25,8 +26,7 @@ pub(crate) struct Machine {
 }
 
 impl Machine {
-    /// The device, where that is left open `usual`, and the threads: one for each core that this
-    /// process may use unless said.
+    /// The device, where that is left open `usual`, and the threads.
     pub fn select(&self, usual: DeviceChoice, quiet: bool) -> Result<(Device, NonZeroUsize)> {
         let choice = match self.device {
             DeviceChoice::Auto => usual,
@@ -124,25 +124,33 @@ impl ValueEnum for Init {
 }
 
 /// A number that `fits`.
-pub(crate) fn number<T: FromStr>(
-    text: &str,
-    fits: impl FnOnce(&T) -> bool,
-    expected: &str,
-) -> Result<T, String> {
+fn number<T: FromStr>(text: &str, fits: impl Fn(&T) -> bool, expected: &str) -> Result<T, String> {
     let number = text.parse().ok().filter(fits);
     number.ok_or_else(|| format!("{expected} is expected"))
 }
 
+/// A whole number within `range`.
+pub(crate) fn whole<T>(text: &str, range: RangeInclusive<usize>) -> Result<T, String>
+where
+    T: FromStr + Copy + Into<usize>,
+{
+    let (least, most) = (range.start(), range.end());
+    let expected = format!("a whole number from {least} to {most}");
+    number(
+        text,
+        |&number: &T| range.contains(&number.into()),
+        &expected,
+    )
+}
+
 /// A number of things: so many that no product of two of them leaves its range.
 fn count(text: &str) -> Result<NonZeroUsize, String> {
-    let fits = |number: &NonZeroUsize| number.get() <= 1_000_000;
-    number(text, fits, "a whole number from 1 to 1000000")
+    whole(text, 1..=1_000_000)
 }
 
 /// More threads than any machine has would only cost memory.
 pub(crate) fn threads(text: &str) -> Result<NonZeroUsize, String> {
-    let fits = |number: &NonZeroUsize| number.get() <= 1_024;
-    number(text, fits, "a whole number from 1 to 1024")
+    whole(text, 1..=1_024)
 }
 
 /// A learning rate.
@@ -165,11 +173,7 @@ fn channels(text: &str) -> Result<Channels, String> {
 
 /// Pixels: a centred digit leaves the image beyond eight.
 fn shift(text: &str) -> Result<usize, String> {
-    number(
-        text,
-        |&pixels: &usize| pixels <= 8,
-        "a whole number from 0 to 8",
-    )
+    whole(text, 0..=8)
 }
 
 /// A share of a whole.

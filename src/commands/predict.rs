@@ -1,6 +1,6 @@
 //! `mnist-tch predict`: what a trained model says to people's own pictures, a line each.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -8,8 +8,8 @@ use anyhow::{Context, Result, ensure};
 use clap::Args;
 use serde::Serialize;
 
-use super::model;
 use super::options::Machine;
+use super::{model, read_start, start_of};
 use crate::data::picture::{self, Prepared};
 use crate::data::{Dataset, SIDE};
 use crate::learn::{DeviceChoice, Prediction, score};
@@ -31,7 +31,6 @@ const STDIN: &str = "-";
 /// From paper to ink. Plain letters, which every terminal of any colours and every file can show.
 const SHADES: [char; 10] = [' ', '.', ':', '-', '=', '+', '*', '#', '%', '@'];
 
-/// The options of `predict`.
 #[derive(Debug, Args)]
 pub(crate) struct Options {
     /// PNG or JPEG pictures of one digit each, dark on light or light on dark; folders of them; -
@@ -58,8 +57,7 @@ pub(crate) struct Options {
     machine: Machine,
 }
 
-/// Answers every picture that can be read. That another could not be is told in its place, and at
-/// the end.
+/// Answers every picture that can be read; of others the error, in its place and at the end.
 pub(crate) fn run(options: &Options) -> Result<()> {
     let model = model::open(&options.model)?;
     let (device, threads) = options.machine.select(DeviceChoice::Auto, false)?;
@@ -106,8 +104,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     Ok(())
 }
 
-/// The pictures of `paths` in their order; a folder stands for the pictures in it (not below), by
-/// name. A folder that has none, or cannot be read, is an error in its place.
+/// The pictures of `paths` in their order; a folder stands for those in it (not below), by name.
 fn find(paths: &[PathBuf]) -> Vec<Result<PathBuf>> {
     let pictures = |path: &PathBuf| {
         if path.as_os_str() == STDIN || !path.is_dir() {
@@ -160,12 +157,11 @@ fn prepare(path: &Path, out: Option<&RunDir>, force: bool) -> Result<(String, Pr
 }
 
 fn read(path: &Path) -> Result<Vec<u8>> {
-    let start = if path.as_os_str() == STDIN {
-        super::read_start(io::stdin().lock(), MAX_BYTES)
+    let bytes = if path.as_os_str() == STDIN {
+        read_start(io::stdin().lock(), MAX_BYTES).context("cannot be read")?
     } else {
-        File::open(path).and_then(|file| super::read_start(file, MAX_BYTES))
+        start_of(path, MAX_BYTES)?
     };
-    let bytes = start.context("cannot be read")?;
     ensure!(
         bytes.len() as u64 <= MAX_BYTES,
         "larger than {MAX_BYTES} bytes"

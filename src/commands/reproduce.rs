@@ -44,7 +44,6 @@ const NOT_WITH_MERGE: [&str; 9] = [
     "test_range",
 ];
 
-/// The options of `reproduce`.
 #[derive(Debug, Args)]
 pub(crate) struct Options {
     /// Seeds A to B - 1 [default: 0..40; with --merge those that are there]
@@ -52,24 +51,16 @@ pub(crate) struct Options {
     #[arg(help_heading = "Seeds")]
     seeds: Option<Range<u64>>,
     /// Do only part I of N parts of the seeds, for example on one of N machines
-    #[arg(
-        long,
-        value_name = "I/N",
-        allow_hyphen_values = true,
-        help_heading = "Seeds"
-    )]
+    #[arg(long, value_name = "I/N", allow_hyphen_values = true)]
+    #[arg(help_heading = "Seeds")]
     shard: Option<Shard>,
     /// Run nothing: put together what the parts left in these folders
     #[arg(long, value_name = "DIR", num_args = 1.., conflicts_with_all = NOT_WITH_MERGE)]
     #[arg(requires = "out", help_heading = "Seeds")]
     merge: Option<Vec<PathBuf>>,
     /// Device to use: auto (a GPU if CUDA is usable, else the CPU), cpu, cuda, cuda:N or mps
-    #[arg(
-        long,
-        value_name = "DEVICE",
-        default_value = "auto",
-        help_heading = "Machine"
-    )]
+    #[arg(long, value_name = "DEVICE", default_value = "auto")]
+    #[arg(help_heading = "Machine")]
     device: DeviceChoice,
     /// Runs at once, each on one thread; the numbers do not depend on it [default: the cores this
     /// process may use; on a GPU 1]
@@ -92,8 +83,7 @@ pub(crate) struct Options {
     quiet: bool,
 }
 
-/// One of several parts of the seeds: every `of`-th one, from the `part`-th one on, which is 1 to
-/// `of`.
+/// One of several parts of the seeds: every `of`-th one, from the `part`-th one on.
 #[derive(Debug, Clone, Copy)]
 struct Shard {
     part: usize,
@@ -162,28 +152,23 @@ impl Options {
         out.unwrap_or_else(|| usual.unwrap_or_default().into())
     }
 
-    /// Makes the runs that are not there yet. Returns where they are, and the seeds of this
-    /// machine.
+    /// Makes the runs that are not there yet. Returns where they are, and this machine's seeds.
     fn make(&self, reference: &Reference) -> Result<(SeedStore, BTreeSet<u64>)> {
         let config = self.protocol.config();
         let device = select_device(self.device, self.quiet)?;
         let (split, data) = self.images.load(config.batch_size, self.quiet)?;
         let schedule = Schedule::new(&config, split.train.len());
         // Before the work and not after it.
-        let scored: Vec<usize> = (1..=schedule.steps())
-            .filter(|&step| schedule.is_scored(step))
-            .collect();
+        let steps = 1..=schedule.steps();
+        let scored: Vec<_> = steps.filter(|&step| schedule.is_scored(step)).collect();
         reference.at(scored.into_iter())?;
         let store = SeedStore::open(&self.out(), &job(&config, &schedule, &data, device)?)?;
         let seeds = self.own_seeds();
         let missing: Vec<u64> = seeds.difference(&store.seeds()?).copied().collect();
         let (all, steps) = (seeds.len(), schedule.steps());
         let mut progress = SeedsProgress::new(all, missing.len(), steps, self.quiet);
-        let usual = if device.is_cpu() {
-            cores()
-        } else {
-            NonZeroUsize::MIN
-        };
+        let on_cpu = device.is_cpu();
+        let usual = if on_cpu { cores() } else { NonZeroUsize::MIN };
         let jobs = self.jobs.unwrap_or(usual);
         let stopped = || format!("stopped; complete runs stay in {}", store.path().display());
         for event in ManySeeds::start(&config, missing, &split, device, jobs)? {

@@ -7,15 +7,13 @@ use anyhow::{Context, Result, ensure};
 use clap::Args;
 
 use super::images::{SetOptions, train_range};
-use crate::data::Dataset;
-use crate::data::{ImageRange, Part};
+use crate::data::{Dataset, ImageRange, Part};
 use crate::report::files;
 use crate::report::sheets::{MOST, contact_sheet};
 
 /// How many images are shown unless said.
 const USUAL: usize = 100;
 
-/// The options of `show`.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Options {
     #[command(flatten)]
@@ -47,12 +45,10 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let (out, shown) = (&options.out, options.out.display());
     files::refuse_taken(out, options.force).context("--out")?;
     let (location, classes) = (options.set.find(false)?, options.set.classes);
-    let part = options
-        .range
-        .as_ref()
-        .map_or(Part::Train, |range| range.part);
+    let asked = options.range;
+    let part = asked.map_or(Part::Train, |range| range.part);
     let file = location.read(part, classes)?;
-    let range = options.range.unwrap_or(ImageRange {
+    let range = asked.unwrap_or(ImageRange {
         part,
         start: 0,
         end: Some(USUAL.min(file.len())),

@@ -75,11 +75,8 @@ fn every_option_refuses_nonsense_by_its_name() {
     let range = "5 5..5 6..5 ..0 -1..5 0..-5 1..=5 a..b 0..NaN 0..1e3 valid:0..5";
     let (train, seeds) = ("mnist-tch", "mnist-tch reproduce");
     for (command, options, values) in [
-        (
-            train,
-            "--epochs --batch-size",
-            &*format!("{count} 0 1000001"),
-        ),
+        (train, "--epochs", &*format!("{count} 0 1000001")),
+        (train, "--batch-size", &format!("{count} 0 1000001")),
         (train, "--threads", &format!("{count} 0 1025")),
         (seeds, "--jobs", &format!("{count} 0 1025")),
         (train, "--classes", &format!("{count} 0 1 257")),

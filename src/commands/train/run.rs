@@ -22,8 +22,7 @@ use crate::learn::{Config, ConfusionMatrix, Device, State, Training, score};
 use crate::report::run_dir::{self, RunDir};
 use crate::report::summary::{self, Data, Summary, Timings};
 use crate::report::tables::{self, AccuracyLog};
-use crate::report::text;
-use crate::report::{charts, heatmap, sheets};
+use crate::report::{charts, heatmap, sheets, text};
 
 /// What a checkpoint remembers besides the training itself.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -43,7 +42,6 @@ pub(crate) struct About {
 /// One process's part of a run.
 pub(crate) struct Run<'a> {
     pub options: &'a Options,
-    /// Where the files go.
     pub folder: RunDir,
     /// The run so far.
     pub history: Checkpoint<About>,
@@ -52,7 +50,6 @@ pub(crate) struct Run<'a> {
     /// The images that are scored.
     pub test: Dataset,
     pub device: Device,
-    /// Threads on the CPU.
     pub threads: NonZeroUsize,
 }
 
