@@ -68,3 +68,39 @@ fn the_file_holds_the_network_with_its_weights() {
     let expected = "Conv MaxPool Relu ".repeat(3) + "Flatten Gemm";
     assert_eq!(operators.join(" "), expected);
 }
+
+#[test]
+fn networks_of_any_number_of_blocks_go_node_by_node_from_images_to_logits() {
+    for channels in [vec![4], vec![6, 5], vec![2, 3, 4, 5]] {
+        let architecture = Architecture::new(channels.clone(), 10).unwrap();
+        let weights = Weights::initial(Init::Flux, 0, &architecture);
+        let bytes = mnist_tch::report::onnx::onnx(&weights);
+        let graph = Model::decode(bytes.as_slice()).unwrap().graph.unwrap();
+        let names = graph.initializers.iter();
+        let names: Vec<_> = names.map(|tensor| tensor.name.clone().unwrap()).collect();
+        let convolutions = (1..=channels.len()).map(|block| format!("conv{block}"));
+        let layers = convolutions.chain(["dense".to_owned()]);
+        let expected =
+            layers.flat_map(|layer| ["weight", "bias"].map(|of| format!("{layer}.{of}")));
+        assert_eq!(names, expected.collect::<Vec<_>>());
+        // Each node takes what the one before it gives, and weights that are there.
+        let mut last = "images".to_owned();
+        for node in &graph.nodes {
+            assert_eq!(node.inputs[0], last);
+            let parameters = &node.inputs[1..];
+            assert!(
+                parameters.iter().all(|input| names.contains(input)),
+                "{node:?}"
+            );
+            last.clone_from(&node.outputs[0]);
+        }
+        assert_eq!(last, "logits");
+        let operators: Vec<_> = graph
+            .nodes
+            .iter()
+            .map(|node| node.operator.clone().unwrap())
+            .collect();
+        let expected = "Conv MaxPool Relu ".repeat(channels.len()) + "Flatten Gemm";
+        assert_eq!(operators.join(" "), expected);
+    }
+}

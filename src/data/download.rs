@@ -5,7 +5,7 @@
 //! name, synced and renamed. One process at a time fetches into a folder.
 
 use std::fs::{self, File, TryLockError};
-use std::io::{ErrorKind, Read, Write};
+use std::io::{ErrorKind, Read};
 use std::net::IpAddr;
 use std::path::Path;
 use std::thread;
@@ -21,6 +21,7 @@ use ureq::{Agent, Timeout};
 
 use super::hex;
 use super::published::{Digest, PublishedFile};
+use super::whole_file;
 
 /// Held by the process that fetches into a folder. It stays there, empty: the lock is the system's,
 /// and ends with the process however that ends.
@@ -201,7 +202,7 @@ impl Download<'_> {
         check(&bytes, true, file).map_err(Problem::Mirror)?;
         let name = file.gz_name();
         let path = self.folder.join(&name);
-        let written = write(&path, &bytes, self.replace);
+        let written = whole_file::write(&path, &bytes, self.replace);
         let context = || format!("cannot write {}", path.display());
         written.with_context(context).map_err(Problem::Local)?;
         (self.report)(Event::Finished(&name, bytes.len() as u64));
@@ -339,30 +340,6 @@ fn starts_as_gzip(bytes: &[u8]) -> Result<()> {
     let page = if is_page { "a web page and " } else { "" };
     let is_gzip = bytes.starts_with(&[0x1f, 0x8b]);
     ensure!(is_gzip, "{page}not a gzip file: it starts with {shown}");
-    Ok(())
-}
-
-/// Writes a file that appears whole or not at all, with the permissions that any new file has.
-pub(crate) fn write(path: &Path, bytes: &[u8], replace: bool) -> Result<()> {
-    let folder = path.parent().context("it is in no folder")?;
-    let folder = if folder.as_os_str().is_empty() {
-        Path::new(".")
-    } else {
-        folder
-    };
-    let mut builder = tempfile::Builder::new();
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    let mut file = builder.tempfile_in(folder)?;
-    file.write_all(bytes)?;
-    file.as_file().sync_all()?;
-    if replace {
-        file.persist(path)?;
-    } else {
-        file.persist_noclobber(path)?;
-    }
-    // So that the name, too, outlives a power cut; not every system lets a folder be opened for it.
-    let _ = File::open(folder).and_then(|folder| folder.sync_all());
     Ok(())
 }
 

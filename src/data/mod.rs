@@ -13,6 +13,7 @@ mod location;
 pub(crate) mod picture;
 mod published;
 mod split;
+pub(crate) mod whole_file;
 
 pub use dataset::Dataset;
 pub use location::Location;

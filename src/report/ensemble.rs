@@ -1,6 +1,7 @@
 //! Many runs of the same job, seed by seed: their curves, and what is usual among them.
 //!
-//! It owns the statistics over seeds. It knows records only: nothing of tch, of files or of pictures.
+//! It owns the statistics over seeds. It knows records only: nothing of tch, of files or of
+//! pictures.
 
 use anyhow::{Context, Result, ensure};
 
@@ -19,7 +20,6 @@ pub(crate) struct Ensemble {
 /// One run's curve.
 #[derive(Debug)]
 pub(crate) struct Curve {
-    /// The run's seed.
     pub seed: u64,
     /// Test accuracy after each scored step, 0..=1.
     pub accuracies: Vec<f64>,
@@ -27,14 +27,11 @@ pub(crate) struct Curve {
     pub seconds: f64,
 }
 
-/// What is usual after each scored step.
+/// What is usual after each scored step: below it lie 5, 50 and 95 % of the runs.
 #[derive(Debug)]
 pub(crate) struct Band {
-    /// 5 % of the runs lie below.
     pub low: Vec<f64>,
-    /// Half of the runs lie below.
     pub median: Vec<f64>,
-    /// 95 % of the runs lie below.
     pub high: Vec<f64>,
 }
 
@@ -125,8 +122,8 @@ impl Ensemble {
         }
     }
 
-    /// For each run its mean absolute distance, over the steps, from the median of the *other* runs; in the order
-    /// of seeds. Of a single run there are no others: 0.
+    /// For each run its mean absolute distance, over the steps, from the median of the *other*
+    /// runs; in the order of seeds. Of a single run there are no others: 0.
     pub(crate) fn deviations(&self) -> Vec<f64> {
         let mut sums = vec![0.0; self.curves.len()];
         if let [_] = self.curves[..] {
@@ -155,8 +152,8 @@ impl Ensemble {
     }
 }
 
-/// The value below which `share` (0..=1) of the ascending, non-empty `values` lie, linear between neighbours:
-/// type 7 of Hyndman and Fan 1996, the default of R and `NumPy`.
+/// The value below which `share` (0..=1) of the ascending, non-empty `values` lie, linear between
+/// neighbours: type 7 of Hyndman and Fan 1996, the default of R and `NumPy`.
 pub(crate) fn quantile(values: &[f64], share: f64) -> f64 {
     let place = share * real(values.len() - 1);
     let below = whole(place);

@@ -9,15 +9,13 @@ use anyhow::{Context, Result, ensure};
 /// Writes a whole file, in the place of one of that name. It is on the disk before it has the name;
 /// several processes may write the same one.
 pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<()> {
-    let written = crate::data::download::write(path, bytes, true);
+    let written = crate::data::whole_file::write(path, bytes, true);
     written.with_context(|| format!("cannot write {}", path.display()))
 }
 
-/// Refuses a path that is taken, so that nothing is replaced without `force`; a folder is never replaced.
-///
-/// # Errors
-/// When something is there.
-pub fn refuse_taken(path: &Path, force: bool) -> Result<()> {
+/// Refuses a path that is taken, so that nothing is replaced without `force`; a folder is never
+/// replaced.
+pub(crate) fn refuse_taken(path: &Path, force: bool) -> Result<()> {
     let shown = path.display();
     ensure!(
         !path.is_dir(),
@@ -31,9 +29,10 @@ pub fn refuse_taken(path: &Path, force: bool) -> Result<()> {
     Ok(())
 }
 
-/// A file to whose end whole pieces are written: where the disk is full, a piece is there or not, but never half.
+/// A file to whose end whole pieces are written: where the disk is full, a piece is there or not,
+/// but never half.
 #[derive(Debug)]
-pub struct Growing {
+pub(crate) struct Growing {
     file: File,
     /// In bytes, of whole pieces.
     length: u64,
@@ -41,10 +40,7 @@ pub struct Growing {
 
 impl Growing {
     /// Opens a file that is there.
-    ///
-    /// # Errors
-    /// When it is not there or cannot be written to.
-    pub fn open(path: &Path) -> io::Result<Self> {
+    pub(crate) fn open(path: &Path) -> io::Result<Self> {
         let file = OpenOptions::new().append(true).open(path)?;
         let length = file.metadata()?.len();
         Ok(Self { file, length })

@@ -26,9 +26,9 @@ const TO_BAR: f64 = 28.0;
 /// Width of the colour bar.
 const BAR: f64 = 26.0;
 
-/// Draws `matrix`, the sum of `runs` runs, as a PNG: a row per true class from the top, a column per
-/// predicted class, colours linear from 0 to the largest count. Up to 20 classes each cell shows its
-/// count, or the mean of several runs' counts. `labels` are the classes' names.
+/// Draws `matrix`, the sum of `runs` runs, as a PNG: a row per true class from the top, a column
+/// per predicted class, colours linear from 0 to the largest count. Up to 20 classes each cell
+/// shows its count, or the mean of several runs' counts. `labels` are the classes' names.
 pub(crate) fn heatmap(matrix: &ConfusionMatrix, runs: usize, labels: &[String]) -> Result<Vec<u8>> {
     let (classes, given) = (matrix.classes(), labels.len());
     ensure!(runs > 0, "a mean of no runs");

@@ -1,10 +1,11 @@
 //! From records to files: CSV, JSON, text, pictures and ONNX, in folders where nothing is lost or
 //! overwritten unasked.
 //!
-//! What many runs say together and against a curve (`ensemble`, `reference`, `verdict`); records as
-//! tables and text (`tables`, `text`, `summary`) and as pictures (`charts`, `heatmap`, `sheets`,
-//! `network_figure`, all on a `picture`); the network for other runtimes (`onnx`); and how files get
-//! where they belong (`files`, `run_dir`, `seed_store`). Nothing here knows tensors or terminals.
+//! What many runs say together and against a curve (`ensemble`, `reference`, `verdict`); records
+//! as tables and text (`tables`, `text`, `summary`) and as pictures (`charts`, `heatmap`,
+//! `sheets`, `network_figure`, all on a `picture`); the network for other runtimes (`onnx`); and
+//! how files get where they belong (`files`, `run_dir`, `seed_store`). Nothing here knows tensors
+//! or terminals.
 
 pub mod charts;
 pub mod ensemble;

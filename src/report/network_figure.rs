@@ -36,8 +36,8 @@ const VALUES: RGBColor = RGBColor(190, 224, 190);
 const EDGE: RGBColor = RGBColor(70, 78, 92);
 const GUIDE: RGBColor = RGBColor(150, 110, 60);
 
-/// Draws `layers` as a PNG. `example` is the image in the first block: 28x28 grey values, or nothing
-/// for an empty one.
+/// Draws `layers` as a PNG. `example` is the image in the first block: 28x28 grey values, or
+/// nothing for an empty one.
 pub(crate) fn network_figure(layers: &[Layer], example: &[u8]) -> Result<Vec<u8>> {
     let blocks = blocks(layers);
     let width = blocks
@@ -108,7 +108,8 @@ fn blocks(layers: &[Layer]) -> Vec<Block> {
 }
 
 impl Block {
-    /// Width and height of one map, or of the column. Not to scale, or small maps could not be seen.
+    /// Width and height of one map, or of the column. Not to scale, or small maps could not be
+    /// seen.
     fn face(&self) -> Point {
         match self.shape {
             Shape::Maps { side, .. } => (28.0 + 4.0 * real(side), 28.0 + 4.0 * real(side)),

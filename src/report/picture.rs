@@ -49,8 +49,8 @@ fn registered(style: FontStyle, bytes: &'static [u8]) -> Option<FontRef<'static>
     FontRef::try_from_slice(bytes).ok()
 }
 
-/// Plotters' bitmap, with letters where the font wants them. (Plotters 0.3.7 leaves out the space to
-/// the left of each, so that they stand unevenly: "Con fusion".)
+/// Plotters' bitmap, with letters where the font wants them. (Plotters 0.3.7 leaves out the space
+/// to the left of each, so that they stand unevenly: "Con fusion".)
 pub(super) struct Bitmap<'a>(BitMapBackend<'a>);
 
 type Failure = <BitMapBackend<'static> as DrawingBackend>::ErrorType;

@@ -111,7 +111,8 @@ mod tests {
             .at(1..=6)
             .unwrap_err()
             .to_string();
-        let expected = "the article has 250 scored steps up to step 250, the runs have 6 scored steps up to step 6";
+        let expected = "the article has 250 scored steps up to step 250, \
+                        the runs have 6 scored steps up to step 6";
         assert!(error.starts_with(expected), "{error}");
     }
 

@@ -1,36 +1,33 @@
-//! The folder that a run leaves behind, and how files get into it without ever being half there or lost.
+//! The folder that a run leaves behind, and how files get into it without being half there or lost.
 //!
 //! One process at a time works in it. What the files hold is not known here.
 
 use std::fs::{self, File, TryLockError};
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
 
-use super::files;
-use super::files::Growing;
+use super::files::{self, Growing};
 
 /// One row per scored step.
-pub const ACCURACY_CSV: &str = "accuracy.csv";
-/// The accuracy curve.
-pub const ACCURACY_PNG: &str = "accuracy.png";
+pub(crate) const ACCURACY_CSV: &str = "accuracy.csv";
+pub(crate) const ACCURACY_PNG: &str = "accuracy.png";
 /// The confusion matrix after the last step.
-pub const CONFUSION_CSV: &str = "confusion.csv";
-/// The confusion matrix as a heatmap.
-pub const CONFUSION_PNG: &str = "confusion.png";
+pub(crate) const CONFUSION_CSV: &str = "confusion.csv";
+pub(crate) const CONFUSION_PNG: &str = "confusion.png";
 /// The most confident wrong answers after the last step.
-pub const MISTAKES_PNG: &str = "mistakes.png";
+pub(crate) const MISTAKES_PNG: &str = "mistakes.png";
 /// The final weights.
-pub const MODEL: &str = "model.safetensors";
+pub(crate) const MODEL: &str = "model.safetensors";
 /// Configuration, data, versions, results and timings.
-pub const SUMMARY: &str = "summary.json";
+pub(crate) const SUMMARY: &str = "summary.json";
 
 /// All that going on needs, as long as the run is not complete.
-pub const CHECKPOINT: &str = "checkpoint.jsonl";
+pub(crate) const CHECKPOINT: &str = "checkpoint.jsonl";
 
 /// Everything a complete run leaves, in the order in which people look for it.
-pub const FILES: [&str; 7] = [
+pub(crate) const FILES: [&str; 7] = [
     ACCURACY_CSV,
     ACCURACY_PNG,
     CONFUSION_CSV,
@@ -42,62 +39,48 @@ pub const FILES: [&str; 7] = [
 
 /// A folder for the files of a run.
 #[derive(Debug)]
-pub struct RunDir {
+pub(crate) struct RunDir {
     path: PathBuf,
     /// Keeps the lock; the system gives it back even when this process is killed.
     _lock: Option<File>,
 }
 
 impl RunDir {
-    /// Makes `path` ready for a run. A folder that holds results, or a run that can go on, is refused; with `force`
-    /// those, and nothing else in it, are removed.
-    ///
-    /// # Errors
-    /// When it holds a run, is a file, cannot be written to, or another process is at work in it.
-    pub fn create(path: &Path, force: bool) -> Result<Self> {
+    /// Makes `path` ready for a run. A folder that holds results, or a run that can go on, is
+    /// refused; with `force` those, and nothing else in it, are removed.
+    pub(crate) fn create(path: &Path, force: bool) -> Result<Self> {
         let shown = path.display();
-        ensure!(
-            !path.exists() || path.is_dir(),
-            "{shown} is a file: --out takes a folder"
-        );
-        fs::create_dir_all(path)
-            .with_context(|| format!("--out: cannot make the folder {shown}"))?;
+        refuse_file(path)?;
+        let made = fs::create_dir_all(path);
+        made.with_context(|| format!("--out: cannot make the folder {shown}"))?;
         let run_dir = Self::lock(path.into())?;
+        let otherwise = "choose another --out, or replace";
         let holds = |name: &&str| path.join(name).exists();
-        if !force && holds(&SUMMARY) {
-            bail!(
-                "{shown} holds the results of a run: choose another --out, or replace them with --force"
-            );
-        }
-        if !force && holds(&CHECKPOINT) {
-            bail!(
-                "{shown} holds a run that is not complete: go on with --resume {shown}, choose another --out, or \
-                 replace it with --force"
-            );
+        let first_told = [SUMMARY, CHECKPOINT].into_iter();
+        let held = first_told.chain(FILES.into_iter().rev()).find(holds);
+        if let Some(name) = held.filter(|_| !force) {
+            let what = match name {
+                SUMMARY => format!("the results of a run: {otherwise} them"),
+                CHECKPOINT => {
+                    let resume = format!("go on with --resume {shown}");
+                    format!("a run that is not complete: {resume}, {otherwise} it")
+                }
+                _ => format!("results ({name}): {otherwise} them"),
+            };
+            bail!("{shown} holds {what} with --force");
         }
         // The summary first, because it says that the rest is complete.
-        let files = FILES.into_iter().rev().chain([CHECKPOINT]).filter(holds);
-        for name in files {
-            ensure!(
-                force,
-                "{shown} holds results ({name}): choose another --out, or replace them with --force"
-            );
+        for name in FILES.into_iter().rev().chain([CHECKPOINT]) {
             run_dir.remove(name)?;
         }
         Ok(run_dir)
     }
 
-    /// A folder that several processes may write to at once, whatever it holds; made where it is not there.
-    ///
-    /// # Errors
-    /// When it cannot be made.
-    pub fn shared(path: &Path) -> Result<Self> {
-        let shown = path.display();
-        ensure!(
-            !path.exists() || path.is_dir(),
-            "{shown} is a file: --out takes a folder"
-        );
-        fs::create_dir_all(path).with_context(|| format!("cannot make the folder {shown}"))?;
+    /// A folder that several processes may write to at once, whatever it holds; made where it is
+    /// not there.
+    pub(crate) fn shared(path: &Path) -> Result<Self> {
+        refuse_file(path)?;
+        make(path)?;
         Ok(Self {
             path: path.into(),
             _lock: None,
@@ -105,10 +88,7 @@ impl RunDir {
     }
 
     /// Opens the folder of a run that is there, without changing anything in it.
-    ///
-    /// # Errors
-    /// When it is not there, is a file, or another process is at work in it.
-    pub fn open(path: &Path) -> Result<Self> {
+    pub(crate) fn open(path: &Path) -> Result<Self> {
         let shown = path.display();
         ensure!(path.exists(), "{shown}: no such folder");
         ensure!(
@@ -136,17 +116,10 @@ impl RunDir {
         })
     }
 
-    /// Makes `path` ready for files of these names beside whatever it holds; nothing is removed. Where one of them is
-    /// there already the folder is refused, except with `force`.
-    ///
-    /// # Errors
-    /// When it holds one of the files, is a file, or cannot be made.
-    pub fn beside(path: &Path, names: &[&str], force: bool) -> Result<Self> {
-        let shown = path.display();
-        ensure!(
-            !path.exists() || path.is_dir(),
-            "{shown} is a file: --out takes a folder"
-        );
+    /// Makes `path` ready for files of these names beside whatever it holds; nothing is removed.
+    /// Where one of them is there already the folder is refused, except with `force`.
+    pub(crate) fn beside(path: &Path, names: &[&str], force: bool) -> Result<Self> {
+        refuse_file(path)?;
         for name in names {
             files::refuse_taken(&path.join(name), force)?;
         }
@@ -154,81 +127,80 @@ impl RunDir {
     }
 
     /// Makes a new folder `parent`/`stamp`, or `stamp`-2, `stamp`-3, ... where that is taken.
-    ///
-    /// # Errors
-    /// When `parent` cannot be written to.
-    pub fn create_new(parent: &Path, stamp: &str) -> Result<Self> {
-        let shown = parent.display();
-        fs::create_dir_all(parent).with_context(|| format!("cannot make the folder {shown}"))?;
-        for number in 1..1_000 {
-            let name = if number == 1 {
-                stamp.to_owned()
-            } else {
-                format!("{stamp}-{number}")
-            };
+    pub(crate) fn create_new(parent: &Path, stamp: &str) -> Result<Self> {
+        make(parent)?;
+        let others = (2..1_000).map(|number| format!("{stamp}-{number}"));
+        for name in [stamp.to_owned()].into_iter().chain(others) {
             let path = parent.join(name);
             // Makes it or fails, so two runs of the same second cannot share one.
             match fs::create_dir(&path) {
-                Ok(()) => return Self::lock(path),
                 Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
-                Err(error) => {
-                    return Err(error)
-                        .with_context(|| format!("cannot make the folder {}", path.display()));
+                made => {
+                    made.with_context(|| format!("cannot make the folder {}", path.display()))?;
+                    return Self::lock(path);
                 }
             }
         }
+        let shown = parent.display();
         bail!("{shown} holds a thousand runs of {stamp}: use --out")
     }
 
-    /// The folder.
-    #[must_use]
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
     /// Opens a file that is there and grows while the run goes on.
-    ///
-    /// # Errors
-    /// When it cannot be opened.
-    pub fn append(&self, name: &str) -> Result<Growing> {
+    pub(crate) fn append(&self, name: &str) -> Result<Growing> {
         let path = self.path.join(name);
         Growing::open(&path).with_context(|| format!("cannot open {}", path.display()))
     }
 
     /// The bytes of a file; `None` when it is not there.
-    ///
-    /// # Errors
-    /// When it is there and cannot be read.
-    pub fn read(&self, name: &str) -> Result<Option<Vec<u8>>> {
-        let path = self.path.join(name);
-        match fs::read(&path) {
-            Ok(bytes) => Ok(Some(bytes)),
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(error).with_context(|| format!("cannot read {}", path.display())),
-        }
+    pub(crate) fn read(&self, name: &str) -> Result<Option<Vec<u8>>> {
+        self.unless_missing(name, "read", |path| fs::read(path))
     }
 
     /// Removes a file, which need not be there.
-    ///
-    /// # Errors
-    /// When it is there and cannot be removed.
-    pub fn remove(&self, name: &str) -> Result<()> {
+    pub(crate) fn remove(&self, name: &str) -> Result<()> {
+        self.unless_missing(name, "remove", |path| fs::remove_file(path))?;
+        Ok(())
+    }
+
+    fn unless_missing<T>(
+        &self,
+        name: &str,
+        verb: &str,
+        work: impl Fn(&Path) -> io::Result<T>,
+    ) -> Result<Option<T>> {
         let path = self.path.join(name);
-        match fs::remove_file(&path) {
-            Err(error) if error.kind() != ErrorKind::NotFound => {
-                Err(error).with_context(|| format!("cannot remove {}", path.display()))
+        match work(&path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            done => {
+                let done = done.with_context(|| format!("cannot {verb} {}", path.display()))?;
+                Ok(Some(done))
             }
-            _ => Ok(()),
         }
     }
 
     /// Writes a whole file. It appears under its name complete and on the disk, or not at all.
-    ///
-    /// # Errors
-    /// When it cannot be written, for example because the disk is full.
-    pub fn write(&self, name: &str, bytes: &[u8]) -> Result<()> {
+    pub(crate) fn write(&self, name: &str, bytes: &[u8]) -> Result<()> {
         files::write(&self.path.join(name), bytes)
     }
+}
+
+fn refuse_file(path: &Path) -> Result<()> {
+    let is_file = path.exists() && !path.is_dir();
+    ensure!(
+        !is_file,
+        "{} is a file: --out takes a folder",
+        path.display()
+    );
+    Ok(())
+}
+
+fn make(folder: &Path) -> Result<()> {
+    let made = fs::create_dir_all(folder);
+    made.with_context(|| format!("cannot make the folder {}", folder.display()))
 }
 
 #[cfg(test)]

@@ -1,7 +1,8 @@
-//! The folder of a sweep over seeds: a file a seed, which appears whole or not at all, and what all have in common.
+//! The folder of a sweep over seeds: a file a seed, which appears whole or not at all, and what
+//! all have in common.
 //!
-//! `protocol.json` says which job it is, `seeds/N.json` is seed N's run. Everything else in the folder
-//! follows from these, so a sweep can be stopped at any moment and shared among machines.
+//! `protocol.json` says which job it is, `seeds/N.json` is seed N's run. Everything else in the
+//! folder follows from these, so a sweep can be stopped at any moment and shared among machines.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -19,18 +20,18 @@ const PROTOCOL: &str = "protocol.json";
 const SEEDS: &str = "seeds";
 
 /// The accuracy of every seed after every scored step.
-pub const CURVES_CSV: &str = "curves.csv";
+pub(crate) const CURVES_CSV: &str = "curves.csv";
 /// The accuracy of every seed at each epoch's end.
-pub const SEEDS_CSV: &str = "seeds.csv";
+pub(crate) const SEEDS_CSV: &str = "seeds.csv";
 /// How long every seed took.
-pub const TIMINGS_CSV: &str = "timings.csv";
+pub(crate) const TIMINGS_CSV: &str = "timings.csv";
 /// The runs' band with the compared curve.
-pub const BAND_PNG: &str = "band.png";
+pub(crate) const BAND_PNG: &str = "band.png";
 /// The comparison.
-pub const VERDICT: &str = "verdict.json";
+pub(crate) const VERDICT: &str = "verdict.json";
 
 /// Everything that is made of the seeds, in the order in which people look for it.
-pub const FILES: [&str; 6] = [
+pub(crate) const FILES: [&str; 6] = [
     VERDICT,
     BAND_PNG,
     run_dir::CONFUSION_PNG,
@@ -41,7 +42,7 @@ pub const FILES: [&str; 6] = [
 
 /// The folder of a sweep.
 #[derive(Debug)]
-pub struct SeedStore {
+pub(crate) struct SeedStore {
     folder: RunDir,
     seeds: RunDir,
     protocol: Value,
@@ -49,10 +50,7 @@ pub struct SeedStore {
 
 impl SeedStore {
     /// Makes the folder `path` for a sweep of `protocol`, or goes on in one of the same protocol.
-    ///
-    /// # Errors
-    /// When it holds a sweep of another protocol or other results, is a file, or cannot be written to.
-    pub fn open(path: &Path, protocol: &Value) -> Result<Self> {
+    pub(crate) fn open(path: &Path, protocol: &Value) -> Result<Self> {
         let shown = path.display();
         if path.join(PROTOCOL).exists() {
             let store = Self::existing(path)?;
@@ -72,10 +70,7 @@ impl SeedStore {
     }
 
     /// Opens the folder of a sweep that has begun.
-    ///
-    /// # Errors
-    /// When `path` is none.
-    pub fn existing(path: &Path) -> Result<Self> {
+    pub(crate) fn existing(path: &Path) -> Result<Self> {
         let file = path.join(PROTOCOL);
         let text = fs::read(&file).with_context(|| {
             let shown = path.display();
@@ -97,22 +92,17 @@ impl SeedStore {
     }
 
     /// The folder.
-    #[must_use]
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         self.folder.path()
     }
 
     /// What all runs have in common.
-    #[must_use]
-    pub fn protocol(&self) -> &Value {
+    pub(crate) fn protocol(&self) -> &Value {
         &self.protocol
     }
 
     /// The seeds whose runs are there.
-    ///
-    /// # Errors
-    /// When the folder cannot be read.
-    pub fn seeds(&self) -> Result<BTreeSet<u64>> {
+    pub(crate) fn seeds(&self) -> Result<BTreeSet<u64>> {
         let path = self.seeds.path();
         let entries = fs::read_dir(path).and_then(Iterator::collect::<Result<Vec<_>, _>>);
         let entries = entries.with_context(|| format!("cannot read {}", path.display()))?;
@@ -125,10 +115,7 @@ impl SeedStore {
     }
 
     /// One seed's run.
-    ///
-    /// # Errors
-    /// When it is not there or damaged.
-    pub fn load(&self, seed: u64) -> Result<SeedRun> {
+    pub(crate) fn load(&self, seed: u64) -> Result<SeedRun> {
         let path = self.seeds.path().join(file_name(seed));
         let read = || -> Result<SeedRun> {
             let run: SeedRun = serde_json::from_slice(&fs::read(&path)?)?;
@@ -143,19 +130,13 @@ impl SeedStore {
     }
 
     /// Keeps a seed's run.
-    ///
-    /// # Errors
-    /// When it cannot be written, for example because the disk is full.
-    pub fn save(&self, run: &SeedRun) -> Result<()> {
+    pub(crate) fn save(&self, run: &SeedRun) -> Result<()> {
         let text = serde_json::to_string(run)? + "\n";
         self.seeds.write(&file_name(run.seed), text.as_bytes())
     }
 
     /// Takes over the runs of `other` that are not here yet.
-    ///
-    /// # Errors
-    /// When `other` has another protocol, or a seed's numbers differ.
-    pub fn adopt(&self, other: &Self) -> Result<()> {
+    pub(crate) fn adopt(&self, other: &Self) -> Result<()> {
         let (here, there) = (self.path().display(), other.path().display());
         if let Some(difference) = difference("", &other.protocol, &self.protocol) {
             bail!("{there} holds runs of another job than {here} ({difference})");
@@ -173,10 +154,7 @@ impl SeedStore {
     }
 
     /// Writes one of [`FILES`].
-    ///
-    /// # Errors
-    /// When it cannot be written.
-    pub fn write(&self, name: &str, bytes: &[u8]) -> Result<()> {
+    pub(crate) fn write(&self, name: &str, bytes: &[u8]) -> Result<()> {
         self.folder.write(name, bytes)
     }
 }

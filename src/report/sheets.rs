@@ -105,8 +105,8 @@ const LARGE: f64 = 4.0;
 const FIRST: (f64, f64) = (51.0, 106.0);
 const LARGE_PITCH: (f64, f64) = (157.0, 199.0);
 
-/// Draws the most confident mistakes among the `answers` to `test` as a PNG, with the classes' names
-/// from `names`.
+/// Draws the most confident mistakes among the `answers` to `test` as a PNG, with the classes'
+/// names from `names`.
 pub(crate) fn mistakes(
     answers: &[Prediction],
     test: &Dataset,

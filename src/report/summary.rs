@@ -11,13 +11,11 @@ use crate::learn::StepRecord;
 pub(crate) struct Summary<C> {
     /// When the run began: UTC, ISO 8601.
     pub started: String,
-    /// Version of this program.
     pub version: &'static str,
     /// Version of libtorch, as it gives it itself.
     pub libtorch: String,
     /// What was asked for, defaults filled in.
     pub configuration: C,
-    /// The images.
     pub data: Data,
     /// Such as `cpu` or `cuda:0`.
     pub device: String,
@@ -27,7 +25,6 @@ pub(crate) struct Summary<C> {
     pub epochs: Vec<StepRecord>,
     /// Share of the test images classified correctly after the last step, 0..=1.
     pub final_accuracy: f64,
-    /// How long it took.
     pub timings: Timings,
 }
 
@@ -43,11 +40,9 @@ pub(crate) struct Data {
     pub classes: Vec<String>,
     /// Which images were trained on, such as `train:0..5000`.
     pub train_range: ImageRange,
-    /// Number of training images.
     pub train_images: usize,
     /// Which images were scored, such as `test:0..5000`.
     pub test_range: ImageRange,
-    /// Number of test images.
     pub test_images: usize,
     /// SHA-256 of training pixels, training labels, test pixels and test labels.
     pub sha256: String,
@@ -55,7 +50,6 @@ pub(crate) struct Data {
 
 impl Data {
     /// Where the set is.
-    #[must_use]
     pub(crate) fn location(&self) -> Location {
         let kept = self.location.clone();
         kept.unwrap_or_else(|| Location::from_name(&self.name))

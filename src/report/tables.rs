@@ -1,6 +1,7 @@
 //! Records as CSV: `accuracy.csv` row by row as they are made, the others whole.
 //!
-//! Headers and the order of columns are here, or follow from the record's fields. Fractions, LF, UTF-8.
+//! Headers and the order of columns are here, or follow from the record's fields. Fractions, LF,
+//! UTF-8.
 
 use std::io::Write;
 
@@ -12,7 +13,8 @@ use crate::learn::ClassScore;
 use crate::learn::Prediction;
 use crate::learn::{ConfusionMatrix, StepRecord};
 
-/// Writes the rows of `accuracy.csv` as they are made; its columns are the fields of [`StepRecord`].
+/// Writes the rows of `accuracy.csv` as they are made; its columns are the fields of
+/// [`StepRecord`].
 pub(crate) struct AccuracyLog<W: Write> {
     rows: csv::Writer<W>,
 }

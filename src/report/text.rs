@@ -39,9 +39,9 @@ pub(crate) fn epochs_text(records: &[StepRecord]) -> String {
 /// With more classes than this no terminal is wide enough for the matrix.
 const MOST_CLASSES_AS_TEXT: usize = 26;
 
-/// The confusion matrix: a row per true label, a column per predicted label, and at the end of a row
-/// the class' name where it says more than its number. Of more than 26 classes only how many images
-/// each has and how many of them are right.
+/// The confusion matrix: a row per true label, a column per predicted label, and at the end of a
+/// row the class' name where it says more than its number. Of more than 26 classes only how many
+/// images each has and how many of them are right.
 pub(crate) fn confusion_text(matrix: &ConfusionMatrix, names: &[String]) -> String {
     let name = |class: usize| match names.get(class) {
         Some(name) if *name != class.to_string() => format!("  {name}"),

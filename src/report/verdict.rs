@@ -1,8 +1,9 @@
 //! Whether a curve is what the runs of many seeds give, or something else.
 //!
 //! The measure: a curve's deviation is its mean absolute distance, over the steps, from the median
-//! curve. A run's own deviation is taken from the median of the others, so that it does not pull the
-//! median towards itself. The rank of a curve is the share of runs that lie closer than it does.
+//! curve. A run's own deviation is taken from the median of the others, so that it does not pull
+//! the median towards itself. The rank of a curve is the share of runs that lie closer than it
+//! does.
 
 use std::fmt::Write;
 
@@ -16,16 +17,15 @@ use super::reference::Reference;
 /// A curve further out than this share of the runs is not one of them.
 pub(crate) const HIGHEST_RANK: f64 = 0.95;
 
-/// The comparison of a curve with the runs; as JSON, `verdict.json`. Accuracies, shares and ranks are 0..=1.
+/// The comparison of a curve with the runs; as JSON, `verdict.json`. Accuracies, shares and ranks
+/// are 0..=1.
 #[derive(Debug, Serialize)]
 pub(crate) struct Verdict {
     /// Name of the curve.
     pub compared: String,
     /// How the runs drew their initial weights.
     pub init: String,
-    /// Number of runs.
     pub runs: usize,
-    /// Number of scored steps.
     pub steps: usize,
     /// Share of the steps at which the curve lies within the runs' 5-95 % band.
     pub share_inside_band: f64,
@@ -35,41 +35,30 @@ pub(crate) struct Verdict {
     pub typical_deviation: f64,
     /// Share of the runs whose deviation is smaller than the curve's.
     pub rank: f64,
-    /// The rank up to which a curve counts as reproduced.
     pub highest_rank: f64,
-    /// Whether the rank is not above that.
     pub reproduced: bool,
-    /// The comparison at the end of each epoch.
     pub epochs: Vec<EpochVerdict>,
     /// The runs' own deviations, in the order of seeds.
     pub run_deviations: Vec<RunDeviation>,
 }
 
-/// The end of an epoch.
+/// The end of an epoch, which begin at 1; the curve's accuracy, and what of the runs lies below.
 #[derive(Debug, Serialize)]
 pub(crate) struct EpochVerdict {
-    /// From 1.
     pub epoch: usize,
     /// Its last scored step.
     pub step: usize,
-    /// The curve's accuracy.
     pub compared: f64,
-    /// The runs' median.
     pub median: f64,
-    /// 5 % of the runs lie below.
     pub low: f64,
-    /// 95 % of the runs lie below.
     pub high: f64,
-    /// Whether the curve lies between the two.
     pub inside: bool,
 }
 
 /// How far a run lies from the others.
 #[derive(Debug, Serialize)]
 pub(crate) struct RunDeviation {
-    /// The run's seed.
     pub seed: u64,
-    /// Mean absolute distance from the median of the other runs.
     pub deviation: f64,
 }
 
@@ -143,8 +132,10 @@ impl Verdict {
     pub(crate) fn text(&self) -> String {
         let mut text = format!(
             "{}: {} against {} runs (init {}, {} scored steps)\n\
-             It lies within the runs' 5-95 % band at {:.1} % of the steps. Its mean distance from the median curve is\n\
-             {:.4}; that of a typical run from the median of the others is {:.4}. Of the runs {:.0} % lie closer than it\n\
+             It lies within the runs' 5-95 % band at {:.1} % of the steps. \
+             Its mean distance from the median curve is\n\
+             {:.4}; that of a typical run from the median of the others is {:.4}. \
+             Of the runs {:.0} % lie closer than it\n\
              does (rank {:.2}; up to {HIGHEST_RANK} counts as reproduced).\n\n\
              epoch   step  compared    5 %  median   95 %\n",
             self.word(),
@@ -176,8 +167,6 @@ impl Verdict {
 
     /// `verdict.json`.
     pub(crate) fn to_json(&self) -> Result<String> {
-        let mut text = serde_json::to_string_pretty(self)?;
-        text.push('\n');
-        Ok(text)
+        Ok(serde_json::to_string_pretty(self)? + "\n")
     }
 }

@@ -1,8 +1,8 @@
 //! The network as an ONNX file, for every runtime that reads them.
 //!
-//! It owns the graph: the same layers in the same order as the network that was trained, with the weights inside
-//! the file. Input `images`: 32-bit floats, n x 1 x 28 x 28, grey values / 255 with ink high. Output `logits`: 32-bit
-//! floats, n x classes. Nothing here knows libtorch or files.
+//! It owns the graph: the same layers in the same order as the network that was trained, with the
+//! weights inside the file. Input `images`: 32-bit floats, n x 1 x 28 x 28, grey values / 255 with
+//! ink high. Output `logits`: 32-bit floats, n x classes. Nothing here knows libtorch or files.
 
 pub mod proto;
 
@@ -21,7 +21,8 @@ const OPERATORS: i64 = 13;
 /// ONNX's number for 32-bit floats.
 const FLOAT: i32 = 1;
 
-/// The bytes of an ONNX file of the network with these weights. The same weights give the same bytes.
+/// The bytes of an ONNX file of the network with these weights. The same weights give the same
+/// bytes.
 #[must_use]
 pub fn onnx(weights: &Weights) -> Vec<u8> {
     let side = whole(SIDE);

@@ -1,43 +1,38 @@
 use super::*;
 use std::io::Write;
-use tempfile::tempdir;
+use tempfile::{TempDir, tempdir};
+
+/// A folder with a file of the user's, and the same as the folder of a run.
+fn run() -> (TempDir, RunDir) {
+    let folder = tempdir().unwrap();
+    fs::write(folder.path().join("notes.txt"), "mine").unwrap();
+    let run = RunDir::create(folder.path(), false).unwrap();
+    (folder, run)
+}
+
+fn refused(opened: Result<RunDir>) -> String {
+    opened.unwrap_err().to_string()
+}
 
 #[test]
 fn results_are_refused_without_force_and_only_they_are_replaced() {
-    let folder = tempdir().unwrap();
-    let run = RunDir::create(folder.path(), false).unwrap();
-    fs::write(folder.path().join("notes.txt"), "mine").unwrap();
+    let (folder, run) = run();
     drop(run);
     for (name, hint) in [
         (MODEL, "(model.safetensors)"),
         (CHECKPOINT, "--resume"),
         (SUMMARY, "holds the results of a run"),
     ] {
-        RunDir::open(folder.path())
-            .unwrap()
-            .write(name, b"{}")
-            .unwrap();
-        let error = RunDir::create(folder.path(), false)
-            .unwrap_err()
-            .to_string();
+        fs::write(folder.path().join(name), "{}").unwrap();
+        let error = refused(RunDir::create(folder.path(), false));
         assert!(error.contains(hint) && error.contains("--force"), "{error}");
         assert!(folder.path().join(name).exists());
     }
-    RunDir::create(folder.path(), true).unwrap();
+    let run = RunDir::create(folder.path(), true).unwrap();
     for name in [MODEL, CHECKPOINT, SUMMARY] {
-        assert!(!folder.path().join(name).exists());
+        assert!(run.read(name).unwrap().is_none(), "{name}");
     }
-    assert_eq!(
-        fs::read_to_string(folder.path().join("notes.txt")).unwrap(),
-        "mine"
-    );
-}
-
-#[test]
-fn a_folder_without_results_may_hold_other_things() {
-    let folder = tempdir().unwrap();
-    fs::write(folder.path().join("notes.txt"), "mine").unwrap();
-    RunDir::create(folder.path(), false).unwrap();
+    assert_eq!(run.read("notes.txt").unwrap().unwrap(), b"mine");
 }
 
 #[test]
@@ -45,36 +40,34 @@ fn a_file_is_not_a_folder() {
     let folder = tempdir().unwrap();
     let file = folder.path().join("file");
     fs::write(&file, "").unwrap();
-    let error = RunDir::create(&file, true).unwrap_err().to_string();
-    assert!(error.contains("is a file"), "{error}");
+    for opened in [
+        RunDir::create(&file, true),
+        RunDir::beside(&file, &[], true),
+        RunDir::open(&file),
+    ] {
+        let error = refused(opened);
+        assert!(error.contains("is a file"), "{error}");
+    }
 }
 
 #[test]
 fn runs_of_the_same_second_get_folders_of_their_own() {
     let folder = tempdir().unwrap();
     let parent = folder.path().join("runs");
-    let names = [(); 3].map(|()| {
-        let run = RunDir::create_new(&parent, "now").unwrap();
-        run.path().strip_prefix(&parent).unwrap().to_owned()
-    });
-    assert_eq!(
-        names.map(PathBuf::into_os_string),
-        ["now", "now-2", "now-3"]
-    );
+    let run = || RunDir::create_new(&parent, "now").unwrap().path;
+    for name in ["now", "now-2", "now-3"] {
+        assert_eq!(run(), parent.join(name));
+    }
 }
 
 #[test]
 fn files_appear_whole_and_leave_nothing_beside_them() {
-    let folder = tempdir().unwrap();
-    let run = RunDir::create(folder.path(), false).unwrap();
+    let (folder, run) = run();
+    fs::remove_file(folder.path().join("notes.txt")).unwrap();
     run.write(MODEL, b"one").unwrap();
     run.write(MODEL, b"two").unwrap();
-    let names: Vec<_> = fs::read_dir(folder.path())
-        .unwrap()
-        .map(|entry| entry.unwrap().file_name())
-        .collect();
-    assert_eq!(names, [MODEL]);
-    assert_eq!(fs::read(folder.path().join(MODEL)).unwrap(), b"two");
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    assert_eq!(run.read(MODEL).unwrap().unwrap(), b"two");
     fs::remove_dir_all(folder.path()).unwrap();
     let error = run.write(MODEL, b"three").unwrap_err().to_string();
     assert!(error.starts_with("cannot write"), "{error}");
@@ -82,30 +75,23 @@ fn files_appear_whole_and_leave_nothing_beside_them() {
 
 #[test]
 fn a_growing_file_goes_on_where_it_ended() {
-    let folder = tempdir().unwrap();
-    let run = RunDir::create(folder.path(), false).unwrap();
+    let (_folder, run) = run();
     assert!(run.append(ACCURACY_CSV).is_err(), "it is not there");
     run.write(ACCURACY_CSV, b"one\n").unwrap();
-    run.append(ACCURACY_CSV)
-        .unwrap()
-        .write_all(b"two\n")
-        .unwrap();
-    let text = run.read(ACCURACY_CSV).unwrap().unwrap();
-    assert_eq!(text, b"one\ntwo\n");
+    let mut file = run.append(ACCURACY_CSV).unwrap();
+    file.write_all(b"two\n").unwrap();
+    assert_eq!(run.read(ACCURACY_CSV).unwrap().unwrap(), b"one\ntwo\n");
 }
 
 #[cfg(unix)]
 #[test]
 fn only_one_works_in_a_folder() {
-    let folder = tempdir().unwrap();
-    let run = RunDir::create(folder.path(), false).unwrap();
-    for other in [
-        RunDir::open(folder.path()),
-        RunDir::create(folder.path(), true),
-    ] {
-        let error = other.unwrap_err().to_string();
+    let (folder, run) = run();
+    let path = folder.path();
+    for other in [RunDir::open(path), RunDir::create(path, true)] {
+        let error = refused(other);
         assert!(error.contains("another process"), "{error}");
     }
     drop(run);
-    RunDir::open(folder.path()).unwrap();
+    RunDir::open(path).unwrap();
 }

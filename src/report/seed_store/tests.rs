@@ -1,16 +1,21 @@
 use super::*;
 use crate::report::ensemble::tests::run;
 use serde_json::json;
-use tempfile::tempdir;
+use tempfile::{TempDir, tempdir};
 
 fn protocol() -> Value {
     json!({"configuration": {"epochs": 5, "init": "flux"}, "device": "cpu"})
 }
 
-#[test]
-fn runs_come_back_as_they_were_saved() {
+fn store() -> (TempDir, SeedStore) {
     let folder = tempdir().unwrap();
     let store = SeedStore::open(folder.path(), &protocol()).unwrap();
+    (folder, store)
+}
+
+#[test]
+fn runs_come_back_as_they_were_saved() {
+    let (folder, store) = store();
     let mut saved = run(17, &[0.1, 2.0 / 3.0]);
     saved.records[0].train_loss = 1.0 / 3.0;
     store.save(&saved).unwrap();
@@ -21,36 +26,27 @@ fn runs_come_back_as_they_were_saved() {
 }
 
 #[test]
-fn another_protocol_is_refused_with_the_difference() {
-    let folder = tempdir().unwrap();
-    SeedStore::open(folder.path(), &protocol()).unwrap();
+fn other_protocols_and_folders_with_other_results_are_refused() {
+    let (folder, _) = store();
     let other = json!({"configuration": {"epochs": 5, "init": "glorot"}, "device": "cpu"});
-    let error = SeedStore::open(folder.path(), &other)
-        .unwrap_err()
-        .to_string();
+    let error = |opened: Result<SeedStore>| opened.unwrap_err().to_string();
+    let found = error(SeedStore::open(folder.path(), &other));
     let expected = r#"(configuration.init: "flux" there, "glorot" here)"#;
-    assert!(error.contains(expected), "{error}");
-}
-
-#[test]
-fn a_folder_with_other_results_is_refused() {
-    let folder = tempdir().unwrap();
+    assert!(found.contains(expected), "{found}");
+    fs::remove_file(folder.path().join(PROTOCOL)).unwrap();
     fs::write(folder.path().join(run_dir::ACCURACY_CSV), "").unwrap();
-    let error = SeedStore::open(folder.path(), &protocol())
-        .unwrap_err()
-        .to_string();
-    assert!(error.contains("accuracy.csv"), "{error}");
-    let error = SeedStore::existing(folder.path()).unwrap_err().to_string();
+    let found = error(SeedStore::open(folder.path(), &protocol()));
+    assert!(found.contains("accuracy.csv"), "{found}");
+    let found = error(SeedStore::existing(folder.path()));
     assert!(
-        error.contains("no folder of mnist-tch reproduce"),
-        "{error}"
+        found.contains("no folder of mnist-tch reproduce"),
+        "{found}"
     );
 }
 
 #[test]
 fn half_written_and_foreign_files_are_no_seeds_and_damaged_ones_are_errors() {
-    let folder = tempdir().unwrap();
-    let store = SeedStore::open(folder.path(), &protocol()).unwrap();
+    let (folder, store) = store();
     let path = |name: &str| folder.path().join(SEEDS).join(name);
     for name in [".5.json.77.partial", "05.json", "x.json", "5.txt"] {
         fs::write(path(name), "{").unwrap();
@@ -68,17 +64,12 @@ fn half_written_and_foreign_files_are_no_seeds_and_damaged_ones_are_errors() {
 
 #[test]
 fn shards_are_merged_and_contradictions_found() {
-    let folders = [(); 3].map(|()| tempdir().unwrap());
-    let [one, two, all] = folders
-        .each_ref()
-        .map(|folder| SeedStore::open(folder.path(), &protocol()).unwrap());
+    let [(_one, one), (_two, two), (_all, all)] = [(); 3].map(|()| store());
     one.save(&run(0, &[0.5, 0.6])).unwrap();
     one.save(&run(1, &[0.4, 0.6])).unwrap();
-    two.save(&SeedRun {
-        seconds: 9.0,
-        ..run(1, &[0.4, 0.6])
-    })
-    .unwrap();
+    let mut slower = run(1, &[0.4, 0.6]);
+    slower.seconds = 9.0;
+    two.save(&slower).unwrap();
     all.adopt(&one).unwrap();
     all.adopt(&two).unwrap();
     assert_eq!(all.seeds().unwrap(), BTreeSet::from([0, 1]));
