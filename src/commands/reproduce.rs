@@ -26,7 +26,7 @@ use crate::report::seed_store::{self, SeedStore};
 use crate::report::summary::Data;
 use crate::report::tables;
 use crate::report::verdict::Verdict;
-use crate::report::{charts, heatmap};
+use crate::report::{charts, heatmap, json};
 
 /// The seeds unless said.
 const SEEDS: Range<u64> = 0..40;
@@ -245,10 +245,10 @@ fn finish(store: &SeedStore, seeds: &BTreeSet<u64>, reference: &Reference) -> Re
     let ensemble = Ensemble::gather(seeds.iter().map(|&seed| store.load(seed)))?;
     let init = &store.protocol()["configuration"]["init"];
     let verdict = Verdict::of(&ensemble, reference, init.as_str().unwrap_or("unknown"))?;
-    let confusion = ensemble.confusion();
+    let confusion = &ensemble.confusion;
     let classes = 0..confusion.classes();
     let labels: Vec<String> = classes.map(|class| class.to_string()).collect();
-    let heatmap = heatmap::heatmap(confusion, ensemble.curves().len(), &labels)?;
+    let heatmap = heatmap::heatmap(confusion, ensemble.curves.len(), &labels)?;
     let band = charts::band(&ensemble, reference, &verdict)?;
     store.write(seed_store::CURVES_CSV, &tables::curves_csv(&ensemble)?)?;
     store.write(seed_store::SEEDS_CSV, &tables::seeds_csv(&ensemble)?)?;
@@ -256,6 +256,6 @@ fn finish(store: &SeedStore, seeds: &BTreeSet<u64>, reference: &Reference) -> Re
     store.write(seed_store::BAND_PNG, &band)?;
     store.write(CONFUSION_PNG, &heatmap)?;
     // Last, because it says that the rest is complete.
-    store.write(seed_store::VERDICT, verdict.to_json()?.as_bytes())?;
+    store.write(seed_store::VERDICT, json(&verdict)?.as_bytes())?;
     Ok(verdict)
 }

@@ -12,8 +12,8 @@ use plotters::style::text_anchor::Pos;
 
 use super::ensemble::{Band, Ensemble};
 use super::picture::{
-    Area, Bitmap, GREY, Point, bold, dot, font, frame, from_start, heading, length, pixel, png,
-    rectangle, samples, text, to_end,
+    Area, Bitmap, GREY, Point, bold, dot, font, frame, from_start, heading, length, longest, pixel,
+    png, rectangle, samples, text, to_end,
 };
 use super::reference::Reference;
 use super::verdict::Verdict;
@@ -79,10 +79,8 @@ impl Ranged for Axis {
 
 impl ValueFormatter<f64> for Axis {
     fn format_ext(&self, value: &f64) -> String {
-        let tick = self
-            .ticks
-            .iter()
-            .find(|(tick, _)| tick.total_cmp(value).is_eq());
+        let mut ticks = self.ticks.iter();
+        let tick = ticks.find(|(tick, _)| tick.total_cmp(value).is_eq());
         tick.map_or(String::new(), |(_, label)| label.clone())
     }
 }
@@ -159,17 +157,14 @@ pub(crate) fn accuracy(records: &[StepRecord]) -> Result<Vec<u8>> {
 
 /// What may be said about how often the accuracy was measured.
 fn title(records: &[StepRecord]) -> String {
-    let gaps = records
-        .windows(2)
-        .map(|pair| pair[1].step.abs_diff(pair[0].step));
-    match (gaps.max(), records.last()) {
-        (Some(1), _) => "Test accuracy after every step".to_owned(),
-        (Some(gap), _) => format!("Test accuracy after every {gap} steps"),
-        (None, last) => format!(
-            "Test accuracy after step {}",
-            last.map_or(0, |last| last.step)
-        ),
-    }
+    let pairs = records.windows(2);
+    let gaps = pairs.map(|pair| pair[1].step.abs_diff(pair[0].step));
+    let when = match gaps.max() {
+        Some(1) => "every step".to_owned(),
+        Some(gap) => format!("every {gap} steps"),
+        None => format!("step {}", records.last().map_or(0, |last| last.step)),
+    };
+    format!("Test accuracy after {when}")
 }
 
 /// The runs' 5-95 % band, their median, up to 60 of the runs as thin lines, and the points of
@@ -179,16 +174,16 @@ pub(crate) fn band(
     reference: &Reference,
     verdict: &Verdict,
 ) -> Result<Vec<u8>> {
-    let curve = reference.beside(ensemble.steps())?;
+    let curve = reference.beside(&ensemble.steps)?;
     let name = short(&reference.name);
-    let runs = ensemble.curves().len();
+    let runs = ensemble.curves.len();
     let points = |accuracies: &[f64]| -> Vec<Point> {
-        let steps = ensemble.steps().iter().map(|record| real(record.step));
+        let steps = ensemble.steps.iter().map(|record| real(record.step));
         steps.zip(accuracies.iter().copied()).collect()
     };
     let Band { low, median, high } = ensemble.band();
     png(SIZE, |area| {
-        let mut chart = over_training(area, ensemble.steps())?;
+        let mut chart = over_training(area, &ensemble.steps)?;
         let title = format!("Test accuracy of {runs} runs, and of {name}");
         heading(area, MIDDLE, &title, &verdict.line())?;
         let outline = [points(&low), points(&high).into_iter().rev().collect()].concat();
@@ -201,7 +196,7 @@ pub(crate) fn band(
             1 => format!("the {runs} runs"),
             _ => format!("{} of the {runs} runs", runs.div_ceil(stride)),
         };
-        for (place, run) in ensemble.curves().iter().step_by(stride).enumerate() {
+        for (place, run) in ensemble.curves.iter().step_by(stride).enumerate() {
             let drawn = line(&mut chart, &points(&run.accuracies), 0.7, RUN)?;
             if place == 0 {
                 drawn.label(&shown).legend(|at| sample(at, 0.7, RUN));
@@ -230,16 +225,9 @@ pub(crate) fn band(
 /// The legend, in the lower or the upper right corner; `names` are the longest in it.
 fn draw_legend(chart: &mut Chart, names: [&str; 3], above: bool) -> Result<()> {
     let (font, margin) = (font(LEGEND), 14.0);
-    let mut longest = 0.0_f64;
-    for name in names {
-        longest = longest.max(length(name, &font)?);
-    }
-    let (width, height) = (SAMPLE + 12.0 + longest + 2.0 * margin, 108.0);
-    let top = if above {
-        16.0
-    } else {
-        BOTTOM - TOP - 16.0 - height
-    };
+    let (width, height) = (SAMPLE + 12.0 + longest(names, &font)? + 2.0 * margin, 108.0);
+    let lower = BOTTOM - TOP - 16.0 - height;
+    let top = if above { 16.0 } else { lower };
     let left = RIGHT - LEFT - 16.0 - width;
     chart
         .configure_series_labels()
@@ -423,11 +411,8 @@ mod tests {
 
     #[test]
     fn the_only_peak_of_a_long_run_is_drawn() {
-        let records = run(
-            100_000,
-            5_000,
-            |step| if step == 54_321 { 0.9 } else { 0.1 },
-        );
+        let peak = |step| if step == 54_321 { 0.9 } else { 0.1 };
+        let records = run(100_000, 5_000, peak);
         let picture = shown("accuracy-100000", &accuracy(&records).unwrap());
         let near = x(0.543_21) - 2..x(0.543_21) + 2;
         let blue = |x| picture.get_pixel(x, y(0.85)).0[0] < 150;
@@ -457,10 +442,11 @@ mod tests {
 
     fn against_the_first(name: &str, curves: &[&[f64]]) -> image::RgbImage {
         let ensemble = ensemble(curves);
-        let rows = (1..)
-            .zip(curves[0])
-            .map(|(step, accuracy)| format!("{step},{accuracy}\n"));
-        let text = "step,test_accuracy\n".to_owned() + &rows.collect::<String>();
+        let rows = (1..).zip(curves[0]);
+        let rows: String = rows
+            .map(|(step, share)| format!("{step},{share}\n"))
+            .collect();
+        let text = "step,test_accuracy\n".to_owned() + &rows;
         let reference = Reference::read("runs/of/other.csv".to_owned(), text.as_bytes()).unwrap();
         let verdict = Verdict::of(&ensemble, &reference, "flux").unwrap();
         let png = band(&ensemble, &reference, &verdict).unwrap();

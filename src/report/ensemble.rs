@@ -12,9 +12,11 @@ use crate::learn::{ConfusionMatrix, StepRecord, many_seeds::SeedRun};
 #[derive(Debug)]
 pub(crate) struct Ensemble {
     /// The first run's records: which steps were scored, of which epochs.
-    steps: Vec<StepRecord>,
-    curves: Vec<Curve>,
-    confusion: ConfusionMatrix,
+    pub steps: Vec<StepRecord>,
+    /// One a run, in the order of seeds; at least one.
+    pub curves: Vec<Curve>,
+    /// The sum of the runs' confusion matrices.
+    pub confusion: ConfusionMatrix,
 }
 
 /// One run's curve.
@@ -50,54 +52,28 @@ impl Ensemble {
             ensemble.add(&run?)?;
         }
         ensemble.curves.sort_by_key(|curve| curve.seed);
-        let twice = ensemble
-            .curves
-            .windows(2)
-            .find(|pair| pair[0].seed == pair[1].seed);
-        if let Some([curve, _]) = twice {
-            anyhow::bail!("seed {} comes twice", curve.seed);
+        for pair in ensemble.curves.windows(2) {
+            let seed = pair[0].seed;
+            ensure!(seed != pair[1].seed, "seed {seed} comes twice");
         }
         Ok(ensemble)
     }
 
     fn add(&mut self, run: &SeedRun) -> Result<()> {
         let place = |record: &StepRecord| (record.epoch, record.step);
-        let same = run
-            .records
-            .iter()
-            .map(place)
-            .eq(self.steps.iter().map(place));
+        let (records, seed) = (run.records.iter(), run.seed);
+        let same = records.clone().map(place).eq(self.steps.iter().map(place));
         ensure!(
             same,
-            "seed {} was scored after other steps than the first run",
-            run.seed
+            "seed {seed} was scored after other steps than the first run"
         );
         self.confusion.add_all(&run.confusion)?;
         self.curves.push(Curve {
-            seed: run.seed,
-            accuracies: run
-                .records
-                .iter()
-                .map(|record| record.test_accuracy)
-                .collect(),
+            seed,
+            accuracies: records.map(|record| record.test_accuracy).collect(),
             seconds: run.seconds,
         });
         Ok(())
-    }
-
-    /// The first run's records: which steps were scored, of which epochs.
-    pub(crate) fn steps(&self) -> &[StepRecord] {
-        &self.steps
-    }
-
-    /// One curve a run, in the order of seeds; at least one.
-    pub(crate) fn curves(&self) -> &[Curve] {
-        &self.curves
-    }
-
-    /// The sum of the runs' confusion matrices.
-    pub(crate) fn confusion(&self) -> &ConfusionMatrix {
-        &self.confusion
     }
 
     /// Places of the scored steps that ended an epoch, or were the last scored of one.
@@ -109,17 +85,9 @@ impl Ensemble {
     /// 5 %, 50 % and 95 % of the runs, step by step.
     pub(crate) fn band(&self) -> Band {
         let sorted: Vec<Vec<f64>> = (0..self.steps.len()).map(|at| self.sorted(at)).collect();
-        let line = |share: f64| {
-            sorted
-                .iter()
-                .map(|values| quantile(values, share))
-                .collect()
-        };
-        Band {
-            low: line(0.05),
-            median: line(0.5),
-            high: line(0.95),
-        }
+        let line = |share| sorted.iter().map(move |values| quantile(values, share));
+        let [low, median, high] = [0.05, 0.5, 0.95].map(|share| line(share).collect());
+        Band { low, median, high }
     }
 
     /// For each run its mean absolute distance, over the steps, from the median of the *other*
@@ -142,11 +110,8 @@ impl Ensemble {
 
     /// The accuracies of all runs after one scored step, ascending.
     fn sorted(&self, at: usize) -> Vec<f64> {
-        let mut values: Vec<f64> = self
-            .curves
-            .iter()
-            .map(|curve| curve.accuracies[at])
-            .collect();
+        let values = self.curves.iter().map(|curve| curve.accuracies[at]);
+        let mut values: Vec<f64> = values.collect();
         values.sort_unstable_by(f64::total_cmp);
         values
     }

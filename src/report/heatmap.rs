@@ -5,8 +5,8 @@ use plotters::prelude::*;
 
 use super::charts::{Axis, Chart, axes};
 use super::picture::{
-    Area, Font, Point, cut, font, frame, from_start, heading, length, png, rectangle, text, to_end,
-    upward,
+    Area, Font, Point, cut, font, frame, from_start, heading, length, longest, png, rectangle,
+    text, to_end, upward,
 };
 use super::{real, tick_step};
 use crate::learn::ConfusionMatrix;
@@ -41,12 +41,8 @@ pub(crate) fn heatmap(matrix: &ConfusionMatrix, runs: usize, labels: &[String]) 
     let scale = Scale { largest, runs };
     png(SIZE, |area| {
         let grid = Grid::new(labels, length(&scale.text(largest), &font(14.0))?)?;
-        heading(
-            area,
-            grid.left + grid.side / 2.0,
-            "Confusion Matrix",
-            &summary(matrix, runs),
-        )?;
+        let middle = grid.left + grid.side / 2.0;
+        heading(area, middle, "Confusion Matrix", &summary(matrix, runs))?;
         let mut chart = label(area, &grid)?;
         let cells = cells(classes).map(|(row, column)| {
             let share = scale.share(matrix.count(row, column));
@@ -106,6 +102,8 @@ struct Grid {
     /// The classes' names, long ones cut.
     labels: Vec<String>,
     font: Font,
+    /// Of the labels' letters.
+    size: f64,
     /// Of the longest label.
     width: f64,
     /// Whether the labels below read upward, because they are too long for a cell.
@@ -123,11 +121,7 @@ impl Grid {
         let font = font(size);
         let cut = |name: &String| cut(name, &font, LONGEST_NAME);
         let labels: Vec<String> = names.iter().map(cut).collect::<Result<_>>()?;
-        let widths = labels.iter().map(|label| length(label, &font));
-        let width = widths
-            .collect::<Result<Vec<_>>>()?
-            .into_iter()
-            .fold(0.0, f64::max);
+        let width = longest(labels.iter().map(String::as_str), &font)?;
         let is_upright = width > 0.75 * 730.0 / classes;
         let below = 64.0 + if is_upright { width } else { size };
         let (beside, right) = (width + 70.0, TO_BAR + BAR + bar_numbers + 70.0);
@@ -140,6 +134,7 @@ impl Grid {
         Ok(Self {
             labels,
             font,
+            size,
             width,
             is_upright,
             left,
@@ -163,42 +158,27 @@ impl Grid {
 
 /// The axes with the classes' names, as many as can be read.
 fn label<'a>(area: &Area<'a>, grid: &Grid) -> Result<Chart<'a>> {
-    let classes = grid.labels.len();
-    let size = (360.0 / real(classes)).clamp(10.0, 17.0);
-    let stride = (1..256)
-        .find(|&n| real(n) * grid.cell() >= 1.4 * size)
-        .unwrap_or(256);
-    let every = |label: &dyn Fn(usize) -> String| {
-        let classes = (0..classes).step_by(stride);
-        classes
-            .map(|class| (real(class) + 0.5, label(class)))
-            .collect()
-    };
-    let name = |class: usize| grid.labels[class].clone();
-    let x = Axis {
-        range: 0.0..real(classes),
-        ticks: every(&|class| {
-            if grid.is_upright {
-                String::new()
-            } else {
-                name(class)
-            }
-        }),
+    let (classes, size) = (real(grid.labels.len()), grid.size);
+    let readable = |&n: &usize| real(n) * grid.cell() >= 1.4 * size;
+    let stride = (1..256).find(readable).unwrap_or(256);
+    let shown = || grid.labels.iter().enumerate().step_by(stride);
+    let axis = |title, range, room| Axis {
+        range,
+        ticks: shown()
+            .map(|(class, name)| (real(class) + 0.5, name.clone()))
+            .collect(),
         lines: Vec::new(),
-        title: "Predicted label",
-        room: 46.0 + if grid.is_upright { grid.width } else { size },
+        title,
+        room,
     };
-    let y = Axis {
-        range: real(classes)..0.0,
-        ticks: every(&name),
-        lines: Vec::new(),
-        title: "True label",
-        room: grid.width + 54.0,
-    };
+    let below = if grid.is_upright { grid.width } else { size };
+    let mut x = axis("Predicted label", 0.0..classes, 46.0 + below);
+    let y = axis("True label", classes..0.0, 54.0 + grid.width);
     if grid.is_upright {
-        for (class, label) in grid.labels.iter().enumerate().step_by(stride) {
+        x.ticks.iter_mut().for_each(|(_, name)| name.clear());
+        for (class, name) in shown() {
             let at = (grid.left + grid.middle(class), grid.bottom() + 12.0);
-            text(area, label, at, &upward(&to_end(&grid.font)))?;
+            text(area, name, at, &upward(&to_end(&grid.font)))?;
         }
     }
     axes(area, (grid.left, TOP), (grid.side, grid.side), size, [x, y])
@@ -248,13 +228,14 @@ fn draw_bar(area: &Area, grid: &Grid, scale: &Scale) -> Result<()> {
     let font = from_start(&font(14.0));
     let largest = real(scale.largest) / real(scale.runs);
     let whole = usize::try_from(scale.largest).unwrap_or(usize::MAX) / scale.runs;
-    let mut widest = 0.0_f64;
-    for tick in (0..=whole).step_by(tick_step(whole, 8)) {
+    let step = tick_step(whole, 8);
+    for tick in (0..=whole).step_by(step) {
         let y = place(real(tick) / largest);
         rectangle(area, (right, y), (right + 5.0, y + 1.0), BLACK)?;
         text(area, &tick.to_string(), (right + 10.0, y + 0.5), &font)?;
-        widest = widest.max(length(&tick.to_string(), &font)?);
     }
+    // All digits are as wide as each other.
+    let widest = length(&(whole / step * step).to_string(), &font)?;
     let at: Point = (right + 10.0 + widest + 22.0, TOP + grid.side / 2.0);
     text(area, "Images", at, &upward(&super::picture::font(16.0)))
 }
@@ -326,8 +307,8 @@ mod tests {
                 let color = inferno(real(uneven(row, column)) / real(largest));
                 let x = at(grid.left + place(column, share));
                 let y = at(TOP + place(row, share));
-                let found = picture.get_pixel(x, y).0;
-                let levels = found.iter().zip([color.0, color.1, color.2]);
+                let levels = picture.get_pixel(x, y).0.into_iter();
+                let levels = levels.zip([color.0, color.1, color.2]);
                 // Cells of 2.8 pixels share some of them with their neighbours.
                 let most = if classes > 50 { 3 } else { 0 };
                 let differ = levels.map(|(a, b)| a.abs_diff(b)).max();
@@ -338,10 +319,10 @@ mod tests {
 
     #[test]
     fn long_names_large_counts_and_means_have_room() {
-        let names: Vec<String> = (0..10)
-            .map(|i| format!("a rather long class name {i}"))
-            .collect();
+        let names = (0..10).map(|i| format!("a rather long class name {i}"));
+        let names: Vec<String> = names.collect();
         let counts = |row, column| uneven(row, column) * 1_000_000;
+        let enormous = |row, _| if row == 0 { u64::MAX / 4 } else { 0 };
         let clothes = "T-shirt,Trouser,Pullover,Dress,Coat,Sandal,Shirt,Sneaker,Bag,Ankle boot";
         let clothes: Vec<String> = clothes.split(',').map(str::to_owned).collect();
         for (name, matrix, runs, labels) in [
@@ -349,46 +330,49 @@ mod tests {
             ("mean", matrix(10, uneven), 40, &digits(10)),
             ("clothes", matrix(10, uneven), 1, &clothes),
             ("empty", matrix(10, |_, _| 0), 1, &digits(10)),
-            (
-                "enormous",
-                matrix(2, |row, _| if row == 0 { u64::MAX / 4 } else { 0 }),
-                1,
-                &digits(2),
-            ),
+            ("enormous", matrix(2, enormous), 1, &digits(2)),
             ("20", matrix(20, uneven), 1, &digits(20)),
         ] {
-            let picture = heatmap(&matrix, runs, labels).unwrap();
-            assert_eq!(
-                shown(&format!("confusion-{name}"), &picture).dimensions(),
-                SIZE
-            );
+            let png = heatmap(&matrix, runs, labels).unwrap();
+            let picture = shown(&format!("confusion-{name}"), &png);
+            assert_eq!(picture.dimensions(), SIZE);
         }
     }
 
     #[test]
     fn wrong_numbers_of_classes_or_labels_are_errors() {
-        assert!(heatmap(&matrix(1, |_, _| 1), 1, &digits(1)).is_err());
-        assert!(heatmap(&matrix(257, |_, _| 1), 1, &digits(257)).is_err());
-        assert!(heatmap(&matrix(2, |_, _| 1), 0, &digits(2)).is_err());
-        let error = heatmap(&matrix(10, |_, _| 1), 1, &digits(9)).unwrap_err();
-        assert_eq!(error.to_string(), "9 labels for 10 classes");
+        for (classes, runs, labels, expected) in [
+            (1, 1, 1, "2 to 256 classes, this matrix has 1"),
+            (257, 1, 257, "2 to 256 classes, this matrix has 257"),
+            (2, 0, 2, "no runs"),
+            (10, 1, 9, "9 labels for 10 classes"),
+        ] {
+            let drawn = heatmap(&matrix(classes, |_, _| 1), runs, &digits(labels));
+            let error = drawn.unwrap_err().to_string();
+            assert!(error.ends_with(expected), "{error}");
+        }
     }
 
     #[test]
     fn inferno_is_that_of_matplotlib_and_ink_can_be_read_on_it() {
         // matplotlib's table at entries 0, 64, 128, 192 and 255 of 256.
-        let published = [
-            (0.0, [0, 0, 4]),
-            (64.0, [87, 16, 110]),
-            (128.0, [188, 55, 84]),
-            (192.0, [249, 142, 9]),
-            (255.0, [252, 255, 164]),
-        ];
-        for (entry, expected) in published {
-            let color = inferno(entry / 255.0);
-            let levels = [color.0, color.1, color.2];
-            let close = levels.iter().zip(expected).all(|(a, b)| a.abs_diff(b) <= 3);
-            assert!(close, "entry {entry}: {levels:?}, expected {expected:?}");
+        for (entry, (red, green, blue)) in [
+            (0.0, (0, 0, 4)),
+            (64.0, (87, 16, 110)),
+            (128.0, (188, 55, 84)),
+            (192.0, (249, 142, 9)),
+            (255.0, (252, 255, 164)),
+        ] {
+            let found = inferno(entry / 255.0);
+            let differ = [
+                found.0.abs_diff(red),
+                found.1.abs_diff(green),
+                found.2.abs_diff(blue),
+            ];
+            assert!(
+                differ.iter().all(|&levels| levels <= 3),
+                "{entry}: {found:?}"
+            );
         }
         for share in (0..=1_000).map(|i| f64::from(i) / 1_000.0) {
             let background = luminance(inferno(share)) + 0.05;

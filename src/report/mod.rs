@@ -23,6 +23,11 @@ pub mod tables;
 pub mod text;
 pub mod verdict;
 
+/// The text of a JSON file.
+pub(crate) fn json(value: &impl serde::Serialize) -> anyhow::Result<String> {
+    Ok(serde_json::to_string_pretty(value)? + "\n")
+}
+
 /// The smallest of 1, 2, 5, 10, 20, 50, ... that divides 0..=`range` into at most `most` parts.
 fn tick_step(range: usize, most: usize) -> usize {
     let units = std::iter::successors(Some(1_usize), |unit| unit.checked_mul(10));
@@ -45,7 +50,7 @@ fn real(n: impl TryInto<u64>) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::tick_step;
-    use crate::learn::{ConfusionMatrix, StepRecord};
+    use crate::learn::{ClassScore, ConfusionMatrix, StepRecord};
 
     /// A row of an epoch of three steps.
     pub fn record(epoch: usize, step: usize) -> StepRecord {
@@ -66,12 +71,21 @@ mod tests {
         matrix
     }
 
+    /// A class without an image.
+    pub fn score() -> ClassScore {
+        ClassScore {
+            class: 3,
+            precision: Some(0.75),
+            recall: None,
+            f1: Some(0.0),
+            support: 0,
+        }
+    }
+
     #[test]
     fn ticks_are_round_and_few() {
-        assert_eq!(
-            [tick_step(250, 10), tick_step(542, 8), tick_step(0, 10)],
-            [50, 100, 1]
-        );
+        let steps = [(250, 10), (542, 8), (0, 10)].map(|(range, most)| tick_step(range, most));
+        assert_eq!(steps, [50, 100, 1]);
         for range in (0..5_000).chain([usize::MAX / 3, usize::MAX]) {
             let step = tick_step(range, 10);
             assert!(range / step <= 10, "{range} / {step}");

@@ -40,15 +40,9 @@ const GUIDE: RGBColor = RGBColor(150, 110, 60);
 /// nothing for an empty one.
 pub(crate) fn network_figure(layers: &[Layer], example: &[u8]) -> Result<Vec<u8>> {
     let blocks = blocks(layers);
-    let width = blocks
-        .last()
-        .map_or(0.0, |block| block.left + block.width())
-        + MARGIN;
-    let totals: (usize, usize) = layers
-        .iter()
-        .map(|layer| (layer.parameters, layer.multiply_adds))
-        .fold((0, 0), |sum, more| (sum.0 + more.0, sum.1 + more.1));
-    let (parameters, work) = (grouped(totals.0), grouped(totals.1));
+    let width = blocks.last().map_or(0.0, Block::right) + MARGIN;
+    let parameters = grouped(layers.iter().map(|layer| layer.parameters).sum());
+    let work = grouped(layers.iter().map(|layer| layer.multiply_adds).sum());
     let summary = format!("{parameters} parameters, {work} multiply-adds for one image");
     png((whole(width), HEIGHT), |area| {
         heading(area, width / 2.0, "The network, layer by layer", &summary)?;
@@ -172,12 +166,8 @@ fn draw_block(area: &Area, block: &Block) -> Result<()> {
         if !matches!(block.shape, Shape::Maps { .. }) {
             for line in 1..whole(height / 9.0) {
                 let y = y + 9.0 * f64::from(line);
-                rectangle(
-                    area,
-                    (x, y),
-                    (x + width, y + 1.0),
-                    shaded(block.color, 0.82),
-                )?;
+                let dark = shaded(block.color, 0.82);
+                rectangle(area, (x, y), (x + width, y + 1.0), dark)?;
             }
         }
         frame(area, (x, y), corner, EDGE)?;
@@ -186,9 +176,8 @@ fn draw_block(area: &Area, block: &Block) -> Result<()> {
 }
 
 fn shaded(RGBColor(red, green, blue): RGBColor, share: f64) -> RGBColor {
-    let [red, green, blue] = [red, green, blue]
-        .map(|level| u8::try_from(whole(f64::from(level) * share)).unwrap_or(u8::MAX));
-    RGBColor(red, green, blue)
+    let dark = |level| u8::try_from(whole(f64::from(level) * share)).unwrap_or(u8::MAX);
+    RGBColor(dark(red), dark(green), dark(blue))
 }
 
 /// A dot per class, with its number beside it.
@@ -198,12 +187,8 @@ fn draw_outputs(area: &Area, block: &Block, outputs: usize) -> Result<()> {
         let (x, y) = (left + COLUMN / 2.0, top + (real(class) + 0.5) * PITCH);
         dot(area, (x, y), 9.5, EDGE)?;
         dot(area, (x, y), 8.5, block.color)?;
-        text(
-            area,
-            &class.to_string(),
-            (x + 17.0, y),
-            &from_start(&font(14.0)),
-        )?;
+        let beside = from_start(&font(14.0));
+        text(area, &class.to_string(), (x + 17.0, y), &beside)?;
     }
     Ok(())
 }
@@ -288,9 +273,8 @@ mod tests {
     use crate::learn::Architecture;
 
     fn layers(channels: &[usize], classes: usize) -> Vec<Layer> {
-        Architecture::new(channels.to_vec(), classes)
-            .unwrap()
-            .layers()
+        let architecture = Architecture::new(channels.to_vec(), classes);
+        architecture.unwrap().layers()
     }
 
     #[test]

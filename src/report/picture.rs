@@ -129,10 +129,8 @@ impl DrawingBackend for Bitmap<'_> {
             VPos::Bottom => -height,
         };
         let capital = CAPITAL * style.size() as f32;
-        let mut pen = point(
-            left as f32,
-            (top as f32) + f32::midpoint(height as f32, capital),
-        );
+        let below = (top as f32) + f32::midpoint(height as f32, capital);
+        let mut pen = point(left as f32, below);
         let mut previous = None;
         for id in text.chars().map(|letter| font.glyph_id(letter)) {
             pen.x += previous.map_or(0.0, |previous| font.kern(previous, id));
@@ -145,11 +143,10 @@ impl DrawingBackend for Bitmap<'_> {
             let corner = glyph.px_bounds().min;
             let mut outcome = Ok(());
             glyph.draw(|across, down, ink| {
-                let at = (
-                    corner.x as i32 + across as i32,
-                    corner.y as i32 + down as i32,
-                );
-                let (dx, dy) = style.transform().transform(at.0, at.1);
+                let right = corner.x as i32 + across as i32;
+                let (dx, dy) = style
+                    .transform()
+                    .transform(right, corner.y as i32 + down as i32);
                 let BackendColor { alpha, rgb } = style.color();
                 let alpha = alpha * f64::from(ink.min(1.0));
                 let drawn = self.draw_pixel((x + dx, y + dy), BackendColor { alpha, rgb });
@@ -166,10 +163,8 @@ pub(super) fn png(
     (width, height): (u32, u32),
     draw: impl FnOnce(&Area) -> Result<()>,
 ) -> Result<Vec<u8>> {
-    ensure!(
-        REGULAR.is_some() && BOLD.is_some(),
-        "the built-in font is damaged"
-    );
+    let is_whole = REGULAR.is_some() && BOLD.is_some();
+    ensure!(is_whole, "the built-in font is damaged");
     let (across, down) = (width * SCALE, height * SCALE);
     let row = usize::try_from(across)? * 3;
     let mut samples = vec![u8::MAX; row * usize::try_from(down)?];
@@ -268,6 +263,12 @@ pub(super) fn length(text: &str, font: &Font) -> Result<f64> {
     Ok(f64::from(width) / f64::from(SCALE))
 }
 
+/// Length of the longest of `texts`.
+pub(super) fn longest<'a>(texts: impl IntoIterator<Item = &'a str>, font: &Font) -> Result<f64> {
+    let mut lengths = texts.into_iter().map(|text| length(text, font));
+    lengths.try_fold(0.0, |longest, length| Ok(f64::max(longest, length?)))
+}
+
 /// `text`, or as much of it as fits into `longest` pixels, with an ellipsis.
 pub(super) fn cut(text: &str, font: &Font, longest: f64) -> Result<String> {
     if length(text, font)? <= longest {
@@ -311,11 +312,8 @@ pub(super) fn stroke(area: &Area, points: &[Point], width: f64, color: RGBColor)
 
 /// A disc.
 pub(super) fn dot(area: &Area, center: Point, radius: f64, color: RGBColor) -> Result<()> {
-    Ok(area.draw(&Circle::new(
-        sample(center),
-        samples(radius),
-        color.filled(),
-    ))?)
+    let disc = Circle::new(sample(center), samples(radius), color.filled());
+    Ok(area.draw(&disc)?)
 }
 
 /// Grey values of an image, `zoom` pixels each, with as many in a row as it is high.
@@ -328,12 +326,8 @@ pub(super) fn image(
     for (place, value) in values.enumerate() {
         let (row, column) = (place / SIDE, place % SIDE);
         let (x, y) = (left + zoom * real(column), top + zoom * real(row));
-        rectangle(
-            area,
-            (x, y),
-            (x + zoom, y + zoom),
-            RGBColor(value, value, value),
-        )?;
+        let grey = RGBColor(value, value, value);
+        rectangle(area, (x, y), (x + zoom, y + zoom), grey)?;
     }
     Ok(())
 }
@@ -365,9 +359,8 @@ pub(super) mod tests {
     fn ink(draw: impl FnOnce(&Area) -> Result<()>) -> [u32; 4] {
         let picture = ::image::load_from_memory(&png((201, 201), draw).unwrap()).unwrap();
         let picture = picture.to_rgb8();
-        let dark = picture
-            .enumerate_pixels()
-            .filter(|(_, _, color)| color.0[0] < 128);
+        let pixels = picture.enumerate_pixels();
+        let dark = pixels.filter(|(_, _, color)| color.0[0] < 128);
         let dark: Vec<_> = dark.map(|(x, y, _)| (x, y)).collect();
         let (xs, ys) = (dark.iter().map(|p| p.0), dark.iter().map(|p| p.1));
         [xs.clone().min(), ys.clone().min(), xs.max(), ys.max()].map(Option::unwrap)
@@ -381,15 +374,13 @@ pub(super) mod tests {
 
     #[test]
     fn text_stands_in_the_middle_of_its_place_and_upward_text_is_turned() {
-        let at = (100.5, 100.5);
-        let [left, top, right, bottom] = ink(|area| text(area, "HIH", at, &font(40.0)));
-        assert!(right - left > bottom - top);
-        assert!((199..=202).contains(&(left + right)), "{left}..={right}");
-        assert!((199..=201).contains(&(top + bottom)), "{top}..={bottom}");
-        let [left, top, right, bottom] = ink(|area| text(area, "HIH", at, &upward(&font(40.0))));
-        assert!(right - left < bottom - top);
-        assert!((199..=201).contains(&(left + right)), "{left}..={right}");
-        assert!((198..=202).contains(&(top + bottom)), "{top}..={bottom}");
+        let upright = upward(&font(40.0));
+        for (style, is_upright) in [(font(40.0), false), (upright, true)] {
+            let [left, top, right, bottom] = ink(|area| text(area, "HIH", (100.5, 100.5), &style));
+            assert_eq!(right - left < bottom - top, is_upright);
+            assert!((left + right).abs_diff(200) <= 2, "{left}..={right}");
+            assert!((top + bottom).abs_diff(200) <= 2, "{top}..={bottom}");
+        }
     }
 
     #[test]

@@ -14,9 +14,7 @@ use serde_json::Value;
 use super::run_dir::{self, RunDir};
 use crate::learn::many_seeds::SeedRun;
 
-/// What all runs of the folder have in common.
 const PROTOCOL: &str = "protocol.json";
-/// The folder of the runs.
 const SEEDS: &str = "seeds";
 
 /// The accuracy of every seed after every scored step.
@@ -25,9 +23,7 @@ pub(crate) const CURVES_CSV: &str = "curves.csv";
 pub(crate) const SEEDS_CSV: &str = "seeds.csv";
 /// How long every seed took.
 pub(crate) const TIMINGS_CSV: &str = "timings.csv";
-/// The runs' band with the compared curve.
 pub(crate) const BAND_PNG: &str = "band.png";
-/// The comparison.
 pub(crate) const VERDICT: &str = "verdict.json";
 
 /// Everything that is made of the seeds, in the order in which people look for it.
@@ -64,7 +60,7 @@ impl SeedStore {
             bail!("{shown} holds other results ({name}): choose another --out");
         }
         let store = Self::at(path, protocol.clone())?;
-        let text = serde_json::to_string_pretty(protocol)? + "\n";
+        let text = super::json(protocol)?;
         store.folder.write(PROTOCOL, text.as_bytes())?;
         Ok(store)
     }
@@ -77,10 +73,8 @@ impl SeedStore {
             format!("{shown} is no folder of mnist-tch reproduce: cannot read {PROTOCOL}")
         })?;
         let protocol = serde_json::from_slice(&text);
-        Self::at(
-            path,
-            protocol.with_context(|| format!("{} is damaged", file.display()))?,
-        )
+        let protocol = protocol.with_context(|| format!("{} is damaged", file.display()))?;
+        Self::at(path, protocol)
     }
 
     fn at(path: &Path, protocol: Value) -> Result<Self> {
@@ -91,12 +85,10 @@ impl SeedStore {
         })
     }
 
-    /// The folder.
     pub(crate) fn path(&self) -> &Path {
         self.folder.path()
     }
 
-    /// What all runs have in common.
     pub(crate) fn protocol(&self) -> &Value {
         &self.protocol
     }
@@ -165,18 +157,15 @@ fn file_name(seed: u64) -> String {
 
 /// The first place at which two JSON values differ, for people; `None` where they are the same.
 fn difference(place: &str, there: &Value, here: &Value) -> Option<String> {
-    if let (Value::Object(there), Value::Object(here)) = (there, here) {
-        let keys: BTreeSet<&String> = there.keys().chain(here.keys()).collect();
-        let value = |values: &serde_json::Map<String, Value>, key: &str| {
-            values.get(key).cloned().unwrap_or(Value::Null)
-        };
+    if let (Value::Object(one), Value::Object(other)) = (there, here) {
+        let keys: BTreeSet<&String> = one.keys().chain(other.keys()).collect();
         return keys.into_iter().find_map(|key| {
             let place = if place.is_empty() {
                 key.clone()
             } else {
                 format!("{place}.{key}")
             };
-            difference(&place, &value(there, key), &value(here, key))
+            difference(&place, &there[key], &here[key])
         });
     }
     (there != here).then(|| format!("{place}: {there} there, {here} here"))

@@ -35,20 +35,16 @@ pub(crate) fn contact_sheet(images: &Dataset, names: &[String], title: &str) -> 
         let style = font(15.0).color(&GREY);
         let title = cut(title, &style, real(width - 2 * MARGIN))?;
         text(area, &title, (real(width) / 2.0, real(ABOVE) / 2.0), &style)?;
-        let labels: Vec<(String, Font)> = names
-            .iter()
-            .map(|name| fitted(name))
-            .collect::<Result<_>>()?;
+        let labels = names.iter().map(|name| fitted(name));
+        let labels: Vec<(String, Font)> = labels.collect::<Result<_>>()?;
         let all = images.pixels().chunks_exact(PIXELS).zip(images.labels());
         for (place, (pixels, &label)) in all.enumerate() {
             let left = MARGIN + place % columns * PITCH.0 + (PITCH.0 - SIDE * ZOOM) / 2;
             let (left, top) = (real(left), real(ABOVE + place / columns * PITCH.1));
             image(area, (left, top), real(ZOOM), pixels.iter().copied())?;
             if let Some((label, style)) = labels.get(usize::from(label)) {
-                let at = (
-                    left + real(SIDE * ZOOM) / 2.0,
-                    top + real(SIDE * ZOOM) + 10.0,
-                );
+                let side = real(SIDE * ZOOM);
+                let at = (left + side / 2.0, top + side + 10.0);
                 text(area, label, at, style)?;
             }
         }
@@ -59,12 +55,8 @@ pub(crate) fn contact_sheet(images: &Dataset, names: &[String], title: &str) -> 
 /// A class' name as it fits below an image, in the size that it needs.
 fn fitted(name: &str) -> Result<(String, Font)> {
     let longest = real(PITCH.0 - 2);
-    let large = font(13.0);
-    let style = if length(name, &large)? <= longest {
-        large
-    } else {
-        font(10.0)
-    };
+    let fits = length(name, &font(13.0))? <= longest;
+    let style = font(if fits { 13.0 } else { 10.0 });
     Ok((cut(name, &style, longest)?, style))
 }
 
@@ -125,13 +117,8 @@ pub(crate) fn mistakes(
             let left = FIRST.0 + real(place % COLUMNS) * LARGE_PITCH.0;
             let top = FIRST.1 + real(place / COLUMNS) * LARGE_PITCH.1;
             let pixels = test.pixels().chunks_exact(PIXELS).nth(mistake.image);
-            draw_mistake(
-                area,
-                (left, top),
-                pixels.unwrap_or_default(),
-                mistake,
-                names,
-            )?;
+            let pixels = pixels.unwrap_or_default();
+            draw_mistake(area, (left, top), pixels, mistake, names)?;
         }
         Ok(())
     })
@@ -146,19 +133,13 @@ fn draw_mistake(
 ) -> Result<()> {
     let side = real(SIDE) * LARGE;
     // Dark on white, as on paper.
-    image(
-        area,
-        (left, top),
-        LARGE,
-        pixels.iter().map(|grey| u8::MAX - grey),
-    )?;
-    let outer = (left + side + 1.0, top + side + 1.0);
-    frame(
-        area,
+    let dark = pixels.iter().map(|grey| u8::MAX - grey);
+    image(area, (left, top), LARGE, dark)?;
+    let (from, to) = (
         (left - 1.0, top - 1.0),
-        outer,
-        RGBColor(200, 200, 200),
-    )?;
+        (left + side + 1.0, top + side + 1.0),
+    );
+    frame(area, from, to, RGBColor(200, 200, 200))?;
     let name = |class: usize| match names.get(class) {
         Some(name) => name.chars().take(12).collect(),
         None => class.to_string(),
@@ -166,20 +147,12 @@ fn draw_mistake(
     // Rounded down, so that 100 % means a probability of 1.
     let percent = (mistake.probability * 10_000.0).floor() / 100.0;
     let (x, y) = (left + side / 2.0, top + side);
-    let (truth, predicted) = (name(mistake.truth), name(mistake.predicted));
-    text(area, &format!("true {truth}"), (x, y + 17.0), &font(14.0))?;
-    text(
-        area,
-        &format!("predicted {predicted}"),
-        (x, y + 36.0),
-        &bold(14.0),
-    )?;
-    text(
-        area,
-        &format!("{percent:.2} %"),
-        (x, y + 55.0),
-        &font(13.0).color(&GREY),
-    )
+    let truth = format!("true {}", name(mistake.truth));
+    let predicted = format!("predicted {}", name(mistake.predicted));
+    let grey = font(13.0).color(&GREY);
+    text(area, &truth, (x, y + 17.0), &font(14.0))?;
+    text(area, &predicted, (x, y + 36.0), &bold(14.0))?;
+    text(area, &format!("{percent:.2} %"), (x, y + 55.0), &grey)
 }
 
 #[cfg(test)]
@@ -212,10 +185,8 @@ mod tests {
         let last = images.pixels().chunks_exact(PIXELS).nth(22).unwrap();
         for (place, &grey) in last.iter().enumerate() {
             let place = u32::try_from(place).unwrap();
-            let (x, y) = (
-                12 + 2 * 64 + 4 + place % 28 * 2,
-                40 + 2 * 78 + place / 28 * 2,
-            );
+            let x = 12 + 2 * 64 + 4 + place % 28 * 2;
+            let y = 40 + 2 * 78 + place / 28 * 2;
             assert_eq!(sheet.get_pixel(x + 1, y + 1).0, [grey; 3], "pixel {place}");
         }
     }
@@ -255,15 +226,10 @@ mod tests {
         let picture = shown("mistakes", &png);
         assert_eq!(picture.dimensions(), (1000, 900));
         assert!(picture.pixels().any(|pixel| pixel.0 == [0; 3]));
-        let right: Vec<_> = test
-            .labels()
-            .iter()
-            .map(|&label| (label.into(), 9.0))
-            .collect();
-        let picture = shown(
-            "mistakes-none",
-            &mistakes(&answers(&right), &test, &[]).unwrap(),
-        );
+        let labels = test.labels().iter();
+        let right: Vec<_> = labels.map(|&label| (label.into(), 9.0)).collect();
+        let png = mistakes(&answers(&right), &test, &[]).unwrap();
+        let picture = shown("mistakes-none", &png);
         assert_eq!(picture.get_pixel(100, 150).0, [255; 3]);
     }
 }

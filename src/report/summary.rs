@@ -77,13 +77,6 @@ pub(crate) struct Timings {
     pub images_per_second: f64,
 }
 
-impl<C: Serialize> Summary<C> {
-    /// The file's text.
-    pub(crate) fn to_json(&self) -> Result<String> {
-        Ok(serde_json::to_string_pretty(self)? + "\n")
-    }
-}
-
 /// The rows that a summary shows: the first record, then the last one of each epoch.
 pub(crate) fn milestones(records: &[StepRecord]) -> Vec<StepRecord> {
     let epochs = records.chunk_by(|one, other| one.epoch == other.epoch);

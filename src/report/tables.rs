@@ -9,9 +9,7 @@ use anyhow::{Context, Result};
 use serde::Serialize;
 
 use super::ensemble::Ensemble;
-use crate::learn::ClassScore;
-use crate::learn::Prediction;
-use crate::learn::{ConfusionMatrix, StepRecord};
+use crate::learn::{ClassScore, ConfusionMatrix, Prediction, StepRecord};
 
 /// Writes the rows of `accuracy.csv` as they are made; its columns are the fields of
 /// [`StepRecord`].
@@ -57,13 +55,8 @@ fn table<H: AsRef<[u8]>, R: Serialize>(
 }
 
 /// Names of columns: `first`, then `name` with each of `numbers`.
-fn numbered<N: ToString>(
-    first: &[&str],
-    name: &str,
-    numbers: impl IntoIterator<Item = N>,
-) -> Vec<String> {
-    let numbers = numbers.into_iter();
-    let names = numbers.map(|number| name.to_owned() + &number.to_string());
+fn numbered(first: &[&str], name: &str, numbers: impl Iterator<Item = usize>) -> Vec<String> {
+    let names = numbers.map(|number| format!("{name}{number}"));
     first.iter().map(ToString::to_string).chain(names).collect()
 }
 
@@ -85,8 +78,8 @@ pub(crate) fn classes_csv(scores: &[ClassScore]) -> Result<Vec<u8>> {
 
 /// `curves.csv`: the accuracy of every seed after every scored step.
 pub(crate) fn curves_csv(ensemble: &Ensemble) -> Result<Vec<u8>> {
-    let rows = ensemble.curves().iter().flat_map(|curve| {
-        let steps = ensemble.steps().iter().map(|record| record.step);
+    let rows = ensemble.curves.iter().flat_map(|curve| {
+        let steps = ensemble.steps.iter().map(|record| record.step);
         let points = steps.zip(&curve.accuracies);
         points.map(|(step, accuracy)| (curve.seed, step, accuracy))
     });
@@ -96,9 +89,9 @@ pub(crate) fn curves_csv(ensemble: &Ensemble) -> Result<Vec<u8>> {
 /// `seeds.csv`: the accuracy of every seed at each epoch's end.
 pub(crate) fn seeds_csv(ensemble: &Ensemble) -> Result<Vec<u8>> {
     let ends: Vec<usize> = ensemble.epoch_ends().collect();
-    let epochs = ends.iter().map(|&end| ensemble.steps()[end].epoch);
+    let epochs = ends.iter().map(|&end| ensemble.steps[end].epoch);
     let header = numbered(&["seed"], "epoch_", epochs);
-    let rows = ensemble.curves().iter().map(|curve| {
+    let rows = ensemble.curves.iter().map(|curve| {
         let accuracies: Vec<f64> = ends.iter().map(|&end| curve.accuracies[end]).collect();
         (curve.seed, accuracies)
     });
@@ -108,7 +101,7 @@ pub(crate) fn seeds_csv(ensemble: &Ensemble) -> Result<Vec<u8>> {
 /// `timings.csv`: how long every seed took on its thread. A file of its own, because all others are
 /// the same bytes whenever the same seeds are run.
 pub(crate) fn timings_csv(ensemble: &Ensemble) -> Result<Vec<u8>> {
-    let curves = ensemble.curves().iter();
+    let curves = ensemble.curves.iter();
     let rows = curves.map(|curve| (curve.seed, format!("{:.3}", curve.seconds)));
     table(["seed", "seconds"], rows)
 }
@@ -129,83 +122,64 @@ pub(crate) fn predictions_csv<Row: AsRef<[f32]>>(labels: &[u8], logits: &[Row]) 
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{matrix, record};
+    use super::super::tests::{matrix, record, score};
     use super::*;
     use crate::report::ensemble::tests::ensemble;
 
     #[test]
-    fn accuracy_csv_has_a_header_and_a_row_per_record() {
-        let records = [record(1, 1), record(2, 4)];
-        let whole = accuracy_csv(&records).unwrap();
-        let text = String::from_utf8(whole.clone()).unwrap();
-        let expected =
-            "epoch,batch,step,train_loss,test_accuracy\n1,1,1,0.5,0.938\n2,1,4,0.5,0.938\n";
-        assert_eq!(text, expected);
-        let mut bytes = accuracy_csv(&records[..1]).unwrap();
-        let mut log = AccuracyLog::after(1, &mut bytes);
-        log.add(&records[1]).unwrap();
-        drop(log);
-        assert_eq!(bytes, whole, "a log that goes on has no second header");
-        assert!(accuracy_csv(&[]).unwrap().is_empty());
+    fn every_table_has_its_header_and_its_rows() {
+        let runs = ensemble(&[&[0.25, 0.5], &[0.125, 1.0]]);
+        let logits = [[0.0_f32, 0.0], [2.5, 2.5]];
+        for (table, expected) in [
+            (
+                accuracy_csv(&[record(1, 1), record(2, 4)]),
+                "epoch,batch,step,train_loss,test_accuracy\n1,1,1,0.5,0.938\n2,1,4,0.5,0.938\n",
+            ),
+            (accuracy_csv(&[]), ""),
+            (
+                curves_csv(&runs),
+                "seed,step,test_accuracy\n0,1,0.25\n0,2,0.5\n1,1,0.125\n1,2,1.0\n",
+            ),
+            (
+                seeds_csv(&runs),
+                "seed,epoch_1,epoch_2\n0,0.25,0.5\n1,0.125,1.0\n",
+            ),
+            (timings_csv(&runs), "seed,seconds\n0,1.000\n1,1.000\n"),
+            (
+                confusion_csv(&matrix()),
+                "true_label,predicted_0,predicted_1\n0,12,0\n1,3,0\n",
+            ),
+            (
+                classes_csv(&[score()]),
+                "label,precision,recall,f1,images\n3,0.75,,0.0,0\n",
+            ),
+            (
+                predictions_csv(&[1, 0], &logits),
+                "image,true_label,predicted_label,probability,logit_0,logit_1\n\
+                 0,1,0,0.5,0.0,0.0\n1,0,0,0.5,2.5,2.5\n",
+            ),
+        ] {
+            assert_eq!(String::from_utf8(table.unwrap()).unwrap(), expected);
+        }
+        let csv = predictions_csv(&[1], &[[0.0, 0.1_f32]]).unwrap();
+        let row = String::from_utf8(csv).unwrap();
+        assert!(row.contains("\n0,1,1,0.5249") && row.ends_with(",0.0,0.1\n"));
     }
 
     #[test]
-    fn the_tables_of_a_sweep_have_a_row_per_seed_and_step() {
-        let ensemble = ensemble(&[&[0.25, 0.5], &[0.125, 1.0]]);
-        let text = |bytes: Result<Vec<u8>>| String::from_utf8(bytes.unwrap()).unwrap();
-        let curves = "seed,step,test_accuracy\n0,1,0.25\n0,2,0.5\n1,1,0.125\n1,2,1.0\n";
-        assert_eq!(text(curves_csv(&ensemble)), curves);
-        let seeds = "seed,epoch_1,epoch_2\n0,0.25,0.5\n1,0.125,1.0\n";
-        assert_eq!(text(seeds_csv(&ensemble)), seeds);
-        assert_eq!(
-            text(timings_csv(&ensemble)),
-            "seed,seconds\n0,1.000\n1,1.000\n"
-        );
+    fn a_log_that_goes_on_has_no_second_header() {
+        let records = [record(1, 1), record(2, 4)];
+        let mut bytes = accuracy_csv(&records[..1]).unwrap();
+        let added = AccuracyLog::after(1, &mut bytes).add(&records[1]);
+        added.unwrap();
+        assert_eq!(bytes, accuracy_csv(&records).unwrap());
     }
 
     #[test]
     fn a_full_disk_is_an_error_with_the_files_name() {
-        struct Full;
-        impl Write for Full {
-            fn write(&mut self, _: &[u8]) -> std::io::Result<usize> {
-                Err(std::io::ErrorKind::StorageFull.into())
-            }
-            fn flush(&mut self) -> std::io::Result<()> {
-                Ok(())
-            }
-        }
-        let error = AccuracyLog::after(0, Full).add(&record(1, 1)).unwrap_err();
-        assert!(format!("{error:#}").contains("accuracy.csv"), "{error:#}");
-    }
-
-    #[test]
-    fn confusion_csv_names_its_rows_and_columns() {
-        let text = String::from_utf8(confusion_csv(&matrix()).unwrap()).unwrap();
-        assert_eq!(text, "true_label,predicted_0,predicted_1\n0,12,0\n1,3,0\n");
-    }
-
-    #[test]
-    fn a_class_score_without_a_denominator_is_an_empty_cell() {
-        let scores = [ClassScore {
-            class: 3,
-            precision: Some(0.75),
-            recall: None,
-            f1: Some(0.0),
-            support: 0,
-        }];
-        let text = String::from_utf8(classes_csv(&scores).unwrap()).unwrap();
-        assert_eq!(text, "label,precision,recall,f1,images\n3,0.75,,0.0,0\n");
-    }
-
-    #[test]
-    fn a_row_has_the_answer_and_every_logit() {
-        let csv = predictions_csv(&[1, 0], &[[0.0_f32, 0.1], [2.5, 2.5]]).unwrap();
-        let text = String::from_utf8(csv).unwrap();
-        let lines: Vec<&str> = text.lines().collect();
-        let header = "image,true_label,predicted_label,probability,logit_0,logit_1";
-        assert_eq!(lines[0], header);
-        assert!(lines[1].starts_with("0,1,1,0.5249"), "{}", lines[1]);
-        assert!(lines[1].ends_with(",0.0,0.1"), "{}", lines[1]);
-        assert_eq!(lines[2], "1,0,0,0.5,2.5,2.5");
+        let mut full = [0; 4];
+        let error = AccuracyLog::after(0, &mut full[..]).add(&record(1, 1));
+        let error = format!("{:#}", error.unwrap_err());
+        assert!(error.contains("accuracy.csv"), "{error}");
     }
 }

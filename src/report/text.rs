@@ -3,9 +3,7 @@
 use std::fmt::Write;
 
 use super::summary::milestones;
-use crate::learn::ClassScore;
-use crate::learn::{ConfusionMatrix, StepRecord};
-use crate::learn::{INPUT, Layer, Operation};
+use crate::learn::{ClassScore, ConfusionMatrix, INPUT, Layer, Operation, StepRecord};
 
 /// Precision, recall and F1 of each class; `-` where there is no denominator.
 pub(crate) fn classes_text(scores: &[ClassScore]) -> String {
@@ -64,21 +62,16 @@ pub(crate) fn confusion_text(matrix: &ConfusionMatrix, names: &[String]) -> Stri
         let cells: String = row.iter().copied().map(cell).collect();
         format!("{class:>3}{cells}{}\n", name(class))
     });
-    format!(
-        "true \\ predicted\n   {header}\n{}",
-        rows.collect::<String>()
-    )
+    let rows: String = rows.collect();
+    format!("true \\ predicted\n   {header}\n{rows}")
 }
 
 /// The layers: what each does, what comes out, its parameters and its multiply-adds for one image.
 pub(crate) fn layers_text(layers: &[Layer]) -> String {
     let mut text = String::from("layer  operation           output   parameters  multiply-adds\n");
     let shape = |sizes: &[usize]| {
-        sizes
-            .iter()
-            .map(ToString::to_string)
-            .collect::<Vec<_>>()
-            .join("x")
+        let sizes: Vec<String> = sizes.iter().map(ToString::to_string).collect();
+        sizes.join("x")
     };
     let _ = writeln!(text, "{:<6} {:<18}  {}", "input", "", shape(&INPUT));
     let (mut parameters, mut work) = (0, 0);
@@ -89,18 +82,12 @@ pub(crate) fn layers_text(layers: &[Layer]) -> String {
             Operation::Flatten => "flatten".to_owned(),
             Operation::Dense(_) => "dense".to_owned(),
         };
-        let (name, output) = (
-            layer.name.as_deref().unwrap_or_default(),
-            shape(&layer.output),
-        );
-        let row = format!("{name:<6} {operation:<18}  {output:<8}");
-        let _ = writeln!(
-            text,
-            "{row} {:>10}  {:>13}",
-            layer.parameters, layer.multiply_adds
-        );
-        parameters += layer.parameters;
-        work += layer.multiply_adds;
+        let name = layer.name.as_deref().unwrap_or_default();
+        let row = format!("{name:<6} {operation:<18}  {:<8}", shape(&layer.output));
+        let numbers = (layer.parameters, layer.multiply_adds);
+        let _ = writeln!(text, "{row} {:>10}  {:>13}", numbers.0, numbers.1);
+        parameters += numbers.0;
+        work += numbers.1;
     }
     let _ = writeln!(text, "{:<35} {parameters:>10}  {work:>13}", "total");
     text
@@ -109,62 +96,51 @@ pub(crate) fn layers_text(layers: &[Layer]) -> String {
 /// 3138 as 3,138.
 pub(super) fn grouped(number: usize) -> String {
     let digits = number.to_string();
-    let separator = |place: usize| place > 0 && (digits.len() - place).is_multiple_of(3);
-    let grouped = digits.chars().enumerate().flat_map(|(place, digit)| {
-        [separator(place).then_some(','), Some(digit)]
-            .into_iter()
-            .flatten()
-    });
-    grouped.collect()
+    let groups = digits.as_bytes().rchunks(3).rev();
+    let groups: Vec<_> = groups.map(String::from_utf8_lossy).collect();
+    groups.join(",")
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{matrix, record};
+    use super::super::tests::{matrix, record, score};
     use super::*;
     use crate::learn::Architecture;
 
     #[test]
-    fn confusion_text_lines_up() {
-        let names = |names: [&str; 2]| names.map(str::to_owned);
-        let expected = "true \\ predicted\n     0  1\n  0 12  0\n  1  3  0\n";
-        assert_eq!(confusion_text(&matrix(), &names(["0", "1"])), expected);
-        let expected = "true \\ predicted\n     0  1\n  0 12  0  Coat\n  1  3  0  Bag\n";
-        assert_eq!(confusion_text(&matrix(), &names(["Coat", "Bag"])), expected);
-    }
-
-    #[test]
-    fn many_classes_are_listed_one_by_one() {
-        let mut matrix = ConfusionMatrix::new(27);
-        matrix.add(26, 26, 7);
-        matrix.add(26, 3, 2);
+    fn matrices_and_scores_line_up() {
+        let confusion = |names: [&str; 2]| confusion_text(&matrix(), &names.map(str::to_owned));
+        let mut many = ConfusionMatrix::new(27);
+        many.add(26, 26, 7);
+        many.add(26, 3, 2);
         let names: Vec<String> = (0..27).map(|class| format!("letter {class}")).collect();
-        let text = confusion_text(&matrix, &names);
-        assert_eq!(text.lines().count(), 28);
-        assert!(
-            text.ends_with("   26       9        7  letter 26\n"),
-            "{text}"
-        );
-    }
-
-    #[test]
-    fn a_class_score_without_a_denominator_is_a_dash() {
-        let scores = [ClassScore {
-            class: 3,
-            precision: Some(0.75),
-            recall: None,
-            f1: Some(0.0),
-            support: 0,
-        }];
-        let expected =
-            "label  precision  recall      f1  images\n    3     0.7500       -  0.0000       0\n";
-        assert_eq!(classes_text(&scores), expected);
+        let many = confusion_text(&many, &names);
+        assert_eq!(many.lines().count(), 28);
+        for (text, end) in [
+            (
+                confusion(["0", "1"]),
+                "true \\ predicted\n     0  1\n  0 12  0\n  1  3  0\n",
+            ),
+            (
+                confusion(["Coat", "Bag"]),
+                "true \\ predicted\n     0  1\n  0 12  0  Coat\n  1  3  0  Bag\n",
+            ),
+            (many, "   26       9        7  letter 26\n"),
+            (
+                classes_text(&[score()]),
+                "label  precision  recall      f1  images\n    \
+                 3     0.7500       -  0.0000       0\n",
+            ),
+        ] {
+            assert!(text.ends_with(end), "{text}");
+        }
     }
 
     #[test]
     fn the_epoch_table_has_the_start_and_each_epochs_end() {
         let records = [record(1, 1), record(1, 3), record(2, 4), record(2, 6)];
-        let lines: Vec<String> = epochs_text(&records).lines().map(str::to_owned).collect();
+        let text = epochs_text(&records);
+        let lines: Vec<&str> = text.lines().collect();
         assert_eq!(lines.len(), 4);
         assert!(lines[1].starts_with("start        1"), "{}", lines[1]);
         assert!(lines[3].starts_with("epoch 2      6"), "{}", lines[3]);

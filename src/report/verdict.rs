@@ -65,9 +65,9 @@ pub(crate) struct RunDeviation {
 impl Verdict {
     /// Compares `reference` with the runs, whose weights were drawn as `init` says.
     pub(crate) fn of(ensemble: &Ensemble, reference: &Reference, init: &str) -> Result<Self> {
-        let runs = ensemble.curves().len();
+        let runs = ensemble.curves.len();
         ensure!(runs >= 2, "a verdict needs at least two seeds");
-        let curve = reference.beside(ensemble.steps())?;
+        let curve = reference.beside(&ensemble.steps)?;
         let band = ensemble.band();
         let steps = curve.len();
         let is_inside = |&at: &usize| (band.low[at]..=band.high[at]).contains(&curve[at]);
@@ -77,15 +77,15 @@ impl Verdict {
         let mut deviations = ensemble.deviations();
         let closer = deviations.iter().filter(|&&other| other < deviation);
         let rank = real(closer.count()) / real(runs);
-        let seeds = ensemble.curves().iter().map(|curve| curve.seed);
+        let seeds = ensemble.curves.iter().map(|curve| curve.seed);
         let run_deviations = seeds
             .zip(&deviations)
             .map(|(seed, &deviation)| RunDeviation { seed, deviation })
             .collect();
         deviations.sort_unstable_by(f64::total_cmp);
         let epoch = |at: usize| EpochVerdict {
-            epoch: ensemble.steps()[at].epoch,
-            step: ensemble.steps()[at].step,
+            epoch: ensemble.steps[at].epoch,
+            step: ensemble.steps[at].step,
             compared: curve[at],
             median: band.median[at],
             low: band.low[at],
@@ -157,16 +157,7 @@ impl Verdict {
                 epoch.epoch, epoch.step, epoch.compared, epoch.low, epoch.median, epoch.high
             );
         }
-        if self.runs < 20 {
-            text.push_str(
-                "\nFewer than 20 runs say little about what is usual: use more --seeds.\n",
-            );
-        }
-        text
-    }
-
-    /// `verdict.json`.
-    pub(crate) fn to_json(&self) -> Result<String> {
-        Ok(serde_json::to_string_pretty(self)? + "\n")
+        let few = "\nFewer than 20 runs say little about what is usual: use more --seeds.\n";
+        text + if self.runs < 20 { few } else { "" }
     }
 }

@@ -22,7 +22,7 @@ use crate::learn::{Config, ConfusionMatrix, Device, State, Training, score};
 use crate::report::run_dir::{self, RunDir};
 use crate::report::summary::{self, Data, Summary, Timings};
 use crate::report::tables::{self, AccuracyLog};
-use crate::report::{charts, heatmap, sheets, text};
+use crate::report::{charts, heatmap, json, sheets, text};
 
 /// What a checkpoint remembers besides the training itself.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -169,7 +169,7 @@ impl Run<'_> {
         self.folder.write(run_dir::MISTAKES_PNG, &mistakes)?;
         // After all others, because it says that the run is complete; from then on no checkpoint is
         // needed.
-        let summary = self.summary(confusion, timings).to_json()?;
+        let summary = json(&self.summary(confusion, timings))?;
         self.folder.write(run_dir::SUMMARY, summary.as_bytes())?;
         self.folder.remove(run_dir::CHECKPOINT)
     }

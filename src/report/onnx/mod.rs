@@ -52,11 +52,8 @@ fn nodes(layers: &[Layer]) -> Vec<Node> {
     let mut block = 0;
     for (place, layer) in (1..).zip(layers) {
         let name = layer.name.clone().unwrap_or_default();
-        let parameters = [
-            input.clone(),
-            format!("{name}.weight"),
-            format!("{name}.bias"),
-        ];
+        let parameters = ["weight", "bias"].map(|of| format!("{name}.{of}"));
+        let parameters = [&[input.clone()], &parameters[..]].concat();
         input = match layer.operation {
             Operation::Convolution([.., kernel]) => {
                 block += 1;
@@ -99,10 +96,7 @@ fn node(
     attributes: Vec<Attribute>,
 ) -> Node {
     Node {
-        inputs: inputs
-            .iter()
-            .map(|input| input.as_ref().to_owned())
-            .collect(),
+        inputs: inputs.iter().map(|input| input.as_ref().into()).collect(),
         outputs: vec![output.to_owned()],
         name: Some(output.to_owned()),
         operator: Some(operator.to_owned()),
@@ -114,17 +108,17 @@ fn int(name: &str, value: i64) -> Attribute {
     Attribute {
         name: Some(name.to_owned()),
         int: Some(value),
-        ints: Vec::new(),
         kind: Some(Attribute::INT),
+        ..Attribute::default()
     }
 }
 
 fn ints(name: &str, values: &[i64]) -> Attribute {
     Attribute {
         name: Some(name.to_owned()),
-        int: None,
         ints: values.to_vec(),
         kind: Some(Attribute::INTS),
+        ..Attribute::default()
     }
 }
 
@@ -158,12 +152,7 @@ fn tensors(weights: &Weights) -> Vec<Tensor> {
         dims: shape.into_iter().map(whole).collect(),
         kind: Some(FLOAT),
         name: Some(name),
-        raw: Some(
-            values
-                .iter()
-                .flat_map(|value| value.to_le_bytes())
-                .collect(),
-        ),
+        raw: Some(values.iter().copied().flat_map(f32::to_le_bytes).collect()),
     };
     weights.named().map(tensor).collect()
 }
