@@ -1,10 +1,23 @@
 //! Whole files: they appear under their name complete and on the disk, or not at all.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::Write;
 use std::path::Path;
 
 use anyhow::{Context, Result};
+
+/// What the name of a file begins with while it is being written.
+const UNFINISHED: &str = ".mnist-tch-";
+
+/// Removes what a killed process left half written in `folder`, which no other process may be using.
+pub(crate) fn remove_unfinished(folder: &Path) {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        if entry.file_name().to_string_lossy().starts_with(UNFINISHED) {
+            // Where that cannot be it does no harm.
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+}
 
 /// Writes a file that appears whole or not at all, with the permissions that any new file has.
 pub(crate) fn write(path: &Path, bytes: &[u8], replace: bool) -> Result<()> {
@@ -15,6 +28,7 @@ pub(crate) fn write(path: &Path, bytes: &[u8], replace: bool) -> Result<()> {
         folder
     };
     let mut builder = tempfile::Builder::new();
+    builder.prefix(UNFINISHED);
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
     let mut file = builder.tempfile_in(folder)?;

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail, ensure};
 
 use super::files::{self, Growing};
+use crate::data::whole_file;
 
 /// One row per scored step.
 pub(crate) const ACCURACY_CSV: &str = "accuracy.csv";
@@ -149,8 +150,10 @@ impl RunDir {
         &self.path
     }
 
-    /// Opens a file that is there and grows while the run goes on.
+    /// Opens a file that is there and grows while the run goes on. The folder is this run's from here
+    /// on, so what a process that was killed left half written goes.
     pub(crate) fn append(&self, name: &str) -> Result<Growing> {
+        whole_file::remove_unfinished(&self.path);
         let path = self.path.join(name);
         Growing::open(&path).with_context(|| format!("cannot open {}", path.display()))
     }
