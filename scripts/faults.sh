@@ -26,7 +26,7 @@ differing() {
     for name in accuracy.csv confusion.csv model.safetensors accuracy.png confusion.png; do
         cmp -s "$1/$name" "${2:-whole-ordered}/$name" || printf '%s ' "$name"
     done
-    if [[ -e $1/checkpoint.jsonl || ! -e $1/summary.json ]]; then printf incomplete; fi
+    if [[ ! -e $1/summary.json ]]; then printf incomplete; fi
 }
 
 # ends COMMAND...: runs it, its stderr into ./log, its exit status into $status.
@@ -149,7 +149,7 @@ disks() {
 say "job: mnist-tch ${job[*]}"
 printf '%-66s %6s  %s\n' fault status "as expected"
 kill_and_resume ordered
-kill_and_resume shuffled --shuffle --checkpoint-every 7
+kill_and_resume shuffled --shuffle --augment 2 --lr-final 0 --checkpoint-every 7
 signals
 streams
 disks

@@ -41,14 +41,14 @@
 //! let initial = Weights::initial(Init::Flux, 0, &architecture);
 //! let mut weights = Tensor::from_slice(initial.values()).to_device(device.tch());
 //! let mut network = Network::new(&architecture, device)?;
-//! let mut adam = Adam::new(&weights, 0.005)?;
+//! let mut adam = Adam::new(&weights)?;
 //! for start in (0..split.train.len()).step_by(100) {
 //!     let batch = split.train.slice(start..start + 100)?;
 //!     let (images, labels) = images_and_labels(&batch, device)?;
 //!     network.set_weights(&weights)?;
 //!     let logits = network.forward(&images, Pass::Train(&mut []));
 //!     let loss = logits.cross_entropy_for_logits(&labels);
-//!     adam.step(&mut weights, &network.gradient(&loss)?)?;
+//!     adam.step(&mut weights, &network.gradient(&loss)?, 0.005)?;
 //! }
 //! let trained = Weights::from_values(Vec::try_from(&weights)?, &architecture)?;
 //! std::fs::write("model.safetensors", trained.to_safetensors()?)?;

@@ -23,7 +23,8 @@ fn the_same_seed_twice_gives_the_same_bytes() {
 
 #[test]
 fn the_number_of_threads_changes_nothing() {
-    for options in ["", "--shuffle", "--batch-size 280 --eval-every 2"] {
+    let all = "--shuffle --augment 2 --lr-final 0 --channels 16,32";
+    for options in ["", all, "--batch-size 280 --eval-every 2"] {
         let [one, two, four] =
             ["1", "2", "4"].map(|n| numbers(&format!("{options} --threads {n}")));
         assert!(one == two && one == four, "{options}");
@@ -42,8 +43,10 @@ fn pictures_are_the_same_bytes_too() {
 
 #[test]
 fn seed_init_shuffling_and_rate_change_the_numbers() {
-    let options = ["", "--seed 1", "--init glorot", "--shuffle", "--lr 0.004"];
-    let models = options.map(|options| numbers(options).remove(2));
+    let options = "|--seed 1|--init glorot|--shuffle|--lr 0.004|--lr-final 0|--augment 1";
+    let options: Vec<&str> = options.split('|').collect();
+    let models = options.iter().map(|options| numbers(options).remove(2));
+    let models: Vec<_> = models.collect();
     for (position, model) in models.iter().enumerate() {
         assert!(!models[..position].contains(model), "{}", options[position]);
     }

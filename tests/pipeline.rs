@@ -4,7 +4,9 @@
 
 mod common;
 
-use common::{printed, run_file, small_run};
+use std::fs;
+
+use common::{SMALL, fails, printed, run_file, small_run};
 use serde_json::{Value, json};
 use tempfile::{TempDir, tempdir};
 
@@ -55,7 +57,8 @@ fn the_articles_job_gives_its_250_rows_and_its_test_images() {
 fn the_summary_is_enough_to_run_it_again() {
     let folder = tempdir().unwrap();
     let options = "--seed 5 --threads 2 --init kaiming --batch-size 50 --lr 1e-3 --shuffle \
-                   --eval-every 4 --checkpoint-every 3 --augment 2 --channels 4,8";
+                   --eval-every 4 --checkpoint-every 3 --augment 2 --channels 4,8 --lr-final 1e-5 \
+                   --keep best";
     small_run(&folder, options);
     let summary = summary(&folder);
     let configuration = json!({
@@ -63,12 +66,14 @@ fn the_summary_is_enough_to_run_it_again() {
         "epochs": 2,
         "batch_size": 50,
         "learning_rate": 1e-3,
+        "final_learning_rate": 1e-5,
         "seed": 5,
         "init": "kaiming",
         "eval_every": 4,
         "shuffle": true,
         "checkpoint_every": 3,
         "augment": 2,
+        "keep": "best",
     });
     assert_eq!(summary["configuration"], configuration);
     assert_eq!(
@@ -98,4 +103,44 @@ fn scores_come_as_often_as_asked_for_and_change_nothing_in_training() {
     assert_eq!(second.0, [2., 3., 4., 6.]);
     assert_eq!(end.0, [6.]);
     assert_eq!(every.1, end.1);
+}
+
+#[test]
+fn the_best_weights_are_kept_and_others_can_begin_with_them() {
+    let folder = tempdir().unwrap();
+    // So large a rate that the last score is not the best one.
+    small_run(&folder, "--keep best --lr 0.2 --channels 4,8");
+    let scores = rows(&folder, "accuracy.csv", ACCURACY).into_iter();
+    let best = scores.max_by(|one, other| {
+        one[4]
+            .total_cmp(&other[4])
+            .then(other[2].total_cmp(&one[2]))
+    });
+    let (step, accuracy) = best.map(|row| (row[2], row[4])).unwrap();
+    let kept = &summary(&folder)["best"];
+    assert_eq!(kept["step"].as_f64(), Some(step));
+    assert!(step < 6.0);
+    assert_eq!(kept["test_accuracy"], accuracy);
+
+    // They hardly move.
+    let model = "run/best.safetensors";
+    let line = format!("{SMALL} --from {model} --lr 1e-12 --eval-every 0 --out next");
+    let text = printed(folder.path(), &line);
+    assert!(
+        text.contains(&format!("{accuracy:.4}\n")),
+        "{accuracy}: {text}"
+    );
+    let next = fs::read(folder.path().join("next/summary.json")).unwrap();
+    let next: Value = serde_json::from_slice(&next).unwrap();
+    assert_eq!(next["configuration"]["channels"], json!([4, 8]));
+    let from = next["from"]["path"].as_str().unwrap();
+    assert!(from.ends_with(model), "{from}");
+
+    fails(
+        folder.path(),
+        &format!("{SMALL} --from no.safetensors"),
+        &["--from: no.safetensors"],
+    );
+    let other = format!("{SMALL} --from {model} --classes 11");
+    fails(folder.path(), &other, &["--from", "10 classes", "11"]);
 }

@@ -38,11 +38,16 @@ fn contents(folder: &Path) -> Files {
         .collect()
 }
 
-/// The files of a complete run, without the summary, which holds times.
+/// What else the job that is shuffled has: all that is random, and all that a run keeps in mind.
+const EVERYTHING: &str = "--shuffle --augment 2 --lr-final 0 --keep best";
+
+/// The files of a complete run, without those that hold times.
 fn results(folder: &Path) -> Files {
     let mut files = contents(folder);
-    assert!(files.remove("summary.json").is_some());
-    assert_eq!(files.len(), 6, "{:?}", files.keys());
+    for name in ["summary.json", "checkpoint.jsonl"] {
+        assert!(files.remove(name).is_some());
+    }
+    assert!(files.len() >= 6, "{:?}", files.keys());
     files
 }
 
@@ -76,14 +81,14 @@ fn with_stopped_run() -> TempDir {
 }
 
 /// Goes on to the end, which has to be that of the job that nobody stopped, with the images in
-/// order or shuffled.
-fn ends_as_if_uninterrupted(folder: &Path, options: &str, shuffle: bool) {
+/// order or with [`EVERYTHING`].
+fn ends_as_if_uninterrupted(folder: &Path, options: &str, everything: bool) {
     static RESULTS: [OnceLock<Files>; 2] = [const { OnceLock::new() }; 2];
     printed(folder, &format!("--resume run {options}"));
-    let expected = RESULTS[usize::from(shuffle)].get_or_init(|| {
+    let expected = RESULTS[usize::from(everything)].get_or_init(|| {
         let folder = tempdir().unwrap();
-        let shuffle = if shuffle { "--shuffle" } else { "" };
-        printed(folder.path(), &format!("{JOB} -q {shuffle}"));
+        let more = if everything { EVERYTHING } else { "" };
+        printed(folder.path(), &format!("{JOB} -q {more}"));
         results(folder.path())
     });
     assert!(results(folder) == *expected, "{options}");
@@ -91,8 +96,8 @@ fn ends_as_if_uninterrupted(folder: &Path, options: &str, shuffle: bool) {
 
 #[test]
 fn stopped_by_ctrl_c_it_says_how_to_go_on_and_ends_with_the_same_bytes() {
-    let shuffled = "--shuffle --checkpoint-every 2 -q";
-    for (shuffle, options, rows) in [(false, "-q", 1), (true, shuffled, 50)] {
+    let often = format!("{EVERYTHING} --checkpoint-every 2 -q");
+    for (everything, options, rows) in [(false, "-q", 1), (true, &*often, 50)] {
         let folder = tempdir().unwrap();
         let path = folder.path();
         let text = stopped(path, &format!("{JOB} {options}"), rows, "-INT", 130);
@@ -102,17 +107,19 @@ fn stopped_by_ctrl_c_it_says_how_to_go_on_and_ends_with_the_same_bytes() {
         let names: Vec<String> = contents(path).into_keys().collect();
         let there = "accuracy.csv accuracy.png checkpoint.jsonl confusion.csv confusion.png \
                      model.safetensors";
+        let best = if everything { "best.safetensors " } else { "" };
+        let there = there.replace("checkpoint", &format!("{best}checkpoint"));
         assert_eq!(names.join(" "), there);
         // Stopped once more on the way, then to the end.
         stopped(path, "--resume run -q", 1, "-TERM", 143);
-        ends_as_if_uninterrupted(path, "-q", shuffle);
+        ends_as_if_uninterrupted(path, "-q", everything);
     }
 }
 
 #[test]
 fn killed_at_once_or_later_it_ends_with_the_same_bytes() {
     let folder = tempdir().unwrap();
-    let begin = format!("{JOB} --shuffle -q");
+    let begin = format!("{JOB} {EVERYTHING} -q");
     for (line, rows) in [(&*begin, 1), ("--resume run", 20), ("--resume run", 60)] {
         let mut child = start(folder.path(), line, rows);
         child.kill().unwrap();
@@ -204,6 +211,33 @@ fn a_complete_run_has_nothing_to_resume() {
     let line = "--resume run -q --min-accuracy 0.99";
     fails(folder.path(), line, &["below --min-accuracy 0.99"]);
     assert!(contents(folder.path()) == before);
+}
+
+#[test]
+fn with_more_epochs_a_run_ends_as_if_it_had_been_planned_so() {
+    let [whole, folder] = [4, 2].map(|epochs| {
+        let folder = tempdir().unwrap();
+        let job = SMALL.replace("epochs 2", &format!("epochs {epochs}"));
+        let line = format!("{job} -q --out run --keep best --shuffle");
+        printed(folder.path(), &line);
+        folder
+    });
+    let path = folder.path();
+    // As many as there are change nothing, so that a script can say it again.
+    let before = contents(path);
+    printed(path, "--resume run -q --epochs 2");
+    fails(
+        path,
+        "--resume run --epochs 1",
+        &["--epochs 1: the run has 2"],
+    );
+    assert!(contents(path) == before);
+    printed(path, "--resume run -q --epochs 4");
+    assert!(results(path) == results(whole.path()));
+
+    printed(path, &format!("{SMALL} -q --out run --force --lr-final 0"));
+    let parts = ["--epochs 9", "learning rate has fallen", "--from"];
+    fails(path, "--resume run --epochs 9", &parts);
 }
 
 #[test]

@@ -3,13 +3,14 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
+use sha2::{Digest, Sha256};
 
 use super::images::{Mirrors, SetOptions, load_again};
 use super::start_of;
-use crate::data::{CLASSES, Dataset, ImageRange, Location, Part};
+use crate::data::{CLASSES, Dataset, ImageRange, Location, Part, hex};
 use crate::learn::Weights;
 use crate::report::run_dir::{MODEL, SUMMARY};
-use crate::report::summary;
+use crate::report::summary::{self, Origin};
 
 /// Far more than the weights of any network of this program.
 const MAX_BYTES: u64 = 64 << 20;
@@ -17,6 +18,8 @@ const MAX_BYTES: u64 = 64 << 20;
 /// Weights, and where they come from.
 pub(crate) struct Model {
     pub weights: Weights,
+    /// The file, and its digest.
+    pub origin: Origin,
     /// The run directory, where one was named.
     run: Option<PathBuf>,
 }
@@ -25,11 +28,17 @@ pub(crate) struct Model {
 pub(crate) fn open(path: &Path) -> Result<Model> {
     let run = path.is_dir().then(|| path.to_owned());
     let file = run.as_ref().map_or(path.to_owned(), |run| run.join(MODEL));
-    let weights = read(&file).with_context(|| file.display().to_string())?;
-    Ok(Model { weights, run })
+    let (weights, sha256) = read(&file).with_context(|| file.display().to_string())?;
+    let path = std::path::absolute(&file).unwrap_or(file);
+    Ok(Model {
+        weights,
+        origin: Origin { path, sha256 },
+        run,
+    })
 }
 
-fn read(file: &Path) -> Result<Weights> {
+/// The weights in `file`, and its SHA-256.
+fn read(file: &Path) -> Result<(Weights, String)> {
     let bytes = start_of(file, MAX_BYTES)?;
     ensure!(
         bytes.len() as u64 <= MAX_BYTES,
@@ -45,7 +54,7 @@ fn read(file: &Path) -> Result<Weights> {
         weights.values().iter().all(|value| value.is_finite()),
         "a weight is no finite number: the training that made it has failed"
     );
-    Ok(weights)
+    Ok((weights, hex(Sha256::digest(&bytes))))
 }
 
 impl Model {

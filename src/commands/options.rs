@@ -11,7 +11,7 @@ use clap::builder::PossibleValue;
 use clap::{Args, ValueEnum};
 
 use crate::data::MOST_CLASSES;
-use crate::learn::{Architecture, Config, Device, DeviceChoice, Init, cores};
+use crate::learn::{Architecture, Config, Device, DeviceChoice, Init, Keep, cores};
 
 /// The device and the threads.
 #[derive(Debug, Args)]
@@ -58,10 +58,10 @@ pub(crate) struct Protocol {
     /// [default: 8,16,8]
     #[arg(long, value_name = "N,N..", value_parser = channels)]
     channels: Option<Channels>,
-    /// Times to go through the training images
+    /// Times to go through the training images; with --resume, go on until there are so many
+    /// [default: 5]
     #[arg(long, value_name = "N", value_parser = count, allow_negative_numbers = true)]
-    #[arg(default_value_t = Config::default().epochs)]
-    epochs: NonZeroUsize,
+    pub epochs: Option<NonZeroUsize>,
     /// Images per step
     #[arg(long, value_name = "N", value_parser = count, allow_negative_numbers = true)]
     #[arg(default_value_t = Config::default().batch_size)]
@@ -70,6 +70,9 @@ pub(crate) struct Protocol {
     #[arg(long, value_name = "X", value_parser = rate, allow_negative_numbers = true)]
     #[arg(default_value_t = Config::default().learning_rate)]
     lr: f64,
+    /// Let the learning rate fall linearly to X at the end of the run [default: it stays]
+    #[arg(long, value_name = "X", value_parser = final_rate, allow_negative_numbers = true)]
+    lr_final: Option<f64>,
     /// How the initial weights are drawn
     #[arg(long, value_enum, default_value_t)]
     init: Init,
@@ -92,16 +95,30 @@ impl Protocol {
         let usual = Config::default();
         Config {
             channels: self.channels.clone().unwrap_or(usual.channels),
-            epochs: self.epochs,
+            epochs: self.epochs.unwrap_or(usual.epochs),
             batch_size: self.batch_size,
             learning_rate: self.lr,
+            final_learning_rate: self.lr_final,
             init: self.init,
             shuffle: self.shuffle,
             augment: self.augment,
             eval_every: self.eval_every,
-            checkpoint_every: usual.checkpoint_every,
-            seed: usual.seed,
+            ..usual
         }
+    }
+}
+
+impl ValueEnum for Keep {
+    fn value_variants<'a>() -> &'a [Self] {
+        &[Self::Last, Self::Best]
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        let (name, help) = match self {
+            Self::Last => ("last", "Those after the last step"),
+            Self::Best => ("best", "Those of the best score beside them"),
+        };
+        Some(PossibleValue::new(name).help(help))
     }
 }
 
@@ -157,6 +174,12 @@ pub(crate) fn threads(text: &str) -> Result<NonZeroUsize, String> {
 fn rate(text: &str) -> Result<f64, String> {
     let fits = |number: &f64| number.is_finite() && *number > 0.0;
     number(text, fits, "a number above 0")
+}
+
+/// What a learning rate falls to.
+fn final_rate(text: &str) -> Result<f64, String> {
+    let fits = |number: &f64| number.is_finite() && *number >= 0.0;
+    number(text, fits, "a number from 0 on")
 }
 
 /// Widths of the network's blocks.

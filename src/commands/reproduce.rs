@@ -225,8 +225,11 @@ fn job(config: &Config, schedule: &Schedule, data: &Data, device: Device) -> Res
     // The first two are not the same for all runs, or change no number; what the images are called
     // and where they lie may differ among machines.
     for (value, names) in [
-        (&mut configuration, ["seed", "checkpoint_every"]),
-        (&mut data, ["name", "location"]),
+        (
+            &mut configuration,
+            &["seed", "checkpoint_every", "keep"][..],
+        ),
+        (&mut data, &["name", "location"]),
     ] {
         if let Some(fields) = value.as_object_mut() {
             fields.retain(|name, _| !names.contains(&name.as_str()));

@@ -22,7 +22,7 @@ fn value(argument: &Arg) -> String {
         "A..B" => "0..9",
         "I/N" => "1/2",
         "DEVICE" => "cpu",
-        "DIR" | "FILE" => "d",
+        "DIR" | "FILE" | "FILE|RUN_DIR" => "d",
         "URL" => "http://a",
         other => panic!("say here what a {other} may be"),
     };
@@ -55,7 +55,7 @@ fn no_option_is_ignored(command: &Command, line: &str, effective: &str) {
 #[test]
 fn no_option_is_ignored_beside_resume_or_merge() {
     let command = CommandLine::command();
-    let effective = "device threads data-dir mirror quiet min-accuracy";
+    let effective = "device threads epochs data-dir mirror quiet min-accuracy";
     no_option_is_ignored(&command, "--resume d", effective);
     // Without --dataset, which is refused, a mirror has nothing to say. It cannot be refused
     // itself, because it may come from the environment.
@@ -85,6 +85,8 @@ fn every_option_refuses_nonsense_by_its_name() {
         (train, "--augment", &format!("{count} 9")),
         (train, "--channels", "0 -1 513 8,,8 1,2,3,4,5 8;8 x"),
         (train, "--lr", "0 -0.0 -0.1 NaN nan inf -inf 1e999 much"),
+        (train, "--lr-final", "-0.1 NaN inf -inf 1e999 much"),
+        (train, "--keep", "none 1"),
         (train, "--min-accuracy", "-0.5 1.01 90 NaN inf x"),
         (train, "--train-range --test-range", range),
         (train, "--init", "zeros 0"),

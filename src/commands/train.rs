@@ -15,22 +15,32 @@ use serde_json::Value;
 
 use self::run::{About, Run};
 use super::images::{ImageOptions, load_again};
+use super::model::{self, Model};
 use super::note;
 use super::options::{Machine, Protocol, fraction};
 use crate::data::Split;
 use crate::learn::checkpoint::Checkpoint;
 use crate::learn::cuda::libtorch_version;
-use crate::learn::{Config, Device, DeviceChoice, State, Training};
+use crate::learn::{Config, Device, DeviceChoice, Keep, State, Training};
 use crate::report::run_dir::{self, RunDir};
 
 /// Where runs go that were not told where to go.
 const RUNS: &str = "runs";
 
-/// What a checkpoint says itself. `Protocol` is all of that group's options.
-const NOT_WITH_RESUME: [&str; 9] = [
-    "Protocol",
+/// What a checkpoint says itself.
+const NOT_WITH_RESUME: [&str; 18] = [
+    "channels",
+    "batch_size",
+    "lr",
+    "lr_final",
+    "init",
+    "shuffle",
+    "augment",
+    "eval_every",
+    "from",
     "seed",
     "checkpoint_every",
+    "keep",
     "dataset",
     "classes",
     "train_range",
@@ -54,6 +64,14 @@ pub(crate) struct Options {
     #[arg(long, value_name = "N", default_value_t, allow_negative_numbers = true)]
     #[arg(help_heading = "Training")]
     checkpoint_every: usize,
+    /// Which weights to keep: the last ones, or those of the best score in best.safetensors beside
+    /// them. What is chosen by the test images looks better on them than it is
+    #[arg(long, value_enum, default_value_t, help_heading = "Training")]
+    keep: Keep,
+    /// Begin with trained weights in place of random ones
+    #[arg(long, value_name = "FILE|RUN_DIR", help_heading = "Training")]
+    #[arg(conflicts_with_all = ["channels", "init"])]
+    from: Option<PathBuf>,
     #[command(flatten, next_help_heading = "Data")]
     images: ImageOptions,
     /// Folder for the files of this run [default: a new one in runs/, named by the time]
@@ -85,8 +103,10 @@ pub(crate) fn run(options: &Options, program_start: Instant) -> Result<()> {
     let (history, split, device, threads) = match &stopped {
         None => options.begin()?,
         Some(folder) => match folder.read(run_dir::SUMMARY)? {
-            None => options.go_on(folder)?,
-            Some(summary) => return options.already_complete(folder, &summary),
+            Some(summary) if !options.goes_past_the_end(folder)? => {
+                return options.already_complete(folder, &summary);
+            }
+            _ => options.go_on(folder)?,
         },
     };
     let training = Training::new(&history.config, &history.state, &split, device, threads)?;
@@ -109,6 +129,8 @@ pub(crate) fn run(options: &Options, program_start: Instant) -> Result<()> {
     };
     // So that the folder knows its run from the first moment on.
     run.keep(state)?;
+    // A run that goes on past its end is complete no more.
+    run.folder.remove(run_dir::SUMMARY)?;
     run.go(program_start)
 }
 
@@ -116,20 +138,37 @@ impl Options {
     /// A run that has made no step yet.
     fn begin(&self) -> Result<Parts> {
         let started = Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ");
-        let config = Config {
+        let mut config = Config {
             seed: self.seed,
             checkpoint_every: self.checkpoint_every,
+            keep: self.keep,
             ..self.protocol.config()
         };
         let (device, threads) = self.machine.select(DeviceChoice::Auto, self.quiet)?;
+        let trained = self.from.as_deref().map(model::open);
+        let trained = trained.transpose().context("--from")?;
         let (split, data) = self.images.load(config.batch_size, self.quiet)?;
-        let state = State::new(&config, split.classes.len())?;
+        let classes = split.classes.len();
+        let state = match &trained {
+            None => State::new(&config, classes)?,
+            Some(Model { weights, .. }) => {
+                let own = weights.classes();
+                ensure!(
+                    own == classes,
+                    "--from: its network tells {own} classes apart, the images are of {classes}"
+                );
+                config.channels = weights.architecture().channels().to_vec();
+                State::initial(weights.clone())
+            }
+        };
         let history = Checkpoint {
             config,
             state,
             records: Vec::new(),
             confusion: None,
+            best: None,
             about: About {
+                from: trained.map(|model| model.origin),
                 started: started.to_string(),
                 libtorch: libtorch_version(),
                 device: device.to_string(),
@@ -151,6 +190,7 @@ impl Options {
     /// The run that was stopped in this folder. Nothing is written before everything is checked.
     fn go_on(&self, folder: &RunDir) -> Result<Parts> {
         let mut history = read_checkpoint(folder)?;
+        history.config.epochs = self.epochs_in_all(&history.config)?;
         let began_on = history.about.device.parse();
         let began_on = began_on.map_err(|text| anyhow!("{text}"))?;
         let (device, threads) = self.machine.select(began_on, self.quiet)?;
@@ -166,6 +206,31 @@ impl Options {
         Ok((history, split, device, threads))
     }
 
+    /// Whether `--epochs` asks a complete run for more.
+    fn goes_past_the_end(&self, folder: &RunDir) -> Result<bool> {
+        if self.protocol.epochs.is_none() {
+            return Ok(false);
+        }
+        let config = read_checkpoint(folder)?.config;
+        Ok(self.epochs_in_all(&config)? > config.epochs)
+    }
+
+    /// The epochs that a run that goes on is to have.
+    fn epochs_in_all(&self, config: &Config) -> Result<NonZeroUsize> {
+        let planned = config.epochs;
+        let epochs = self.protocol.epochs.unwrap_or(planned);
+        ensure!(
+            epochs >= planned,
+            "--epochs {epochs}: the run has {planned} epochs by its plan, --resume can only add to them"
+        );
+        ensure!(
+            epochs == planned || config.final_learning_rate.is_none(),
+            "--epochs {epochs}: the run's learning rate has fallen for an end after {planned} epochs; \
+             begin a new run with --from and its weights"
+        );
+        Ok(epochs)
+    }
+
     /// A script that resumes until the status is 0 comes to its end here.
     fn already_complete(&self, run_dir: &RunDir, summary: &[u8]) -> Result<()> {
         let file = run_dir.path().join(run_dir::SUMMARY);
@@ -173,12 +238,12 @@ impl Options {
             .with_context(|| format!("{} is damaged", file.display()))?;
         let accuracy = summary["final_accuracy"].as_f64();
         let accuracy = accuracy.with_context(|| format!("{} has no accuracy", file.display()))?;
-        // Left where the program was killed between its last two acts.
-        run_dir.remove(run_dir::CHECKPOINT)?;
         if !self.quiet {
             let folder = run_dir.path().display();
             let result = format!("the run in {folder} is complete (accuracy {accuracy:.4})");
-            note(&format!("{result}: there is nothing to resume"));
+            note(&format!(
+                "{result}: there is nothing to resume; with a larger --epochs it goes on"
+            ));
         }
         self.check_accuracy(accuracy)
     }

@@ -14,7 +14,6 @@ const EPSILON: f64 = 1e-8;
 /// the weights are all that a run needs to go on.
 #[derive(Debug)]
 pub struct Adam {
-    learning_rate: f64,
     /// Running mean of the gradient, f32, as long as the weights.
     pub(super) first_moment: Tensor,
     /// Running mean of the squared gradient, f32, as long as the weights.
@@ -28,21 +27,16 @@ impl Adam {
     ///
     /// # Errors
     /// When the device's memory is full.
-    pub fn new(weights: &Tensor, learning_rate: f64) -> Result<Self> {
+    pub fn new(weights: &Tensor) -> Result<Self> {
         tch_errors::call(|| {
-            Ok(Self::resume(
-                weights.f_zeros_like()?,
-                weights.f_zeros_like()?,
-                0,
-                learning_rate,
-            ))
+            let zeros = || weights.f_zeros_like();
+            Ok(Self::resume(zeros()?, zeros()?, 0))
         })
     }
 
     /// The optimiser that goes on after `steps` steps, with the moments after them.
-    pub(super) fn resume(first: Tensor, second: Tensor, steps: i32, learning_rate: f64) -> Self {
+    pub(super) fn resume(first: Tensor, second: Tensor, steps: i32) -> Self {
         Self {
-            learning_rate,
             first_moment: first,
             second_moment: second,
             steps,
@@ -53,7 +47,12 @@ impl Adam {
     ///
     /// # Errors
     /// When the sizes differ.
-    pub fn step(&mut self, weights: &mut Tensor, gradient: &Tensor) -> Result<()> {
+    pub fn step(
+        &mut self,
+        weights: &mut Tensor,
+        gradient: &Tensor,
+        learning_rate: f64,
+    ) -> Result<()> {
         self.steps += 1;
         let _ = self.first_moment.f_lerp_(gradient, 1.0 - BETA_1)?;
         let squares = gradient.f_square()?;
@@ -64,7 +63,7 @@ impl Adam {
         let correction_2 = (1.0 - BETA_2.powi(self.steps)).sqrt();
         let mut denominator = self.second_moment.f_sqrt()?;
         let denominator = denominator.f_add_scalar_(EPSILON * correction_2)?;
-        let rate = self.learning_rate * correction_2 / correction_1;
+        let rate = learning_rate * correction_2 / correction_1;
         let change = self.first_moment.f_div(&denominator)?.f_mul_scalar_(rate)?;
         let _ = weights.f_sub_(&change)?;
         Ok(())
@@ -86,12 +85,12 @@ mod tests {
         let target = Tensor::rand([50], (Kind::Float, Device::Cpu));
         let mut tchs = nn::Adam::default().build(&store, 0.005).unwrap();
         let mut weights = reference.detach().copy();
-        let mut adam = Adam::new(&weights, 0.005).unwrap();
+        let mut adam = Adam::new(&weights).unwrap();
         for step in 1..=50 {
             let loss = (&reference - &target).pow_tensor_scalar(4).sum(Kind::Float);
             let gradient = (&weights - &target).pow_tensor_scalar(3) * 4.0;
             tchs.backward_step(&loss);
-            adam.step(&mut weights, &gradient).unwrap();
+            adam.step(&mut weights, &gradient, 0.005).unwrap();
             let distance = (&weights - &reference).abs().max().double_value(&[]);
             let limit = if step == 1 { 1e-6 } else { 1e-5 };
             assert!(distance < limit, "step {step}: {distance}");

@@ -22,6 +22,17 @@ use super::network::ARTICLE;
 use super::weights::Init;
 use crate::data::{Dataset, PIXELS, SIDE};
 
+/// Which weights of a run are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Keep {
+    /// The last ones.
+    #[default]
+    Last,
+    /// Those of the best score beside them.
+    Best,
+}
+
 /// The protocol of a run; the default is the article's.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Config {
@@ -33,6 +44,8 @@ pub struct Config {
     pub batch_size: NonZeroUsize,
     /// Adam's learning rate, above 0.
     pub learning_rate: f64,
+    /// Where it falls to, linearly over the steps of the run; `None`: it stays.
+    pub final_learning_rate: Option<f64>,
     /// Of everything random: initial weights, shuffling, shifts.
     pub seed: u64,
     /// How the initial weights are drawn.
@@ -48,6 +61,8 @@ pub struct Config {
     /// The state of training is kept after every so many steps, and at each epoch's end; 0: at each
     /// epoch's end only. Changes no other number.
     pub checkpoint_every: usize,
+    /// Which weights are kept. Changes no other number.
+    pub keep: Keep,
 }
 
 impl Default for Config {
@@ -57,12 +72,14 @@ impl Default for Config {
             epochs: const { NonZeroUsize::new(5).unwrap() },
             batch_size: const { NonZeroUsize::new(100).unwrap() },
             learning_rate: 0.005,
+            final_learning_rate: None,
             seed: 0,
             init: Init::Flux,
             eval_every: None,
             shuffle: false,
             augment: 0,
             checkpoint_every: 0,
+            keep: Keep::Last,
         }
     }
 }
@@ -145,6 +162,21 @@ impl Schedule {
     pub(super) fn is_kept(&self, step: usize) -> bool {
         let every = self.config.checkpoint_every;
         step.is_multiple_of(self.batches_per_epoch()) || (every > 0 && step.is_multiple_of(every))
+    }
+
+    /// Adam's learning rate in `step`. The final one would be that of the step after the last, so
+    /// that no step is without effect where it is 0.
+    #[expect(clippy::cast_precision_loss, reason = "steps are far below 2^53")]
+    pub(super) fn learning_rate(&self, step: usize) -> f64 {
+        let first = self.config.learning_rate;
+        let done = step.saturating_sub(1) as f64 / self.steps() as f64;
+        let falling = |last| first + (last - first) * done;
+        self.config.final_learning_rate.map_or(first, falling)
+    }
+
+    /// Whether the weights after `step` may turn out to be the best.
+    pub(super) fn is_candidate(&self, step: usize) -> bool {
+        self.config.keep == Keep::Best && self.is_scored(step)
     }
 
     /// Number of images trained on in the steps from 1 to `step`.
@@ -421,6 +453,22 @@ mod tests {
         };
         assert_eq!(kept(0), [5, 10, 15, 20, 25]);
         assert_eq!(kept(4), [4, 5, 8, 10, 12, 15, 16, 20, 24, 25]);
+    }
+
+    #[test]
+    fn the_learning_rate_stays_or_falls_linearly_to_its_end() {
+        let rates = |last: Option<f64>| {
+            let schedule = schedule(400, |config| {
+                (config.epochs, config.final_learning_rate) = (NonZeroUsize::MIN, last);
+            });
+            [1, 2, 3, 4].map(|step| schedule.learning_rate(step))
+        };
+        let is = |rates: [f64; 4], expected: [f64; 4]| {
+            let mut pairs = rates.into_iter().zip(expected);
+            pairs.all(|(rate, expected)| (rate - expected).abs() < 1e-15)
+        };
+        assert!(is(rates(None), [0.005; 4]));
+        assert!(is(rates(Some(0.001)), [0.005, 0.004, 0.003, 0.002]));
     }
 
     #[test]

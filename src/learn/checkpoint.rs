@@ -89,10 +89,10 @@ impl State {
     }
 
     /// Weights (flat, f32) and optimiser on `device`.
-    pub(super) fn to_device(&self, learning_rate: f64, device: Device) -> Result<(Tensor, Adam)> {
+    pub(super) fn to_device(&self, device: Device) -> Result<(Tensor, Adam)> {
         let tensor = |values: &[f32]| Tensor::f_from_slice(values)?.f_to_device(device.tch());
         let (first, second) = (tensor(&self.first_moment)?, tensor(&self.second_moment)?);
-        let adam = Adam::resume(first, second, self.steps, learning_rate);
+        let adam = Adam::resume(first, second, self.steps);
         Ok((tensor(self.weights.values())?, adam))
     }
 
@@ -115,7 +115,7 @@ impl State {
 const FAMILY: &str = "mnist-tch checkpoint ";
 /// This program's format. A change of [`Checkpoint`] or [`Config`], of the network, or of what is
 /// drawn from the seed needs another number.
-const FORMAT: &str = "mnist-tch checkpoint 2";
+const FORMAT: &str = "mnist-tch checkpoint 3";
 
 /// All that a run needs to go on, and to end as if it had never stopped.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -128,8 +128,17 @@ pub(crate) struct Checkpoint<A> {
     pub records: Vec<StepRecord>,
     /// After the last scored step; `None` before the first.
     pub confusion: Option<ConfusionMatrix>,
+    /// The first of the best scores; `None` before the first, and where none is kept.
+    pub best: Option<Best>,
     /// What the program remembers besides.
     pub about: A,
+}
+
+/// A scored step with the weights after it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Best {
+    pub record: StepRecord,
+    pub weights: Weights,
 }
 
 /// The first line of the file.
@@ -138,6 +147,14 @@ struct Head {
     format: String,
     /// Of all that follows.
     sha256: String,
+}
+
+impl<A> Checkpoint<A> {
+    /// Whether `record` tells of more right answers than any before.
+    pub(crate) fn is_best(&self, record: &StepRecord) -> bool {
+        let best = self.best.as_ref();
+        best.is_none_or(|best| record.test_accuracy > best.record.test_accuracy)
+    }
 }
 
 impl<A: Serialize + DeserializeOwned> Checkpoint<A> {
@@ -180,6 +197,14 @@ impl<A: Serialize + DeserializeOwned> Checkpoint<A> {
                 .is_none_or(|matrix| matrix.classes() == classes),
             "the confusion matrix has another size"
         );
+        if let Some(best) = &checkpoint.best {
+            let (best, last) = (&best.weights, &checkpoint.state.weights);
+            ensure!(
+                best.architecture() == last.architecture(),
+                "the best weights are those of another network"
+            );
+            State::initial(best.clone()).check()?;
+        }
         Ok(checkpoint)
     }
 }
@@ -215,6 +240,10 @@ mod tests {
             state,
             records: (1..=rows).map(record).collect(),
             confusion: (rows > 0).then_some(matrix),
+            best: (rows > 0).then(|| Best {
+                record: record(1),
+                weights: weights(),
+            }),
             about: "two\nlines".to_owned(),
         }
     }
@@ -280,6 +309,13 @@ mod tests {
             (
                 forged(|it| it.confusion = Some(ConfusionMatrix::new(3))),
                 "another size",
+            ),
+            (
+                forged(|it| {
+                    let other = Weights::initial(Init::Flux, 0, &Architecture::article(3).unwrap());
+                    it.best.as_mut().unwrap().weights = other;
+                }),
+                "another network",
             ),
         ] {
             assert!(error.contains(expected), "{error}");

@@ -24,7 +24,7 @@ mod weights;
 
 pub use self::adam::Adam;
 pub(crate) use self::batches::Schedule;
-pub use self::batches::{Config, images_and_labels};
+pub use self::batches::{Config, Keep, images_and_labels};
 pub use self::checkpoint::State;
 pub use self::device::{Device, DeviceChoice, cores, one_thread_per_operation};
 pub use self::metrics::{ClassScore, ConfusionMatrix, Prediction, StepRecord};

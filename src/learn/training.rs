@@ -27,6 +27,7 @@ use super::network::{Architecture, Network, Pass};
 use super::scoring::{self, Chunk};
 use super::tch_errors;
 use super::threads::{Job, Pool};
+use super::weights::Weights;
 use crate::data::Split;
 
 /// One training step, scored or not.
@@ -46,6 +47,8 @@ pub struct Step {
     pub confusion: Option<ConfusionMatrix>,
     /// The state of training after the step; `None` where the schedule does not ask for it.
     pub state: Option<State>,
+    /// The weights after the step, where it was scored and the best ones are to be kept.
+    pub weights: Option<Weights>,
 }
 
 impl Step {
@@ -91,6 +94,8 @@ struct Unread {
     /// The batch's loss, and the largest absolute weight after the step; 2, f32.
     numbers: Tensor,
     state: Option<State>,
+    /// Where they may turn out to be the best.
+    weights: Option<Tensor>,
     /// Confusion counts of the chunks of the test set that are still to come.
     scores: Vec<Job<Tensor>>,
     /// Those that are there, added up; `None` where the step is not scored.
@@ -129,7 +134,7 @@ impl Training {
         device.prepare();
         let (pool, network) = scoring::workers(&architecture, device, device.threads(threads))?;
         tch_errors::call(|| {
-            let (weights, adam) = state.to_device(config.learning_rate, device)?;
+            let (weights, adam) = state.to_device(device)?;
             Ok(Self {
                 batches: Batches::new(config, &split.train, device)?,
                 test: scoring::chunks(&split.test, architecture.classes(), device)?,
@@ -153,17 +158,19 @@ impl Training {
         let position = self.batches.schedule().position(self.made + 1);
         let parts = self.batches.parts(&position)?;
         let (gradient, loss) = self.gradient(parts, position.places.len())?;
-        self.adam.step(&mut self.weights, &gradient)?;
+        let schedule = self.batches.schedule();
+        let rate = schedule.learning_rate(position.step);
+        self.adam.step(&mut self.weights, &gradient, rate)?;
         // A copy, because training goes on before the step is scored.
         let weights = self.weights.copy();
         self.made = position.step;
-        let schedule = self.batches.schedule();
         let (is_scored, is_kept) = (schedule.is_scored(self.made), schedule.is_kept(self.made));
         let chunks = self.test.iter().filter(|_| is_scored);
         self.unread.push_back(Unread {
             scores: chunks.map(|chunk| self.score(&weights, chunk)).collect(),
             numbers: Tensor::f_stack(&[&loss, &weights.f_abs()?.f_max()?], 0)?,
             state: is_kept.then(|| self.state()).transpose()?,
+            weights: schedule.is_candidate(self.made).then_some(weights),
             position,
             counts: None,
         });
@@ -370,6 +377,7 @@ impl Unread {
             largest_weight.is_finite(),
             "the weights are no longer finite, {hint}"
         );
+        let kept = |weights: Tensor| Weights::from_values(weights.try_into()?, architecture);
         let mut confusion = ConfusionMatrix::new(architecture.classes());
         #[expect(
             clippy::cast_possible_truncation,
@@ -385,6 +393,7 @@ impl Unread {
             train_loss: loss,
             confusion: (!counts.is_empty()).then_some(confusion),
             state: self.state,
+            weights: self.weights.map(kept).transpose()?,
         })
     }
 }
@@ -393,7 +402,6 @@ impl Unread {
 mod tests {
     use super::*;
     use crate::data::mnist_10k;
-    use crate::learn::weights::Weights;
 
     fn training(learning_rate: f64, threads: usize) -> Training {
         let split = mnist_10k().unwrap();

@@ -24,7 +24,9 @@ pub(crate) const MODEL: &str = "model.safetensors";
 /// Configuration, data, versions, results and timings.
 pub(crate) const SUMMARY: &str = "summary.json";
 
-/// All that going on needs, as long as the run is not complete.
+/// The weights of the best score, where those are kept.
+pub(crate) const BEST: &str = "best.safetensors";
+/// All that going on needs.
 pub(crate) const CHECKPOINT: &str = "checkpoint.jsonl";
 
 /// Everything a complete run leaves, in the order in which people look for it.
@@ -57,7 +59,7 @@ impl RunDir {
         let run_dir = Self::lock(path.into())?;
         let otherwise = "choose another --out, or replace";
         let holds = |name: &&str| path.join(name).exists();
-        let first_told = [SUMMARY, CHECKPOINT].into_iter();
+        let first_told = [SUMMARY, CHECKPOINT, BEST].into_iter();
         let held = first_told.chain(FILES.into_iter().rev()).find(holds);
         if let Some(name) = held.filter(|_| !force) {
             let what = match name {
@@ -71,7 +73,7 @@ impl RunDir {
             bail!("{shown} holds {what} with --force");
         }
         // The summary first, because it says that the rest is complete.
-        for name in FILES.into_iter().rev().chain([CHECKPOINT]) {
+        for name in FILES.into_iter().rev().chain([BEST, CHECKPOINT]) {
             run_dir.remove(name)?;
         }
         Ok(run_dir)

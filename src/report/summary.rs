@@ -1,5 +1,7 @@
 //! `summary.json`: what was run, on what, with which result, and how long it took.
 
+use std::path::PathBuf;
+
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
@@ -16,6 +18,9 @@ pub(crate) struct Summary<C> {
     pub libtorch: String,
     /// What was asked for, defaults filled in.
     pub configuration: C,
+    /// The trained weights that it began with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from: Option<Origin>,
     pub data: Data,
     /// Such as `cpu` or `cuda:0`.
     pub device: String,
@@ -25,7 +30,18 @@ pub(crate) struct Summary<C> {
     pub epochs: Vec<StepRecord>,
     /// Share of the test images classified correctly after the last step, 0..=1.
     pub final_accuracy: f64,
+    /// The step whose weights were kept as the best.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub best: Option<StepRecord>,
     pub timings: Timings,
+}
+
+/// A file of weights.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Origin {
+    pub path: PathBuf,
+    /// Of the file.
+    pub sha256: String,
 }
 
 /// Which images.

@@ -16,11 +16,11 @@ use crate::commands::interrupt::{Interrupt, Stopped};
 use crate::commands::progress::RunProgress;
 use crate::commands::{file_list, print};
 use crate::data::Dataset;
-use crate::learn::checkpoint::Checkpoint;
+use crate::learn::checkpoint::{Best, Checkpoint};
 use crate::learn::cuda::libtorch_version;
 use crate::learn::{Config, ConfusionMatrix, Device, State, Training, score};
 use crate::report::run_dir::{self, RunDir};
-use crate::report::summary::{self, Data, Summary, Timings};
+use crate::report::summary::{self, Data, Origin, Summary, Timings};
 use crate::report::tables::{self, AccuracyLog};
 use crate::report::{charts, heatmap, json, sheets, text};
 
@@ -29,6 +29,8 @@ use crate::report::{charts, heatmap, json, sheets, text};
 pub(crate) struct About {
     /// When the run began: UTC, ISO 8601.
     pub started: String,
+    /// The trained weights that it began with.
+    pub from: Option<Origin>,
     /// The libtorch it began with.
     pub libtorch: String,
     /// The device it began on, such as `cpu` or `cuda:0`.
@@ -91,6 +93,12 @@ impl Run<'_> {
             self.history.about.training_seconds = before + begun.elapsed().as_secs_f64();
             if let Some(record) = step.record() {
                 log.add(&record)?;
+                if let Some(weights) = step.weights
+                    && self.history.is_best(&record)
+                {
+                    let record = record.clone();
+                    self.history.best = Some(Best { record, weights });
+                }
                 self.history.records.push(record);
                 self.history.confusion = step.confusion;
             }
@@ -147,13 +155,15 @@ impl Run<'_> {
         self.complete(confusion, timings)
             .map_err(|error| self.failed(error))?;
         if !self.options.quiet {
+            let best = self.history.best.as_ref().map(|_| run_dir::BEST);
+            let files: Vec<&str> = run_dir::FILES.into_iter().chain(best).collect();
             print(&format!(
                 "{}\n{}\n{:.1} s, {:.0} images/s trained on or scored\n{}",
                 text::epochs_text(&self.history.records),
                 text::confusion_text(confusion, self.class_names()),
                 timings.training_seconds,
                 timings.images_per_second,
-                file_list(self.folder.path(), &run_dir::FILES)
+                file_list(self.folder.path(), &files)
             ))?;
         }
         self.options.check_accuracy(confusion.accuracy())
@@ -167,14 +177,13 @@ impl Run<'_> {
         let answers = score(&weights, &self.test, self.device, self.threads)?.predictions();
         let mistakes = sheets::mistakes(&answers, &self.test, self.class_names())?;
         self.folder.write(run_dir::MISTAKES_PNG, &mistakes)?;
-        // After all others, because it says that the run is complete; from then on no checkpoint is
-        // needed.
+        // After all others, because it says that the run is complete.
         let summary = json(&self.summary(confusion, timings))?;
-        self.folder.write(run_dir::SUMMARY, summary.as_bytes())?;
-        self.folder.remove(run_dir::CHECKPOINT)
+        self.folder.write(run_dir::SUMMARY, summary.as_bytes())
     }
 
-    /// Writes `confusion.csv` and the pictures of all scores; nothing before the first one.
+    /// Writes `confusion.csv`, the pictures of all scores and the best weights; nothing before the
+    /// first one.
     fn write_scores(&self) -> Result<()> {
         let Some(confusion) = &self.history.confusion else {
             return Ok(());
@@ -182,6 +191,10 @@ impl Run<'_> {
         let heatmap = heatmap::heatmap(confusion, 1, self.class_names())?;
         let csv = tables::confusion_csv(confusion)?;
         let curve = charts::accuracy(&self.history.records)?;
+        if let Some(Best { weights, .. }) = &self.history.best {
+            self.folder
+                .write(run_dir::BEST, &weights.to_safetensors()?)?;
+        }
         self.folder.write(run_dir::CONFUSION_CSV, &csv)?;
         self.folder.write(run_dir::CONFUSION_PNG, &heatmap)?;
         self.folder.write(run_dir::ACCURACY_PNG, &curve)
@@ -214,11 +227,13 @@ impl Run<'_> {
             version: env!("CARGO_PKG_VERSION"),
             libtorch: libtorch_version(),
             configuration,
+            from: about.from.clone(),
             data: about.data.clone(),
             device: self.device.to_string(),
             threads: if on_cpu { self.threads.get() } else { 1 },
             epochs: summary::milestones(&self.history.records),
             final_accuracy: confusion.accuracy(),
+            best: self.history.best.as_ref().map(|best| best.record.clone()),
             timings,
         }
     }
