@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The final test accuracy of one job with several seeds: each, then the median, the lowest and the highest.
+# The final test accuracy of one job with several seeds: each, then the mean, the median, the lowest and the highest.
 #   scripts/seeds.sh N [options of mnist-tch]      such as  scripts/seeds.sh 3 --dataset mnist
 # Seeds from 0 up to, but not with, N. Nothing is kept; mnist-tch reproduce keeps runs, and compares their curves.
 set -euo pipefail
@@ -13,5 +13,6 @@ for ((seed = 0; seed < $1; seed++)); do
     "$program" --quiet "${@:2}" --seed "$seed" --out "$folder/$seed"
     tail -n 1 "$folder/$seed/accuracy.csv" | cut -d, -f 5 | tee -a "$folder/accuracies" | sed "s/^/seed $seed: /"
 done
-LC_ALL=C sort -n "$folder/accuracies" | tee "$folder/sorted" | median | sed "s/^/n = $1: median /"
+LC_ALL=C sort -n "$folder/accuracies" | tee "$folder/sorted" | awk '{ sum += $1 } END { printf "n = %d: mean %.4f\n", NR, sum / NR }'
+median <"$folder/sorted" | sed 's/^/median /'
 sed -n -e '1s/^/lowest /p' -e '$s/^/highest /p' "$folder/sorted"

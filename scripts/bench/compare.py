@@ -19,7 +19,9 @@ from report import machine, table
 ARTICLE = ["--epochs", "5"]
 ONE_STEP = ["--train-range", "0..100", "--test-range", "0..100", "--epochs", "1"]
 # PyTorch's forms, see pytorch.py. "ported" differs from "tuned" only in how it scores while it trains.
-OURS, TUNED, PORTED, DIRECT = "mnist-tch", "PyTorch tuned", "PyTorch ported", "PyTorch direct"
+OURS, TUNED, PORTED, DIRECT, EXAMPLE = "mnist-tch", "PyTorch tuned", "PyTorch ported", "PyTorch direct", "PyTorch example"
+# docs/recipes.md: as many epochs as the mean of five seeds needs for 99.0 %, and for PyTorch's example likewise.
+RECIPE = "--channels 16,32,64 --shuffle --augment 1 --init kaiming --lr 0.006 --lr-final 0 --eval-every 0".split()
 
 
 @dataclass
@@ -51,20 +53,21 @@ def parse() -> argparse.Namespace:
     add("--out", type=Path, help=argparse.SUPPRESS)
     add("--python", default="", metavar="FILE", help="a Python that has torch, such as the CPU build; else PyTorch is installed as "
         "pip does by default into target/torch-venv: on Linux 2.5 GB to download, 5 GB on disk, once")
-    add("--data-dir", type=Path, metavar="DIR", help="folder with MNIST's four IDX files, raw or .gz, for the scenario epoch")
+    add("--data-dir", type=Path, metavar="DIR", help="folder with MNIST's four IDX files, raw or .gz, for the scenarios epoch, wide and to-99")
     add("-n", type=int, default=5, dest="runs", metavar="N", help="runs of each command (default 5)")
     add("--slow-runs", type=int, default=1, metavar="N", help="runs of PyTorch's direct and tuned forms in loaded and copies, "
         "where they take minutes (default 1; 0: none)")
     add("--timeout", type=float, default=1800, metavar="S", help="end a run after S seconds and leave its command out (default 1800)")
-    add("scenario", nargs="*", help="default: all; epoch only with --data-dir")
+    add("scenario", nargs="*", help="default: all; epoch, wide and to-99 only with --data-dir")
     options = parser.parse_args()
     for name in set(options.scenario) - set(SCENARIOS):
         parser.error(f"unknown scenario '{name}': choose from {', '.join(SCENARIOS)}")
     if options.runs < 1:
         parser.error("-n must be 1 or more")
-    if "epoch" in options.scenario and not options.data_dir:
-        parser.error("the scenario epoch needs --data-dir FOLDER with MNIST's four IDX files")
-    options.scenario = options.scenario or [name for name in SCENARIOS if name != "epoch" or options.data_dir]
+    for name in WHOLE.intersection(options.scenario):
+        if not options.data_dir:
+            parser.error(f"the scenario {name} needs --data-dir FOLDER with MNIST's four IDX files")
+    options.scenario = options.scenario or [name for name in SCENARIOS if name not in WHOLE or options.data_dir]
     return options
 
 
@@ -94,6 +97,24 @@ def epoch_cases(data: Path) -> list[Case]:
     return cases
 
 
+def wide_cases(data: Path) -> list[Case]:
+    cases = []
+    for channels in ("16,32,32", "32,64,64"):
+        for batch in (100, 250):
+            job = ["--data-dir", str(data.resolve()), "--channels", channels, "--epochs", "1", "--train-range", "0..20000",
+                   "--eval-every", str(5_000 // batch), "--batch-size", str(batch)]
+            cases += plain_cases(job, 4, f"{channels}, batch {batch}", images=60_000)
+    return cases
+
+
+def recipe_cases(data: Path) -> list[Case]:
+    whole = ["--data-dir", str(data.resolve())]
+    job = [*whole, *RECIPE, "--epochs", "2"]
+    versus = ((OURS, OURS),)
+    return [Case(OURS, job, 1), Case(DIRECT, job, 1, versus=versus),
+            Case(EXAMPLE, [*whole, "--epochs", "4", "--eval-every", "0"], 1, versus=versus)]
+
+
 # What a scenario is, and its cases.
 SCENARIOS = {
     "article": ("The article job: 5 epochs of 5,000 images, accuracy on 5,000 images after each of 250 steps",
@@ -108,25 +129,31 @@ SCENARIOS = {
                lambda options: pressed_cases("two at once", options.slow_runs, copies=2)),
     "epoch": ("One epoch of 60,000 images at batch 100 and 1,000, scored once, at the very end (--eval-every 0)",
               lambda options: epoch_cases(options.data_dir)),
+    "wide": ("Wider networks: 20,000 images trained on, and four times 10,000 scored",
+             lambda options: wide_cases(options.data_dir)),
+    "to-99": ("Time to 99.0 % of MNIST's 10,000 test images: the fewest epochs whose mean over seeds is that",
+              lambda options: recipe_cases(options.data_dir)),
 }
+# Those that need all of MNIST.
+WHOLE = {"epoch", "wide", "to-99"}
 
 
-def command(case: Case, options: argparse.Namespace, out: Path) -> list[str]:
+def command(case: Case, options: argparse.Namespace, out: Path, seed: int) -> list[str]:
     if case.job is None:
         return [options.python, "-c", case.who]
     twin = [options.python, str(Path(__file__).resolve().with_name("pytorch.py")), "--form", case.who.split()[-1]]
     ours = [str(options.program), "--device", "cpu", "--quiet", "--force"]
-    return [*(ours if case.who == OURS else twin), *case.job, "--out", str(out)]
+    return [*(ours if case.who == OURS else twin), *case.job, "--seed", str(seed), "--out", str(out)]
 
 
-def measure(case: Case, options: argparse.Namespace) -> dict:
+def measure(case: Case, options: argparse.Namespace, seed: int) -> dict:
     """One run (of all its copies) as a row of the raw numbers."""
     outs = [options.out / "runs" / f"{case.name.replace(' ', '_')}-{copy}" for copy in range(case.copies)]
     path = outs[0] / "accuracy.csv"
     for out in outs:
         (out / "accuracy.csv").unlink(missing_ok=True)
     with busy_cores(usable_cores() if case.loaded else []):
-        usage = run_all([command(case, options, out) for out in outs], options.timeout, path if case.job == ONE_STEP else None)
+        usage = run_all([command(case, options, out, seed) for out in outs], options.timeout, path if case.job == ONE_STEP else None)
     rows = path.read_text(encoding="utf-8").splitlines()[1:] if path.exists() else []
     if len(rows) != case.rows:
         raise Failed(f"{case.name}: {path} has {len(rows)} rows, not {case.rows}: the job was not the same")
@@ -143,7 +170,7 @@ def run_scenario(scenario: str, options: argparse.Namespace) -> None:
                 if case.name in late or number > (case.runs or options.runs):
                     continue
                 try:
-                    rows.append({"command": case.name, "round": number, **measure(case, options)})
+                    rows.append({"command": case.name, "round": number, **measure(case, options, number)})
                     said = f"{rows[-1]['seconds']:.2f} s"
                 except TimeoutError:
                     said = late[case.name] = f"not done after {options.timeout:g} s"

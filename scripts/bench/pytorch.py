@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The PyTorch twin of mnist-tch, for scripts/bench.sh: the same job, written in three forms.
+"""The PyTorch twin of mnist-tch, for scripts/bench.sh: the same job, written in three forms, and PyTorch's own example.
 
 direct  what people write: nn.Sequential, the whole test set in one forward pass, Adam as it comes
 tuned   the fastest found in eager PyTorch on a CPU: oneDNN's own memory layout for training and for scoring, the
@@ -7,6 +7,7 @@ tuned   the fastest found in eager PyTorch on a CPU: oneDNN's own memory layout 
         inference mode, fused Adam; PyTorch's own threads
 ported  mnist-tch's way of using the cores on top of that: operations on one thread each, one Python thread per core
         scores snapshots of the weights while training runs ahead
+example PyTorch's MNIST example, as to network, optimiser and batches, trained in the direct form
 
 Writes accuracy.csv as mnist-tch does. torch.compile is no form: it compiles for longer than the whole job takes.
 """
@@ -23,14 +24,12 @@ from pathlib import Path
 
 from processes import usable_cores
 
-SHAPES = [(8, 1, 3, 3), (16, 8, 3, 3), (8, 16, 3, 3), (10, 72)]
-LEARNING_RATE = 0.005
 EMBEDDED_SPLIT = 5000  # data/ holds 10,000 images: the first 5,000 train, the others test
 
 
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--form", choices=("direct", "tuned", "ported"), required=True)
+    parser.add_argument("--form", choices=("direct", "tuned", "ported", "example"), required=True)
     parser.add_argument("--out", type=Path, required=True, help="folder for accuracy.csv")
     parser.add_argument("--data-dir", type=Path, help="folder with MNIST's four IDX files, raw or .gz")
     numbers = {"--epochs": 5, "--batch-size": 100, "--eval-every": 1, "--chunk": 250, "--seed": 0, "--threads": len(usable_cores())}
@@ -40,6 +39,13 @@ def parse() -> argparse.Namespace:
     span = lambda text: slice(*(int(end) if end else None for end in text.split("..")))
     for option in ("--train-range", "--test-range"):
         parser.add_argument(option, type=span, default=slice(None), metavar="A..B")
+    parser.add_argument("--lr", type=float, default=0.005)
+    parser.add_argument("--channels", default="8,16,8", help="of each block of convolution, ReLU and pool")
+    parser.add_argument("--init", choices=("flux", "kaiming"), default="flux")
+    recipe = parser.add_argument_group("direct and example only")
+    recipe.add_argument("--lr-final", type=float, help="the learning rate falls to this, linearly")
+    recipe.add_argument("--shuffle", action="store_true")
+    recipe.add_argument("--augment", type=int, default=0, metavar="N", help="shift the images of a batch by up to N pixels, all alike")
     options = parser.parse_args()
     # Threads that score snapshots; without any, and where nothing is scored meanwhile, the training loop scores itself.
     options.workers = options.threads if options.form == "ported" and options.eval_every else 0
@@ -77,11 +83,21 @@ def load(folder: Path | None) -> list[tuple[Tensor, Tensor]]:
             for (images, labels), chosen in zip(parts, (OPTIONS.train_range, OPTIONS.test_range))]
 
 
+def shapes() -> list[tuple[int, ...]]:
+    """Of the weights: convolutions, then the dense layer."""
+    shapes, inputs, side = [], 1, 28
+    for outputs in map(int, OPTIONS.channels.split(",")):
+        shapes.append((outputs, inputs, 3, 3))
+        inputs, side = outputs, side // 2
+    return [*shapes, (10, inputs * side * side)]
+
+
 def initial_weights() -> list[Tensor]:
-    """Weight and bias of each layer: uniform in +-0.5 * sqrt(24 / sum of all sizes), as Flux did, and 0."""
+    """Weight and bias of each layer: uniform in +-0.5 * sqrt(24 / sum of all sizes), as Flux did, or Kaiming's bound; and 0."""
     parameters = []
-    for shape in SHAPES:
-        bound = 0.5 * math.sqrt(24 / sum(shape))
+    for shape in shapes():
+        kaiming = OPTIONS.init == "kaiming"
+        bound = math.sqrt(6 / math.prod(shape[1:])) if kaiming else 0.5 * math.sqrt(24 / sum(shape))
         parameters += [torch.empty(shape).uniform_(-bound, bound), torch.zeros(shape[0])]
     return parameters
 
@@ -90,20 +106,35 @@ class Direct:
     """The model, its training step and its score as people write them. Train and test are images and labels."""
 
     def __init__(self, weights: list[Tensor], train, test) -> None:
-        blocks = [(nn.Conv2d(inputs, outputs, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2)) for outputs, inputs, *_ in SHAPES[:3]]
-        self.model = nn.Sequential(*sum(blocks, ()), nn.Flatten(), nn.Linear(72, 10))
+        *convolutions, (classes, features) = shapes()
+        blocks = [(nn.Conv2d(inputs, outputs, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2)) for outputs, inputs, *_ in convolutions]
+        self.model = nn.Sequential(*sum(blocks, ()), nn.Flatten(), nn.Linear(features, classes))
         with torch.no_grad():
             for parameter, initial in zip(self.model.parameters(), weights, strict=True):
                 parameter.copy_(initial)
-        self.optimizer = torch.optim.Adam(self.model.parameters(), lr=LEARNING_RATE)
-        self.images, self.labels = (part.split(OPTIONS.batch_size) for part in train)
-        self.test = test
+        self.optimizer = torch.optim.Adam(self.model.parameters(), lr=OPTIONS.lr)
+        steps = OPTIONS.epochs * math.ceil(len(train[1]) / OPTIONS.batch_size)
+        falls = OPTIONS.lr_final is not None
+        self.schedule = torch.optim.lr_scheduler.LinearLR(self.optimizer, 1, OPTIONS.lr_final / OPTIONS.lr, steps) if falls else None
+        self.train, self.test = train, test
+        self.cut(slice(None))
+
+    def cut(self, order) -> None:
+        self.images, self.labels = (part[order].split(OPTIONS.batch_size) for part in self.train)
 
     def step(self, batch: int) -> float:
+        if batch == 0 and OPTIONS.shuffle:
+            self.cut(torch.randperm(len(self.train[1])))
+        images = self.images[batch]
+        if most := OPTIONS.augment:
+            down, right = torch.randint(2 * most + 1, (2,)).tolist()
+            images = functional.pad(images, [most] * 4)[:, :, down : down + 28, right : right + 28]
         self.optimizer.zero_grad()
-        loss = functional.cross_entropy(self.model(self.images[batch]), self.labels[batch])
+        loss = functional.cross_entropy(self.model(images), self.labels[batch])
         loss.backward()
         self.optimizer.step()
+        if self.schedule:
+            self.schedule.step()
         return loss.item()
 
     def snapshot(self) -> None:
@@ -112,6 +143,29 @@ class Direct:
     def score(self, _snapshot: None) -> float:
         with torch.no_grad():
             return (self.model(self.test[0]).argmax(1) == self.test[1]).float().mean().item()
+
+
+class Example(Direct):
+    """PyTorch's example for MNIST: 1.2 million parameters, dropout, Adadelta, batches of 64, 1,000 images scored at once."""
+
+    def __init__(self, _weights: list[Tensor], train, test) -> None:
+        OPTIONS.batch_size, OPTIONS.shuffle = 64, True
+        self.train, self.test = ([(images - 0.1307) / 0.3081, labels] for images, labels in (train, test))
+        self.cut(slice(None))
+        self.model = nn.Sequential(
+            nn.Conv2d(1, 32, 3), nn.ReLU(), nn.Conv2d(32, 64, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Dropout(0.25), nn.Flatten(),
+            nn.Linear(9216, 128), nn.ReLU(), nn.Dropout(0.5), nn.Linear(128, 10),
+        )
+        self.optimizer = torch.optim.Adadelta(self.model.parameters(), lr=1.0)
+        # Each epoch with 0.7 of the rate before.
+        self.schedule = torch.optim.lr_scheduler.StepLR(self.optimizer, len(self.labels), 0.7)
+
+    def score(self, _snapshot: None) -> float:
+        self.model.eval()
+        with torch.no_grad():
+            right = [self.model(images).argmax(1) == labels for images, labels in zip(*(part.split(1000) for part in self.test))]
+        self.model.train()
+        return torch.cat(right).float().mean().item()
 
 
 class Tuned:
@@ -128,10 +182,10 @@ class Tuned:
     @staticmethod
     def forward(parameters: list[Tensor], images: Tensor) -> Tensor:
         x = images
-        for layer in range(3):
+        for layer in range(len(parameters) // 2 - 1):
             x = functional.conv2d(x, parameters[2 * layer], parameters[2 * layer + 1], padding=1)
             x = functional.relu(functional.max_pool2d(x, 2, 2))
-        return functional.linear(x.to_dense().flatten(1), *parameters[6:])
+        return functional.linear(x.to_dense().flatten(1), *parameters[-2:])
 
     def step(self, batch: int) -> float:
         loss = functional.cross_entropy(self.forward(self.parameters, self.images[batch]), self.labels[batch])
@@ -143,7 +197,7 @@ class Tuned:
         """The kernel of torch.optim.Adam(fused=True), which itself imports torch._dynamo first: seconds of start."""
         torch._foreach_add_(self.steps, 1)
         torch._fused_adam_(
-            self.parameters, gradients, self.means, self.squares, [], self.steps, lr=LEARNING_RATE, beta1=0.9, beta2=0.999,
+            self.parameters, gradients, self.means, self.squares, [], self.steps, lr=OPTIONS.lr, beta1=0.9, beta2=0.999,
             weight_decay=0.0, eps=1e-8, amsgrad=False, maximize=False,
         )
 
@@ -178,7 +232,8 @@ def train(job: Direct | Tuned, write) -> None:
 
 torch.manual_seed(OPTIONS.seed)
 initial = initial_weights()  # before a form draws any, so that both start from the same
-job = (Direct if OPTIONS.form == "direct" else Tuned)(initial, *load(OPTIONS.data_dir))
+forms = {"direct": Direct, "example": Example, "tuned": Tuned, "ported": Tuned}
+job = forms[OPTIONS.form](initial, *load(OPTIONS.data_dir))
 OPTIONS.out.mkdir(parents=True, exist_ok=True)
 with open(OPTIONS.out / "accuracy.csv", "w", encoding="utf-8", buffering=1) as file:
     file.write("epoch,batch,step,train_loss,test_accuracy\n")

@@ -4,7 +4,7 @@ import datetime
 import platform
 import subprocess
 from pathlib import Path
-from statistics import median
+from statistics import mean, median
 
 from processes import usable_cores
 
@@ -22,28 +22,30 @@ def both(one: dict[int, float], other: dict[int, float], combined) -> list[float
 
 
 def table(cases: list, rows: list[dict], late: dict[str, str]) -> str:
-    lines = ["| command | n | min s | median s | max s | ratio | peak MB |", "| --- | --- | --- | --- | --- | --- | --- |"]
+    lines = ["| command | n | min s | median s | max s | ratio | peak MB | mean accuracy |", "| --- " * 8 + "|"]
     notes = []
     for case in cases:
         own = measured(rows, case.name)
         seconds = sorted(own.values())
         if not seconds:
-            lines.append(f"| {case.name} | 0 | | {late[case.name]} | | | |")
+            lines.append(f"| {case.name} | 0 | | {late[case.name]} | | | | |")
             continue
+        accuracies = measured(rows, case.name, "test_accuracy").values()
         # The median of the ratios within one round.
         ratios = [f"{median(rounds):.2f} x {label}" for other, label in case.versus
                   if (rounds := both(own, measured(rows, other), lambda ours, theirs: ours / theirs))]
         lines.append(f"| {case.name} | {len(seconds)} | {seconds[0]:.2f} | {median(seconds):.2f} "
                      f"| {late.get(case.name, f'{seconds[-1]:.2f}')} | {', '.join(ratios)} "
-                     f"| {median(measured(rows, case.name, 'peak_rss_mb').values()):.0f} |")
+                     f"| {median(measured(rows, case.name, 'peak_rss_mb').values()):.0f} "
+                     f"| {f'{mean(accuracies):.4f}' if accuracies else ''} |")
         if first := sorted(measured(rows, case.name, "first_row_seconds").values()):
             notes.append(f"- {case.name}: the first step, trained and scored, is in accuracy.csv after "
                          f"{median(first):.2f} s ({first[0]:.2f}-{first[-1]:.2f})")
         left = case.images - int(case.job[-1]) if case.images else 0
         steps = both(own, measured(rows, f"{case.name}, one step"), lambda whole, short: left / max(whole - short, 1e-9))
-        if left and steps:
-            notes.append(f"- {case.name}: {case.images / median(seconds):,.0f} images/s over the whole process, "
-                         f"{median(steps):,.0f} images/s less the time of a one-step job")
+        if case.images:
+            less = f", {median(steps):,.0f} images/s less the time of a one-step job" if steps else ""
+            notes.append(f"- {case.name}: {case.images / median(seconds):,.0f} images/s over the whole process{less}")
     return "\n".join([*lines, *([""] if notes else []), *notes])
 
 

@@ -36,10 +36,14 @@ session = onnxruntime.InferenceSession(onnx_file, providers=["CPUExecutionProvid
 good = [compare(f"onnxruntime {onnxruntime.__version__}", session.run(["logits"], {"images": images[:count]})[0])
         for count in (1, len(images))]
 
-# The README's lines.
-block = lambda n, i, o: {f"conv{n}": nn.Conv2d(i, o, 3, padding=1), f"relu{n}": nn.ReLU(), f"pool{n}": nn.MaxPool2d(2)}
-net = nn.Sequential(OrderedDict(block(1, 1, 8) | block(2, 8, 16) | block(3, 16, 8) | {"flatten": nn.Flatten(), "dense": nn.Linear(72, 10)}))
-net.load_state_dict(load_file(weights))
+# As docs/models.md has it, for any widths.
+tensors, layers = load_file(weights), OrderedDict()
+shapes = {name.removesuffix(".weight"): tensor.shape for name, tensor in sorted(tensors.items()) if name.endswith(".weight")}
+for n in range(1, len(shapes)):
+    outputs, inputs, *_ = shapes[f"conv{n}"]
+    layers |= {f"conv{n}": nn.Conv2d(inputs, outputs, 3, padding=1), f"relu{n}": nn.ReLU(), f"pool{n}": nn.MaxPool2d(2)}
+net = nn.Sequential(layers | {"flatten": nn.Flatten(), "dense": nn.Linear(*reversed(shapes["dense"]))})
+net.load_state_dict(tensors)
 with torch.no_grad():
     good.append(compare(f"PyTorch {torch.__version__}", net(torch.from_numpy(images)).numpy()))
 save_file(net.state_dict(), saved, metadata={"format": "pt"})

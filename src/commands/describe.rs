@@ -6,6 +6,7 @@ use anyhow::Result;
 use clap::Args;
 
 use super::model;
+use super::options::{Channels, channels};
 use crate::data::{CLASSES, PIXELS, mnist_10k};
 use crate::learn::Architecture;
 use crate::report::network_figure::network_figure;
@@ -16,6 +17,9 @@ pub(crate) struct Options {
     /// The model whose network is meant: a safetensors file, or the directory of a run
     #[arg(long, value_name = "FILE|RUN_DIR")]
     model: Option<PathBuf>,
+    /// The channels of the network that is meant [default: 8,16,8]
+    #[arg(long, value_name = "N,N..", value_parser = channels, conflicts_with = "model")]
+    channels: Option<Channels>,
     /// Draw the network, too: feature maps as stacks with their sizes
     #[arg(long, value_name = "FILE")]
     png: Option<PathBuf>,
@@ -25,9 +29,10 @@ pub(crate) struct Options {
 }
 
 pub(crate) fn run(options: &Options) -> Result<()> {
-    let architecture = match &options.model {
-        Some(path) => model::open(path)?.weights.architecture().clone(),
-        None => Architecture::article(CLASSES)?,
+    let architecture = match (&options.model, &options.channels) {
+        (Some(path), _) => model::open(path)?.weights.architecture().clone(),
+        (None, Some(channels)) => Architecture::new(channels.clone(), CLASSES)?,
+        (None, None) => Architecture::article(CLASSES)?,
     };
     let layers = architecture.layers();
     let mut text = text::layers_text(&layers);

@@ -49,7 +49,7 @@ pub(crate) fn select_device(choice: DeviceChoice, quiet: bool) -> Result<Device>
 }
 
 /// clap takes a plain `Vec` for an option that is given several times.
-type Channels = Vec<usize>;
+pub(crate) type Channels = Vec<usize>;
 
 /// What is trained and how, but for the seed.
 #[derive(Debug, Args)]
@@ -183,7 +183,7 @@ fn final_rate(text: &str) -> Result<f64, String> {
 }
 
 /// Widths of the network's blocks.
-fn channels(text: &str) -> Result<Channels, String> {
+pub(crate) fn channels(text: &str) -> Result<Channels, String> {
     let widths: Option<Channels> = text
         .split(',')
         .map(|width| width.trim().parse().ok())
