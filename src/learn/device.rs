@@ -65,16 +65,16 @@ impl DeviceChoice {
                         available(&facts)
                     );
                 }
-                Device(tch::Device::Cuda(index))
+                Device::gpu(tch::Device::Cuda(index))
             }
-            Self::Mps if tch::utils::has_mps() => Device(tch::Device::Mps),
+            Self::Mps if tch::utils::has_mps() => Device::gpu(tch::Device::Mps),
             Self::Mps => bail!(
                 "--device mps: this needs macOS on Apple silicon. Devices here: {}",
                 available(&Facts::gather())
             ),
             Self::Auto if !cuda::sees_driver() => Device::CPU,
             Self::Auto => match Facts::gather().check(0) {
-                Ok(()) => Device(tch::Device::Cuda(0)),
+                Ok(()) => Device::gpu(tch::Device::Cuda(0)),
                 Err(problem) => {
                     return Ok((Device::CPU, Some(format!("using the CPU: {problem}"))));
                 }
@@ -86,22 +86,38 @@ impl DeviceChoice {
 
 /// A device that is there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Device(tch::Device);
+pub struct Device {
+    tch: tch::Device,
+    /// Whether it is used as a CPU is: threads share small parts, and every number is there at
+    /// once. Else it is given as much as possible at once and seldom waited for.
+    as_cpu: bool,
+}
 
 impl Device {
     /// The CPU.
-    pub const CPU: Self = Self(tch::Device::Cpu);
+    pub const CPU: Self = Self {
+        tch: tch::Device::Cpu,
+        as_cpu: true,
+    };
+
+    /// The CPU in the way in which a GPU is used.
+    #[cfg(test)]
+    pub(super) const CPU_AS_GPU: Self = Self::gpu(tch::Device::Cpu);
+
+    const fn gpu(tch: tch::Device) -> Self {
+        Self { tch, as_cpu: false }
+    }
 
     /// Whether it is the CPU.
     #[must_use]
     pub fn is_cpu(self) -> bool {
-        self.0 == tch::Device::Cpu
+        self.as_cpu
     }
 
     /// The device as tch names it.
     #[must_use]
     pub fn tch(self) -> tch::Device {
-        self.0
+        self.tch
     }
 
     /// Whether images take oneDNN's own memory layout, in which the CPU works fastest.
@@ -144,11 +160,6 @@ impl Device {
     /// Settings for the whole process and for the calling thread.
     pub(super) fn prepare(self) {
         one_thread_per_operation();
-        if self.0.is_cuda() {
-            // Shapes are the same at every step, so it pays to let cuDNN try which algorithm is
-            // fastest.
-            tch::Cuda::cudnn_set_benchmark(true);
-        }
         if self.is_cpu() {
             keep_freed_memory();
         }
@@ -157,7 +168,7 @@ impl Device {
 
 impl fmt::Display for Device {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
+        match self.tch {
             tch::Device::Cpu => write!(f, "cpu"),
             tch::Device::Cuda(index) => write!(f, "cuda:{index}"),
             tch::Device::Mps => write!(f, "mps"),
@@ -195,8 +206,8 @@ pub fn cores() -> NonZeroUsize {
 
 /// The devices that can be used, for people: `cpu, cuda:0`.
 pub(crate) fn available(facts: &Facts) -> String {
-    let gpus = (0..facts.gpus).map(|index| Device(tch::Device::Cuda(index)));
-    let mps = tch::utils::has_mps().then_some(Device(tch::Device::Mps));
+    let gpus = (0..facts.gpus).map(|index| Device::gpu(tch::Device::Cuda(index)));
+    let mps = tch::utils::has_mps().then_some(Device::gpu(tch::Device::Mps));
     let all = std::iter::once(Device::CPU).chain(gpus).chain(mps);
     all.map(|device| device.to_string())
         .collect::<Vec<_>>()
@@ -238,7 +249,7 @@ mod tests {
         let parts =
             [1, 30, 50, 51, 100, 120, 500, 1_000, 1_001, 5_000].map(|n| Device::CPU.part(n));
         assert_eq!(parts, [1, 30, 50, 26, 50, 40, 63, 125, 112, 125]);
-        assert_eq!(Device(tch::Device::Cuda(0)).part(1_000), 1_000);
+        assert_eq!(Device::CPU_AS_GPU.part(1_000), 1_000);
     }
 
     #[test]

@@ -401,25 +401,43 @@ impl Unread {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::mnist_10k;
+    use crate::data::{Dataset, SIDE, mnist_10k};
 
-    fn training(learning_rate: f64, threads: usize) -> Training {
+    fn split() -> Split {
         let split = mnist_10k().unwrap();
-        let split = split.resized(Some(300), Some(300)).unwrap();
+        split.resized(Some(300), Some(300)).unwrap()
+    }
+
+    fn training(learning_rate: f64, device: Device, threads: usize) -> Training {
         let config = Config {
             learning_rate,
             ..Config::default()
         };
-        let weights = Weights::initial(config.init, 0, &Architecture::article(10).unwrap());
+        let state = State::new(&config, 10).unwrap();
         let threads = NonZeroUsize::new(threads).unwrap();
-        let state = State::initial(weights);
-        Training::new(&config, &state, &split, Device::CPU, threads).unwrap()
+        Training::new(&config, &state, &split(), device, threads).unwrap()
+    }
+
+    /// Batches of ten images, so that there are more steps than are read at once.
+    fn on(device: Device, split: &Split, state: Option<State>, augment: usize) -> Training {
+        let config = Config {
+            epochs: NonZeroUsize::new(2).unwrap(),
+            batch_size: NonZeroUsize::new(10).unwrap(),
+            shuffle: true,
+            augment,
+            eval_every: Some(7),
+            checkpoint_every: 20,
+            ..Config::default()
+        };
+        let state = state.unwrap_or_else(|| State::new(&config, split.classes.len()).unwrap());
+        Training::new(&config, &state, split, device, NonZeroUsize::MIN).unwrap()
     }
 
     #[test]
     fn a_run_that_fails_names_the_step_and_ends_there() {
-        for threads in [1, 3] {
-            let mut run = training(1e30, threads);
+        let gpu = Device::CPU_AS_GPU;
+        for (device, threads) in [(Device::CPU, 1), (Device::CPU, 3), (gpu, 1)] {
+            let mut run = training(1e30, device, threads);
             let steps = run.by_ref().collect::<Vec<_>>();
             let (last, before) = steps.split_last().unwrap();
             assert!(!before.is_empty() && before.iter().all(Result::is_ok));
@@ -435,7 +453,7 @@ mod tests {
 
     #[test]
     fn weights_that_are_no_longer_finite_are_found_at_their_own_step() {
-        let error = training(1e39, 2).next().unwrap().unwrap_err();
+        let error = training(1e39, Device::CPU, 2).next().unwrap().unwrap_err();
         let error = format!("{error:#}");
         assert!(
             error.starts_with("step 1 (epoch 1, batch 1): the weights are"),
@@ -444,8 +462,35 @@ mod tests {
     }
 
     #[test]
+    fn used_as_a_gpu_is_used_a_device_gives_the_same_numbers() {
+        let mut thirds = split();
+        thirds.classes.truncate(3);
+        for set in [&mut thirds.train, &mut thirds.test] {
+            let labels = set.labels().iter().map(|label| label % 3).collect();
+            *set = Dataset::new([SIDE; 2], set.pixels().to_vec(), labels).unwrap();
+        }
+        for (split, augment) in [(&split(), 0), (&split(), 2), (&thirds, 0)] {
+            let steps = |device, state| -> Vec<Step> {
+                let training = on(device, split, state, augment);
+                training.map(Result::unwrap).collect()
+            };
+            let right = |step: &Step| Some(step.record()?.test_accuracy * 300.0);
+            let as_gpu = steps(Device::CPU_AS_GPU, None);
+            assert_eq!(as_gpu.len(), 60);
+            for (one, other) in steps(Device::CPU, None).iter().zip(&as_gpu) {
+                assert!((one.train_loss - other.train_loss).abs() < 1e-4);
+                assert_eq!(right(one).is_some(), right(other).is_some());
+                let differ = right(one).zip(right(other)).map(|(one, other)| one - other);
+                assert!(differ.unwrap_or(0.0).abs() < 1.5, "an image more or less");
+            }
+            let state = as_gpu[39].state.clone();
+            assert_eq!(steps(Device::CPU_AS_GPU, state), as_gpu[40..]);
+        }
+    }
+
+    #[test]
     fn a_failure_in_scoring_is_that_of_its_own_step() {
-        let mut run = training(0.005, 1);
+        let mut run = training(0.005, Device::CPU, 1);
         run.make_step().unwrap();
         run.make_step().unwrap();
         let other_size = Tensor::from_slice(&[1.0_f32, 2.0]);
