@@ -17,8 +17,12 @@ fn complain(error: &Error) -> i32 {
     let stopped = error.downcast_ref::<Stopped>();
     let _ = match stopped {
         Some(stopped) => writeln!(std::io::stderr(), "{stopped}"),
-        // Each part says where, from the widest to the closest.
-        None => writeln!(std::io::stderr(), "error: {error:#}"),
+        // Each part says where, from the widest to the closest. A file's or a server's words stay
+        // in the line.
+        None => {
+            let line = format!("{error:#}").replace(char::is_control, " ");
+            writeln!(std::io::stderr(), "error: {line}")
+        }
     };
     stopped.map_or(1, Stopped::status)
 }

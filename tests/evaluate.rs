@@ -49,7 +49,8 @@ fn a_run_is_scored_on_its_own_images_with_the_numbers_it_had() {
             assert!(both || (found - expected).abs() < 1e-12, "{row:?}");
         }
     }
-    let predictions = table("predictions.csv", "");
+    let header = "image,true_label,predicted_label,probability,logit_0,logit_1,";
+    let predictions = table("predictions.csv", header);
     assert_eq!((predictions.len(), predictions[0].len()), (200, 14));
     let right = |row: &&Vec<f64>| (row[1] - row[2]).abs() < 0.5;
     let right = predictions.iter().filter(right).count();
@@ -87,6 +88,13 @@ fn images_that_are_gone_or_changed_are_told() {
     write_set(folder.path(), "t10k", &[8; 784 * 20], &labels);
     fails(folder.path(), &evaluate, &["are not those the run"]);
     printed(folder.path(), &format!("{evaluate} --data-dir ."));
+    // Words out of a file stay in the line and do nothing to a terminal.
+    let summary = String::from_utf8(run_file(&folder, "summary.json")).unwrap();
+    let other = summary.replace(r#""folder": "#, r#""\n\u001b[31m": "#);
+    fs::write(folder.path().join("run/summary.json"), other).unwrap();
+    let error = fails(folder.path(), &evaluate, &["summary.json: damaged, or not"]);
+    assert!(error.contains("variant `  [31m`"), "{error:?}");
+    fs::write(folder.path().join("run/summary.json"), summary).unwrap();
     for gone in ["t10k-images-idx3-ubyte", "run/summary.json"] {
         fs::remove_file(folder.path().join(gone)).unwrap();
         fails(folder.path(), &evaluate, &["--data-dir", "summary.json"]);

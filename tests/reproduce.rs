@@ -6,6 +6,7 @@ mod common;
 
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 
 use common::{fails, mnist_tch, printed, start};
 use predicates::str::contains;
@@ -68,7 +69,8 @@ fn the_files_hold_every_seed_whose_curve_is_that_of_a_run_of_its_own() {
     let own: Vec<String> = text("own/accuracy.csv").lines().skip(1).map(last).collect();
     assert_eq!(of_seed_6, own);
     assert!(text("r/seeds.csv").starts_with("seed,epoch_1,epoch_2\n5,0."));
-    assert_eq!(text("r/timings.csv").lines().count(), 4);
+    let timings = text("r/timings.csv");
+    assert!(timings.starts_with("seed,seconds\n5,0.") && timings.lines().count() == 4);
     let verdict: serde_json::Value = serde_json::from_str(&text("r/verdict.json")).unwrap();
     assert_eq!(
         (&verdict["runs"], &verdict["steps"]),
@@ -123,6 +125,14 @@ fn parts_of_several_machines_merge_into_the_files_of_one() {
     make(path, "--seeds 0..7 --shard 2/2 --out b");
     printed(path, merge);
     same_files(path, "whole", "merged");
+    let seed = path.join("a/seeds/2.json");
+    let run = fs::read_to_string(&seed).unwrap();
+    fs::write(&seed, run.replacen(r#"loss":2."#, r#"loss":1."#, 1)).unwrap();
+    let parts = ["seed 2 in a has other numbers than in merged"];
+    fails(path, merge, &parts);
+    fs::write(&seed, run.replace(r#""seed":2"#, r#""seed":4"#)).unwrap();
+    let parts = ["cannot use a/seeds/2.json: remove it", "it is seed 4"];
+    fails(path, merge, &parts);
 }
 
 #[test]
@@ -142,4 +152,13 @@ fn a_folder_of_another_job_and_a_curve_of_other_steps_are_refused_before_the_wor
         fails(path, &format!("reproduce {JOB} {line}"), &[part]);
     }
     assert!(!path.join("new").exists());
+}
+
+#[test]
+fn a_run_that_fails_ends_all_of_them_with_its_seed() {
+    let folder = with_curve();
+    let mut many = reproduce(folder.path(), "--seeds 7..90000 --jobs 1 --lr 1e39");
+    // All of them would take an hour.
+    let ended = many.timeout(Duration::from_secs(120)).assert().code(1);
+    ended.stderr(contains("seed 7: step 1 (epoch 1, batch 1): the weights"));
 }

@@ -85,34 +85,46 @@ impl ImageOptions {
             batch_size.get() <= images,
             "--batch-size {batch_size} is more than the {images} training images"
         );
-        let data = Data {
-            name: split.name.clone(),
-            location: Some(location.absolute()),
-            classes: split.classes.clone(),
-            train_range: ImageRange::taken(train.part, &split.train),
-            train_images: images,
-            test_range: ImageRange::taken(test.part, &split.test),
-            test_images: split.test.len(),
-            sha256: split.sha256(),
-        };
+        let data = data_of(&split, &location, [train.part, test.part]);
         Ok((split, data))
     }
 }
 
-/// Reads the images of a run once more. They have to be the same ones.
-pub(crate) fn load_again(data: &Data, mirrors: &Mirrors, quiet: bool) -> Result<Split> {
+/// What a run keeps of its images, which come from these parts.
+fn data_of(split: &Split, location: &Location, [train, test]: [Part; 2]) -> Data {
+    Data {
+        name: split.name.clone(),
+        location: Some(location.absolute()),
+        classes: split.classes.clone(),
+        train_range: ImageRange::taken(train, &split.train),
+        train_images: split.train.len(),
+        test_range: ImageRange::taken(test, &split.test),
+        test_images: split.test.len(),
+        sha256: split.sha256(),
+    }
+}
+
+/// Reads the images of a run once more. They have to be the same ones; what else is said of them is
+/// taken from them.
+pub(crate) fn load_again(data: &Data, mirrors: &Mirrors, quiet: bool) -> Result<(Split, Data)> {
     let location = data.location();
     fetch_missing(&location, mirrors, quiet)?;
     let classes = data.classes.len();
     let split = Split::read(&location, classes, data.train_range, data.test_range)?;
-    let (name, found) = (&data.name, split.sha256());
-    let [is, was] = [&found, &data.sha256].map(|digest| digest.get(..12).unwrap_or(digest));
+    let parts = [data.train_range.part, data.test_range.part];
+    let found = Data {
+        name: data.name.clone(),
+        ..data_of(&split, &location, parts)
+    };
+    let name = &data.name;
+    let digests = [&found.sha256, &data.sha256];
+    let [is, was] = digests.map(|digest| digest.get(..12).unwrap_or(digest));
     ensure!(
-        data.sha256 == found,
+        found.sha256 == data.sha256,
         "the images in {name} are not those the run began with (SHA-256 {is}..., it was {was}...): \
          bring those back, or say with --data-dir where they are"
     );
-    Ok(split)
+    Ok((split, found))
 }
 
 /// The names of data sets, each with what it is.

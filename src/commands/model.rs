@@ -10,7 +10,7 @@ use super::start_of;
 use crate::data::{CLASSES, Dataset, ImageRange, Location, Part, hex};
 use crate::learn::Weights;
 use crate::report::run_dir::{MODEL, SUMMARY};
-use crate::report::summary::{self, Origin};
+use crate::report::summary::{Origin, Recorded};
 
 /// Far more than the weights of any network of this program.
 const MAX_BYTES: u64 = 64 << 20;
@@ -91,7 +91,8 @@ fn recorded(folder: &Path, mirrors: &Mirrors) -> Result<(Location, ImageRange)> 
         let hint = "say so with --data-dir or --dataset";
         format!("{shown}: which images the run was tested on is not known; {hint}")
     })?;
-    let data = summary::data_of(&text).with_context(|| shown.to_string())?;
+    let summary = Recorded::from_bytes(&text).with_context(|| shown.to_string())?;
+    let data = summary.data;
     load_again(&data, mirrors, false).with_context(|| {
         format!("{shown} names images that cannot be used now; with --data-dir others are scored")
     })?;

@@ -8,10 +8,9 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use anyhow::{Context, Result, anyhow, ensure};
+use anyhow::{Context, Result, ensure};
 use clap::Args;
 use jiff::Timestamp;
-use serde_json::Value;
 
 use self::run::{About, Run};
 use super::images::{ImageOptions, load_again};
@@ -23,6 +22,7 @@ use crate::learn::checkpoint::Checkpoint;
 use crate::learn::cuda::libtorch_version;
 use crate::learn::{Config, Device, DeviceChoice, Keep, State, Training};
 use crate::report::run_dir::{self, RunDir};
+use crate::report::summary::Recorded;
 
 /// Where runs go that were not told where to go.
 const RUNS: &str = "runs";
@@ -191,8 +191,11 @@ impl Options {
     fn go_on(&self, folder: &RunDir) -> Result<Parts> {
         let mut history = read_checkpoint(folder)?;
         history.config.epochs = self.epochs_in_all(&history.config)?;
-        let began_on = history.about.device.parse();
-        let began_on = began_on.map_err(|text| anyhow!("{text}"))?;
+        let file = folder.path().join(run_dir::CHECKPOINT);
+        let cannot = || format!("--resume: cannot go on from {}", file.display());
+        let began_on = history.about.device.parse().with_context(cannot)?;
+        let seconds = history.about.training_seconds;
+        ensure!(seconds >= 0.0, "{}: it took {seconds} s", cannot());
         let (device, threads) = self.machine.select(began_on, self.quiet)?;
         let data = &mut history.about.data;
         let mut location = data.location();
@@ -200,9 +203,11 @@ impl Options {
             location = location.moved(path.clone());
             data.name = location.name();
         }
-        data.location = Some(location.absolute());
+        data.location = Some(location);
         let mirrors = &self.images.set.mirrors;
-        let split = load_again(data, mirrors, self.quiet).context("--resume")?;
+        let (split, data) = load_again(data, mirrors, self.quiet).context("--resume")?;
+        history.check_images(&split).with_context(cannot)?;
+        history.about.data = data;
         Ok((history, split, device, threads))
     }
 
@@ -234,10 +239,8 @@ impl Options {
     /// A script that resumes until the status is 0 comes to its end here.
     fn already_complete(&self, run_dir: &RunDir, summary: &[u8]) -> Result<()> {
         let file = run_dir.path().join(run_dir::SUMMARY);
-        let summary: Value = serde_json::from_slice(summary)
-            .with_context(|| format!("{} is damaged", file.display()))?;
-        let accuracy = summary["final_accuracy"].as_f64();
-        let accuracy = accuracy.with_context(|| format!("{} has no accuracy", file.display()))?;
+        let summary = Recorded::from_bytes(summary).with_context(|| file.display().to_string())?;
+        let accuracy = summary.final_accuracy;
         if !self.quiet {
             let folder = run_dir.path().display();
             let result = format!("the run in {folder} is complete (accuracy {accuracy:.4})");
@@ -294,3 +297,6 @@ fn tell(history: &Checkpoint<About>, device: Device, steps: usize) {
         ));
     }
 }
+
+#[cfg(test)]
+mod tests;

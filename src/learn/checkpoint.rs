@@ -12,12 +12,12 @@ use sha2::{Digest, Sha256};
 use tch::Tensor;
 
 use super::adam::Adam;
-use super::batches::Config;
+use super::batches::{Config, Keep, Schedule};
 use super::device::Device;
-use super::metrics::{ConfusionMatrix, StepRecord};
+use super::metrics::{ConfusionMatrix, StepRecord, check_scores};
 use super::network::Architecture;
 use super::weights::Weights;
-use crate::data::hex;
+use crate::data::{Split, hex};
 
 /// The whole state of training between two steps.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -81,8 +81,11 @@ impl State {
         Architecture::new(architecture.channels().to_vec(), architecture.classes())?;
         let count = architecture.count();
         let arrays = [weights, &self.first_moment, &self.second_moment];
+        let are_whole = arrays.iter().all(|array| array.len() == count) && self.is_finite();
+        // A mean of squares; and one step more has a number too.
+        let is_possible = self.second_moment.iter().all(|&mean| mean >= 0.0);
         ensure!(
-            self.steps >= 0 && arrays.iter().all(|array| array.len() == count) && self.is_finite(),
+            are_whole && is_possible && (0..i32::MAX).contains(&self.steps),
             "its numbers are none that training can go on from"
         );
         Ok(())
@@ -155,6 +158,12 @@ impl<A> Checkpoint<A> {
         let best = self.best.as_ref();
         best.is_none_or(|best| record.test_accuracy > best.record.test_accuracy)
     }
+
+    /// The first of its best scores.
+    fn best_record(&self) -> Option<&StepRecord> {
+        let last_first = self.records.iter().rev();
+        last_first.max_by(|one, other| one.test_accuracy.total_cmp(&other.test_accuracy))
+    }
 }
 
 impl<A: Serialize + DeserializeOwned> Checkpoint<A> {
@@ -168,8 +177,9 @@ impl<A: Serialize + DeserializeOwned> Checkpoint<A> {
         Ok(format!("{}\n{body}", serde_json::to_string(&head)?).into_bytes())
     }
 
-    /// Reads the file. The error says whether it is no checkpoint, one in another format, or
-    /// damaged.
+    /// Reads the file, and checks all that can be checked without the images: see
+    /// [`Self::check_images`]. The error says whether it is no checkpoint, one in another format,
+    /// or damaged.
     pub(crate) fn from_bytes(bytes: &[u8]) -> Result<Self> {
         let text = str::from_utf8(bytes).context("damaged, or not a checkpoint")?;
         let (head, body) = text
@@ -188,24 +198,69 @@ impl<A: Serialize + DeserializeOwned> Checkpoint<A> {
             "damaged: its content does not have the SHA-256 that was written with it"
         );
         let checkpoint: Self = serde_json::from_str(body)?;
-        checkpoint.state.check()?;
-        let classes = checkpoint.state.weights.classes();
+        let Self { config, state, .. } = &checkpoint;
+        state.check()?;
+        let (network, matrix) = (state.weights.architecture(), checkpoint.confusion.as_ref());
         ensure!(
-            checkpoint
-                .confusion
-                .as_ref()
-                .is_none_or(|matrix| matrix.classes() == classes),
+            config.learning_rate > 0.0
+                && config.final_learning_rate.is_none_or(|rate| rate >= 0.0)
+                && config.channels == network.channels(),
+            "its configuration is not that of its network"
+        );
+        ensure!(
+            matrix.is_none_or(|matrix| matrix.classes() == network.classes()),
             "the confusion matrix has another size"
         );
-        if let Some(best) = &checkpoint.best {
-            let (best, last) = (&best.weights, &checkpoint.state.weights);
+        check_scores(&checkpoint.records, matrix)?;
+        let chosen = checkpoint.best.as_ref().map(|best| &best.record);
+        let best = match config.keep {
+            Keep::Best => checkpoint.best_record(),
+            Keep::Last => None,
+        };
+        ensure!(chosen == best, "the best score is none of its scores");
+        if let Some(Best { weights, .. }) = &checkpoint.best {
             ensure!(
-                best.architecture() == last.architecture(),
+                weights.architecture() == network,
                 "the best weights are those of another network"
             );
-            State::initial(best.clone()).check()?;
+            State::initial(weights.clone()).check()?;
         }
         Ok(checkpoint)
+    }
+}
+
+impl<A> Checkpoint<A> {
+    /// Makes sure that it is that of a run on these images: as many classes, and a row for each
+    /// scored step up to where it stands.
+    pub(crate) fn check_images(&self, split: &Split) -> Result<()> {
+        let (own, classes) = (self.state.weights.classes(), split.classes.len());
+        ensure!(
+            own == classes,
+            "its network tells {own} classes apart, the images have {classes}"
+        );
+        let schedule = Schedule::new(&self.config, split.train.len());
+        let (made, steps) = (self.state.step(), schedule.steps());
+        ensure!(made <= steps, "it is that after step {made} of {steps}");
+        let is_scored = |&step: &usize| schedule.is_scored(step);
+        let is_placed = |row: &StepRecord| {
+            let place = schedule.position(row.step);
+            // The end of an epoch may have been that of the run, before it went on past it.
+            let is_possible = is_scored(&row.step) || row.batch == schedule.batches_per_epoch();
+            (row.epoch, row.batch) == (place.epoch, place.batch) && is_possible
+        };
+        let rows = self.records.iter();
+        let scored = rows.clone().map(|row| row.step).filter(is_scored);
+        ensure!(
+            rows.clone().all(is_placed) && scored.eq((1..=made).filter(is_scored)),
+            "its rows are not those of the steps up to step {made}"
+        );
+        let images = self.confusion.as_ref().map(ConfusionMatrix::total);
+        let tested = split.test.len();
+        ensure!(
+            images.is_none_or(|images| images == tested as u64),
+            "its confusion matrix is not one of {tested} test images"
+        );
+        Ok(())
     }
 }
 
@@ -223,18 +278,21 @@ mod tests {
         state.first_moment[7] = -0.1;
         state.steps = i32::try_from(rows).unwrap();
         let record = |step| StepRecord {
+            epoch: 1,
+            batch: step,
             step,
             train_loss: 0.1,
             test_accuracy: 1.0 / 3.0,
-            ..StepRecord::default()
         };
         let mut matrix = ConfusionMatrix::new(10);
-        matrix.add(3, 4, 17);
+        matrix.add(3, 4, 2);
+        matrix.add(5, 5, 1);
         Checkpoint {
             config: Config {
                 // A number that only a careful reader of JSON gives back: 17 digits.
                 learning_rate: 0.1 + 0.2,
-                eval_every: Some(3),
+                channels: vec![4, 9],
+                keep: Keep::Best,
                 ..Config::default()
             },
             state,
@@ -261,22 +319,16 @@ mod tests {
         }
     }
 
+    // What is refused though the digest is right: src/commands/train/tests.rs.
     #[test]
-    fn a_flip_of_any_byte_is_found() {
+    fn damaged_files_and_other_files_are_refused() {
         let bytes = checkpoint(5).to_bytes().unwrap();
         for place in (0..600).chain((600..bytes.len()).step_by(31)) {
             let mut flipped = bytes.clone();
             flipped[place] ^= 1;
             let read = Checkpoint::<String>::from_bytes(&flipped);
             assert!(read.is_err(), "byte {place}");
-        }
-    }
-
-    #[test]
-    fn truncated_files_and_other_files_are_refused() {
-        let bytes = checkpoint(5).to_bytes().unwrap();
-        for length in [0, 7, 100, 2_000, bytes.len() - 1] {
-            assert!(error(&bytes[..length]).starts_with("damaged"));
+            assert!(error(&bytes[..place]).starts_with("damaged"));
         }
         let model = weights().to_safetensors().unwrap();
         for other in [b"<!DOCTYPE html>\n", &model[..]] {
@@ -291,34 +343,5 @@ mod tests {
         assert!(error(newer.as_bytes()).contains("\"mnist-tch checkpoint 9\""));
         let other = text.replace(FORMAT, "their checkpoint 1");
         assert_eq!(error(other.as_bytes()), "not a checkpoint of mnist-tch");
-    }
-
-    #[test]
-    fn numbers_that_no_run_can_have_left_are_refused_though_the_digest_is_right() {
-        let forged = |change: fn(&mut Checkpoint<String>)| {
-            let mut checkpoint = checkpoint(5);
-            change(&mut checkpoint);
-            error(&checkpoint.to_bytes().unwrap())
-        };
-        let no_numbers = "none that training can go on from";
-        for (error, expected) in [
-            (forged(|it| it.state.steps = -1), no_numbers),
-            (forged(|it| it.state.first_moment.push(0.0)), no_numbers),
-            (forged(|it| it.state.first_moment[0] = f32::NAN), "null"),
-            (forged(|it| it.config.learning_rate = f64::NAN), "null"),
-            (
-                forged(|it| it.confusion = Some(ConfusionMatrix::new(3))),
-                "another size",
-            ),
-            (
-                forged(|it| {
-                    let other = Weights::initial(Init::Flux, 0, &Architecture::article(3).unwrap());
-                    it.best.as_mut().unwrap().weights = other;
-                }),
-                "another network",
-            ),
-        ] {
-            assert!(error.contains(expected), "{error}");
-        }
     }
 }

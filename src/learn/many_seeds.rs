@@ -10,13 +10,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::time::Instant;
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result, anyhow, ensure};
 use serde::{Deserialize, Serialize};
 
 use super::batches::Config;
 use super::checkpoint::State;
 use super::device::{self, Device};
-use super::metrics::{ConfusionMatrix, StepRecord};
+use super::metrics::{ConfusionMatrix, StepRecord, check_scores};
 use super::threads::Pool;
 use super::training::Training;
 use crate::data::Split;
@@ -35,6 +35,13 @@ pub struct SeedRun {
 }
 
 impl SeedRun {
+    /// Makes sure that its numbers, which come out of a file, can be those of a run.
+    pub(crate) fn check(&self) -> Result<()> {
+        check_scores(&self.records, Some(&self.confusion))?;
+        ensure!(self.seconds >= 0.0, "it took {} seconds", self.seconds);
+        Ok(())
+    }
+
     /// Whether both runs gave the same numbers, however long they took.
     pub fn agrees_with(&self, other: &Self) -> bool {
         (self.seed, &self.records, &self.confusion)
@@ -155,64 +162,4 @@ fn run(
         confusion: confusion.context("the run ended without a score")?,
         seconds: begun.elapsed().as_secs_f64(),
     }))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::data::mnist_10k;
-
-    fn start(seeds: &[u64], jobs: usize, change: impl FnOnce(&mut Config)) -> ManySeeds {
-        let split = mnist_10k().unwrap();
-        let split = split.resized(Some(200), Some(100)).unwrap();
-        let mut config = Config {
-            epochs: NonZeroUsize::MIN,
-            ..Config::default()
-        };
-        change(&mut config);
-        let jobs = NonZeroUsize::new(jobs).unwrap();
-        ManySeeds::start(&config, seeds.to_vec(), &split, Device::CPU, jobs).unwrap()
-    }
-
-    /// The runs in the order of seeds, and the number of steps that were told of.
-    fn all(events: ManySeeds) -> (Vec<SeedRun>, usize) {
-        let (mut runs, mut steps) = (Vec::new(), 0);
-        for event in events {
-            match event.unwrap() {
-                Event::Step => steps += 1,
-                Event::Run(run) => runs.push(run),
-            }
-        }
-        runs.sort_by_key(|run: &SeedRun| run.seed);
-        (runs, steps)
-    }
-
-    #[test]
-    fn every_seed_gives_the_same_run_however_many_go_at_once() {
-        let (alone, steps) = all(start(&[7, 1, 4], 1, |_| {}));
-        let (together, _) = all(start(&[1, 4, 7], 5, |_| {}));
-        let seeds: Vec<u64> = alone.iter().map(|run| run.seed).collect();
-        assert_eq!((seeds, steps), (vec![1, 4, 7], 6));
-        assert!(alone.iter().zip(&together).all(|(a, b)| a.agrees_with(b)));
-        assert!(!alone[0].agrees_with(&alone[1]));
-        let first = (alone[0].records.len(), alone[0].confusion.total());
-        assert_eq!(first, (2, 100));
-    }
-
-    #[test]
-    fn a_run_that_fails_ends_all_of_them_with_its_seed() {
-        let events: Vec<_> = start(&[3, 4, 5], 1, |it| it.learning_rate = 1e39).collect();
-        let error = events.last().unwrap().as_ref().unwrap_err();
-        assert!(
-            format!("{error:#}").starts_with("seed 3: step 1 "),
-            "{error:#}"
-        );
-        assert_eq!(events.len(), 1);
-    }
-
-    #[test]
-    fn dropping_the_runs_stops_them() {
-        let mut runs = start(&(0..10_000).collect::<Vec<u64>>(), 2, |_| {});
-        assert!(runs.next().unwrap().is_ok());
-    }
 }

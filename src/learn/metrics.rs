@@ -3,6 +3,8 @@
 use anyhow::{Result, ensure};
 use serde::{Deserialize, Serialize};
 
+use crate::data::MOST_CLASSES;
+
 /// One row of `accuracy.csv`: a training step after which the test set was scored.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct StepRecord {
@@ -131,14 +133,54 @@ impl TryFrom<Vec<Vec<u64>>> for ConfusionMatrix {
         let classes = rows.len();
         let is_square = rows.iter().all(|row| row.len() == classes);
         ensure!(
-            classes > 0 && is_square,
-            "a confusion matrix that is not square"
+            (2..=MOST_CLASSES).contains(&classes) && is_square,
+            "a confusion matrix is a square for 2 to {MOST_CLASSES} classes"
+        );
+        // So few that the sum of a million matrices is far from the largest number, too.
+        let images: u128 = rows.iter().flatten().map(|&count| u128::from(count)).sum();
+        ensure!(
+            images <= u32::MAX.into(),
+            "a confusion matrix counts {images} images"
         );
         Ok(Self {
             classes,
             counts: rows.concat(),
         })
     }
+}
+
+/// Whether a set of so many `images` can give this accuracy: all others come from a damaged file.
+#[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^53")]
+pub(crate) fn is_share(accuracy: f64, images: u64) -> bool {
+    let images = images as f64;
+    let nearest = (accuracy * images).round() / images;
+    (0.0..=1.0).contains(&accuracy) && nearest.total_cmp(&accuracy).is_eq()
+}
+
+/// Makes sure that rows, and the matrix after the last of them, can be those of a run: they come
+/// out of a file.
+pub(crate) fn check_scores(
+    records: &[StepRecord],
+    confusion: Option<&ConfusionMatrix>,
+) -> Result<()> {
+    let images = confusion.map_or(0, ConfusionMatrix::total);
+    let is_sound = |row: &StepRecord| {
+        let is_placed = row.epoch > 0 && row.batch > 0 && row.step >= row.batch;
+        let is_loss = row.train_loss.is_finite() && row.train_loss >= 0.0;
+        is_placed && is_loss && is_share(row.test_accuracy, images)
+    };
+    let ascend = |pair: &[StepRecord]| {
+        let epochs = pair[0].epoch..=pair[1].epoch;
+        pair[0].step < pair[1].step && !epochs.is_empty()
+    };
+    let last = records.last().map(|row| row.test_accuracy);
+    ensure!(
+        records.iter().all(is_sound)
+            && records.windows(2).all(ascend)
+            && last == confusion.map(ConfusionMatrix::accuracy),
+        "its scores are none that a run can have"
+    );
+    Ok(())
 }
 
 /// How well one class is told from the others. A ratio without a denominator is `None`, not 0.
@@ -234,16 +276,14 @@ mod tests {
 
     #[test]
     fn matrices_add_up_and_come_back_from_their_rows() {
-        let mut matrix = ConfusionMatrix::new(2);
-        matrix.add(0, 1, 4);
-        let mut sum = matrix.clone();
-        sum.add_all(&matrix).unwrap();
-        assert_eq!((sum.count(0, 1), sum.total()), (8, 8));
+        let mut sum = ConfusionMatrix::new(2);
+        sum.add(0, 1, 4);
+        sum.add_all(&sum.clone()).unwrap();
         assert!(sum.add_all(&ConfusionMatrix::new(3)).is_err());
         let text = serde_json::to_string(&sum).unwrap();
         assert_eq!(text, "[[0,8],[0,0]]");
         assert_eq!(serde_json::from_str::<ConfusionMatrix>(&text).unwrap(), sum);
-        for damaged in ["[]", "[[1,2],[3]]", "[[1]", "[[-1]]"] {
+        for damaged in ["[]", "[[1]]", "[[1,2],[3]]", "[[1]", "[[-1,0],[0,0]]"] {
             let outcome = serde_json::from_str::<ConfusionMatrix>(damaged);
             assert!(outcome.is_err(), "{damaged}");
         }
@@ -296,10 +336,5 @@ mod tests {
         assert!((answer.best().1 - 0.5).abs() < 1e-12);
         let sure = Prediction::from_logits(&[900.0, 100.0, 0.0]);
         assert_eq!((sure.best(), sure.runner_up().0), ((0, 1.0), 1));
-    }
-
-    #[test]
-    fn a_single_class_is_its_own_runner_up() {
-        assert_eq!(Prediction::from_logits(&[3.0]).runner_up(), (0, 1.0));
     }
 }

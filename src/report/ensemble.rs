@@ -67,7 +67,8 @@ impl Ensemble {
             same,
             "seed {seed} was scored after other steps than the first run"
         );
-        self.confusion.add_all(&run.confusion)?;
+        let added = self.confusion.add_all(&run.confusion);
+        added.with_context(|| format!("seed {seed}"))?;
         self.curves.push(Curve {
             seed,
             accuracies: records.map(|record| record.test_accuracy).collect(),

@@ -112,7 +112,7 @@ impl SeedStore {
         let read = || -> Result<SeedRun> {
             let run: SeedRun = serde_json::from_slice(&fs::read(&path)?)?;
             ensure!(run.seed == seed, "it is seed {}", run.seed);
-            ensure!(!run.records.is_empty(), "no step was scored");
+            run.check()?;
             Ok(run)
         };
         read().with_context(|| {

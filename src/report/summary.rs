@@ -2,11 +2,11 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
 
 use crate::data::{ImageRange, Location};
-use crate::learn::StepRecord;
+use crate::learn::{StepRecord, metrics::is_share};
 
 /// Everything needed to run it again and to compare the result.
 #[derive(Debug, Serialize)]
@@ -72,14 +72,25 @@ impl Data {
     }
 }
 
-/// What a `summary.json` says of the images of its run.
-pub(crate) fn data_of(text: &[u8]) -> Result<Data> {
-    #[derive(Deserialize)]
-    struct Part {
-        data: Data,
+/// What other commands need of the `summary.json` of a run.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Recorded {
+    pub data: Data,
+    pub final_accuracy: f64,
+}
+
+impl Recorded {
+    /// Reads the file.
+    pub(crate) fn from_bytes(text: &[u8]) -> Result<Self> {
+        let what = "damaged, or not the summary of a run";
+        let summary: Self = serde_json::from_slice(text).context(what)?;
+        let (accuracy, images) = (summary.final_accuracy, summary.data.test_images);
+        ensure!(
+            is_share(accuracy, images as u64),
+            "damaged: {accuracy} is no share of {images} images"
+        );
+        Ok(summary)
     }
-    let part: Part = serde_json::from_slice(text).context("not the summary of a run")?;
-    Ok(part.data)
 }
 
 /// Seconds.
