@@ -86,6 +86,7 @@ fn images_and_folders_that_cannot_be_are_errors_that_name_the_option_before_trai
         ("--train-range 0..50", "--batch-size 100 is more than the"),
         ("--classes 9", "--classes 10"),
         ("--out file", "file is a file"),
+        ("--resume file", "file is a file"),
         ("--out file/run", "cannot make the folder file/run"),
     ] {
         fails(folder.path(), &format!("--device cpu {line}"), &[part]);
@@ -95,10 +96,16 @@ fn images_and_folders_that_cannot_be_are_errors_that_name_the_option_before_trai
 }
 
 #[test]
-fn a_loss_that_is_no_number_stops_the_run_and_keeps_its_rows() {
+fn numbers_that_are_none_stop_the_run_at_their_step_and_its_rows_stay() {
     let folder = tempdir().unwrap();
+    // The weights after the last step are looked at, too.
+    let last = "--device cpu --epochs 1 --train-range ..100 --test-range ..50 -q --out last";
+    let part = "step 1 (epoch 1, batch 1): the weights are no longer finite";
+    fails(folder.path(), &format!("{last} --lr 1e39"), &[part]);
+    assert!(!folder.path().join("last/model.safetensors").exists());
     let line = format!("{SMALL} --quiet --out run --lr 1e9");
-    let error = fails(folder.path(), &line, &["the loss is", "step "]);
+    let parts = ["the loss is", "step ", "smaller --lr"];
+    let error = fails(folder.path(), &line, &parts);
     let rows = String::from_utf8(run_file(&folder, "accuracy.csv")).unwrap();
     assert!(rows.lines().count() >= 2, "{rows}");
     let run = folder.path().join("run");

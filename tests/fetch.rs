@@ -8,12 +8,15 @@ mod common;
 mod server;
 
 use std::fs;
+use std::io::Write;
 use std::path::Path;
+use std::thread;
+use std::time::Duration;
 
 use assert_cmd::Command;
 use common::{error_line, gzip, mnist_tch};
 use predicates::prelude::*;
-use server::Server;
+use server::{Server, head};
 use tempfile::tempdir;
 
 /// The program with a cache of its own, and no mirror or proxy that this machine may have.
@@ -103,6 +106,27 @@ fn a_proxy_is_asked_and_this_machine_is_not_behind_it() {
     let error = error_line(command.env("HTTP_PROXY", &address), 1);
     assert!(error.contains("HTTP 404"), "{error}");
     assert_eq!(proxy.requests().len(), asked);
+}
+
+#[test]
+fn a_killed_fetch_leaves_nothing_and_the_next_does_not_wait_for_it() {
+    let folder = tempdir().unwrap();
+    let server = Server::start(|_, stream| {
+        head(stream, "200 OK", "Content-Length: 9000000\r\n")?;
+        loop {
+            stream.write_all(&[0x1f, 0x8b])?;
+            thread::sleep(Duration::from_millis(5));
+        }
+    });
+    let line = format!("fetch mnist --data-dir here --mirror {}", server.mirror());
+    let is_asked = || !server.requests().is_empty();
+    let mut child = common::start(folder.path(), &line, is_asked);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert_eq!(files_in(&folder.path().join("here")), 0);
+    let missing = Server::saying("404 Not Found", b"").mirror();
+    let line = format!("fetch mnist --data-dir here --quiet --mirror {missing}");
+    assert!(error(folder.path(), &line).contains("HTTP 404"));
 }
 
 #[test]

@@ -96,25 +96,25 @@ fn it_names_every_option_and_no_other() {
     let text = manual_text();
     let mut named: BTreeSet<&str> = all(pattern, &text).into_iter().collect();
     // Those of cargo, containers and scripts/setup.sh; and one that every program has.
-    for other in [
-        "--release",
-        "--locked",
-        "--path",
-        "--example",
-        "--gpus",
-        "--cuda",
-    ] {
+    for other in "--release --locked --path --example --gpus --cuda".split(' ') {
         assert!(named.remove(other), "{other}");
     }
     named.insert("--version");
-    assert_eq!(options, named);
+    let both = |one: &BTreeSet<_>, other| one.difference(other).copied().collect::<Vec<_>>();
+    assert_eq!(
+        both(&options, &named),
+        [""; 0],
+        "name these in README.md or docs/"
+    );
+    assert_eq!(both(&named, &options), [""; 0], "there are no such options");
 }
 
 #[test]
 fn every_command_has_a_row() {
     let readme = readme();
     for name in names_of_commands() {
-        assert!(readme.contains(&format!("| `mnist-tch {name}")), "{name}");
+        let row = format!("| `mnist-tch {name}");
+        assert!(readme.contains(&row), "give {name} a row in README.md");
     }
 }
 
@@ -132,14 +132,14 @@ fn the_files_of_a_run_are_those_in_its_table() {
     names.sort();
     let mut rows = all(r"^\| `([^`]+)`", table);
     rows.sort_unstable();
-    assert_eq!(rows, names);
+    assert_eq!(rows, names, "the table of files in README.md is another");
 }
 
 #[test]
 fn the_lesson_stands_in_it_whole() {
     let lesson = fs::read_to_string(in_root("examples/lesson.rs")).unwrap();
-    let readme = readme();
-    assert_eq!(all("(?s)^```rust\n(.*?)```$", &readme), [lesson]);
+    let is_there = all("(?s)^```rust\n(.*?)```$", &readme()) == [lesson];
+    assert!(is_there, "copy examples/lesson.rs into README.md once more");
 }
 
 /// A heading as the part of an address behind #, by GitHub's rules.

@@ -90,7 +90,11 @@ fn every_option_refuses_nonsense_by_its_name() {
         (train, "--min-accuracy", "-0.5 1.01 90 NaN inf x"),
         (train, "--train-range --test-range", range),
         (train, "--init", "zeros 0"),
-        (train, "--device", "gpu cuda: cuda:-1 cuda:x cpu:0"),
+        (
+            train,
+            "--device",
+            "gpu CPU cuda: cuda:-1 cuda:+1 cuda:x cpu:0",
+        ),
         (train, "--dataset", "cifar"),
         (train, "--mirror", "example.org"),
         (train, "--shuffle", "x"),

@@ -406,24 +406,6 @@ mod tests {
     }
 
     #[test]
-    fn the_default_is_the_articles_protocol() {
-        let article = schedule(5_000, |_| {});
-        assert_eq!((article.batches_per_epoch(), article.steps()), (50, 250));
-        assert_eq!(
-            those(&article, Schedule::is_scored),
-            (1..=250).collect::<Vec<_>>()
-        );
-        assert_eq!(article.order(1), None);
-        let Position {
-            epoch,
-            batch,
-            step,
-            places,
-        } = article.position(102);
-        assert_eq!((epoch, batch, step, places), (3, 2, 102, 100..200));
-    }
-
-    #[test]
     fn the_last_batch_takes_what_is_left() {
         let uneven = schedule(250, |_| {});
         assert_eq!(uneven.batches_per_epoch(), 3);
@@ -436,17 +418,10 @@ mod tests {
     }
 
     #[test]
-    fn scores_and_states_come_as_often_as_asked_for_and_at_each_epochs_end() {
+    fn an_epoch_of_any_length_has_50_scores_and_states_come_as_often_as_asked_for() {
         let whole = schedule(60_000, |config| config.epochs = NonZeroUsize::MIN);
         let scored = those(&whole, Schedule::is_scored);
         assert_eq!((scored.len(), &scored[..2]), (50, &[12, 24][..]));
-        let sparse = schedule(5_000, |config| config.eval_every = Some(20));
-        assert_eq!(
-            those(&sparse, Schedule::is_scored)[..6],
-            [20, 40, 50, 60, 80, 100]
-        );
-        let last = schedule(5_000, |config| config.eval_every = Some(0));
-        assert_eq!(those(&last, Schedule::is_scored), [250]);
         let kept = |every| {
             let schedule = schedule(500, |config| config.checkpoint_every = every);
             those(&schedule, Schedule::is_kept)
@@ -519,14 +494,7 @@ mod tests {
         let expected: Vec<i64> = train.labels().iter().map(|&label| label.into()).collect();
         assert_eq!(loaded(|_| {}), (train.pixels().to_vec(), expected.clone()));
         let (bytes, labels) = loaded(|config| config.shuffle = true);
-        let order = Schedule::new(
-            &Config {
-                shuffle: true,
-                ..Config::default()
-            },
-            120,
-        )
-        .order(1);
+        let order = schedule(120, |config| config.shuffle = true).order(1);
         for (place, row) in order.unwrap().into_iter().enumerate() {
             let row = usize::try_from(row).unwrap();
             assert_eq!(labels[place], expected[row]);

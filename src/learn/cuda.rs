@@ -217,36 +217,32 @@ mod tests {
 
     #[test]
     fn each_problem_names_its_cause() {
-        let facts = |built, load_error: Option<&str>, driver: Option<&str>, gpus| Facts {
-            built,
-            load_error: load_error.map(str::to_owned),
-            driver: driver.map(str::to_owned),
+        let good = |gpus| Facts {
+            built: true,
+            load_error: None,
+            driver: Some("580.95.05".to_owned()),
             gpus,
             visible: None,
         };
-        let good = |gpus| facts(true, None, Some("580.95.05"), gpus);
-        let no_cudnn = Some("libcudnn.so.9: cannot open");
-        let hidden = Facts {
-            visible: Some(String::new()),
-            ..good(0)
+        let mut all = [(); 4].map(|()| good(0));
+        all[0].driver = None;
+        all[1].built = false;
+        all[2].load_error = Some("libcudnn.so.9: cannot open".to_owned());
+        all[3].visible = Some(String::new());
+        let [no_driver, not_built, no_cudnn, hidden] = all;
+        let old = |gpus| Facts {
+            driver: Some("570.86".to_owned()),
+            ..good(gpus)
         };
         for (facts, index, expected) in [
-            (facts(true, None, None, 0), 0, "no NVIDIA driver"),
+            (no_driver, 0, "no NVIDIA driver"),
+            (not_built, 0, "built without CUDA"),
             (
-                facts(false, None, Some("580.1"), 0),
-                0,
-                "built without CUDA",
-            ),
-            (
-                facts(true, no_cudnn, Some("580.1"), 0),
+                no_cudnn,
                 0,
                 "missing (libcudnn.so.9: cannot open): run scripts/setup.sh --cuda",
             ),
-            (
-                facts(true, None, Some("570.86"), 0),
-                0,
-                "driver 570.86 is too old: install driver 580",
-            ),
+            (old(0), 0, "driver 570.86 is too old: install driver 580"),
             (good(0), 0, "shows no GPU: see what nvidia-smi says"),
             (hidden, 0, "CUDA_VISIBLE_DEVICES is set to ''"),
             (good(2), 2, "no GPU 2: the 2 GPUs are cuda:0 to cuda:1"),
@@ -257,7 +253,7 @@ mod tests {
         }
         assert!(good(2).check(1).is_ok());
         // NVIDIA's compatibility packages let older drivers run newer libraries.
-        assert!(facts(true, None, Some("570.86"), 2).check(0).is_ok());
+        assert!(old(2).check(0).is_ok());
     }
 
     #[test]

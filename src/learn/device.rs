@@ -229,27 +229,6 @@ mod tests {
         ] {
             assert_eq!(text.parse::<DeviceChoice>().unwrap(), choice);
         }
-        for text in [
-            "",
-            "gpu",
-            "cuda:",
-            "cuda:x",
-            "cuda:-1",
-            "cuda:+1",
-            "CPU",
-            "cuda:99999999999999999999",
-        ] {
-            let error = text.parse::<DeviceChoice>().unwrap_err().to_string();
-            assert!(error.contains("cuda:N"), "{text}: {error}");
-        }
-    }
-
-    #[test]
-    fn parts_of_a_batch_follow_from_its_size_alone() {
-        let parts =
-            [1, 30, 50, 51, 100, 120, 500, 1_000, 1_001, 5_000].map(|n| Device::CPU.part(n));
-        assert_eq!(parts, [1, 30, 50, 26, 50, 40, 63, 125, 112, 125]);
-        assert_eq!(Device::CPU_AS_GPU.part(1_000), 1_000);
     }
 
     #[test]

@@ -359,22 +359,6 @@ mod tests {
     }
 
     #[test]
-    fn the_default_is_the_articles_network() {
-        let article = Architecture::article(10).unwrap();
-        let layers = article.layers();
-        let parameters: Vec<usize> = layers.iter().map(|layer| layer.parameters).collect();
-        assert_eq!(parameters, [80, 0, 1_168, 0, 1_160, 0, 0, 730]);
-        // 72·784, 1152·196, 1152·49, 720.
-        let work: Vec<usize> = layers.iter().map(|layer| layer.multiply_adds).collect();
-        assert_eq!(work, [56_448, 0, 225_792, 0, 56_448, 0, 0, 720]);
-        assert_eq!(article.count(), 3_138);
-        assert_eq!(
-            article.parameters()[4],
-            ("conv3.weight".to_owned(), vec![8, 16, 3, 3])
-        );
-    }
-
-    #[test]
     fn an_image_meets_the_shapes_that_are_described() {
         for channels in [&[5][..], &[8, 16, 8], &[2, 9, 8, 3]] {
             let (architecture, network) = network(channels, 0);
@@ -397,48 +381,23 @@ mod tests {
         }
     }
 
-    #[test]
-    fn networks_that_cannot_be_are_refused() {
-        for (channels, classes, expected) in [
-            (vec![], 10, "1 to 4 blocks, not 0"),
-            (vec![1; 5], 10, "1 to 4 blocks, not 5"),
-            (vec![8, 0], 10, "1 to 512 channels, not [8, 0]"),
-            (vec![513], 10, "1 to 512 channels"),
-            (vec![8], 1, "2 to 256 classes apart, not 1"),
-            (vec![8], 257, "2 to 256 classes apart, not 257"),
-        ] {
-            let error = Architecture::new(channels, classes)
-                .unwrap_err()
-                .to_string();
-            assert!(error.contains(expected), "{error}");
-        }
-    }
-
+    #[cfg(target_arch = "x86_64")]
     #[test]
     fn both_layouts_give_the_same_logits_and_gradients() {
         for channels in [&[5][..], &[8, 16, 8], &[16, 32, 64], &[2, 9, 8, 3]] {
             let (_, network) = network(channels, 2);
             let plain = random_images(8);
             let labels = Tensor::randint(10, [8], (Kind::Int64, tch::Device::Cpu));
-            let mut layouts = vec![plain.shallow_clone()];
-            if Device::CPU.has_onednn_layout() {
-                layouts.push(plain.to_mkldnn());
-            }
-            let results = layouts.iter().map(|images| {
-                let loss = network
-                    .forward(images, Pass::Train(&mut []))
-                    .cross_entropy_for_logits(&labels);
+            let [one, other] = [plain.to_mkldnn(), plain].map(|images| {
+                let logits = network.forward(&images, Pass::Train(&mut []));
+                let loss = logits.cross_entropy_for_logits(&labels);
                 let gradient = network.gradient(&loss).unwrap();
-                (network.forward(images, Pass::Score), gradient)
+                (network.forward(&images, Pass::Score), gradient)
             });
-            let results: Vec<_> = results.collect();
-            let (logits, gradient) = &results[0];
-            assert!(gradient.abs().max().double_value(&[]) > 0.0);
-            for (other_logits, other_gradient) in &results {
-                let close = |a: &Tensor, b: &Tensor| a.allclose(b, 1e-4, 1e-5, false);
-                assert!(close(logits, other_logits), "{channels:?}");
-                assert!(close(gradient, other_gradient), "{channels:?}");
-            }
+            assert!(one.1.abs().max().double_value(&[]) > 0.0);
+            let close = |a: &Tensor, b: &Tensor| a.allclose(b, 1e-4, 1e-5, false);
+            assert!(close(&one.0, &other.0), "{channels:?}");
+            assert!(close(&one.1, &other.1), "{channels:?}");
         }
     }
 }

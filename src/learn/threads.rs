@@ -177,19 +177,6 @@ mod tests {
     }
 
     #[test]
-    fn every_task_gives_its_result_with_any_number_of_threads() {
-        for threads in [0, 1, 4] {
-            let pool = pool(threads);
-            let jobs: Vec<Job<u64>> = (0..100)
-                .map(|n| pool.push(false, move |()| Ok(n * n)))
-                .collect();
-            for (n, job) in (0..).zip(&jobs) {
-                assert_eq!(pool.wait(job, &mut ()).unwrap(), n * n);
-            }
-        }
-    }
-
-    #[test]
     fn urgent_tasks_go_first() {
         let pool = Pool::new(vec![], || {}).unwrap();
         let note = |n: u64| {

@@ -50,7 +50,7 @@ fn real(n: impl TryInto<u64>) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::tick_step;
-    use crate::learn::{ClassScore, ConfusionMatrix, StepRecord};
+    use crate::learn::StepRecord;
 
     /// A row of an epoch of three steps.
     pub fn record(epoch: usize, step: usize) -> StepRecord {
@@ -60,25 +60,6 @@ mod tests {
             step,
             train_loss: 0.5,
             test_accuracy: 0.938,
-        }
-    }
-
-    /// Two classes: twelve right answers, three wrong ones.
-    pub fn matrix() -> ConfusionMatrix {
-        let mut matrix = ConfusionMatrix::new(2);
-        matrix.add(0, 0, 12);
-        matrix.add(1, 0, 3);
-        matrix
-    }
-
-    /// A class without an image.
-    pub fn score() -> ClassScore {
-        ClassScore {
-            class: 3,
-            precision: Some(0.75),
-            recall: None,
-            f1: Some(0.0),
-            support: 0,
         }
     }
 

@@ -103,9 +103,26 @@ pub(super) fn grouped(number: usize) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{matrix, record, score};
     use super::*;
-    use crate::learn::Architecture;
+
+    /// Two classes: twelve right answers, three wrong ones.
+    fn matrix() -> ConfusionMatrix {
+        let mut matrix = ConfusionMatrix::new(2);
+        matrix.add(0, 0, 12);
+        matrix.add(1, 0, 3);
+        matrix
+    }
+
+    /// A class without an image.
+    fn score() -> ClassScore {
+        ClassScore {
+            class: 3,
+            precision: Some(0.75),
+            recall: None,
+            f1: Some(0.0),
+            support: 0,
+        }
+    }
 
     #[test]
     fn matrices_and_scores_line_up() {
@@ -134,32 +151,6 @@ mod tests {
         ] {
             assert!(text.ends_with(end), "{text}");
         }
-    }
-
-    #[test]
-    fn the_epoch_table_has_the_start_and_each_epochs_end() {
-        let records = [record(1, 1), record(1, 3), record(2, 4), record(2, 6)];
-        let text = epochs_text(&records);
-        let lines: Vec<&str> = text.lines().collect();
-        assert_eq!(lines.len(), 4);
-        assert!(lines[1].starts_with("start        1"), "{}", lines[1]);
-        assert!(lines[3].starts_with("epoch 2      6"), "{}", lines[3]);
-        assert!(lines[3].ends_with("0.9380"), "{}", lines[3]);
-    }
-
-    #[test]
-    fn the_table_has_a_row_per_layer_and_the_totals() {
-        let expected = "\
-layer  operation           output   parameters  multiply-adds
-input                      1x28x28
-conv1  convolution 3x3     4x28x28          40          28224
-       max-pool 2x2, ReLU  4x14x14           0              0
-       flatten             784               0              0
-dense  dense               10             7850           7840
-total                                     7890          36064
-";
-        let layers = Architecture::new(vec![4], 10).unwrap().layers();
-        assert_eq!(layers_text(&layers), expected);
     }
 
     #[test]

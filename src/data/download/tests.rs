@@ -1,16 +1,15 @@
 //! Fetching from servers on loopback, well-behaved or not: in the end there are right files, or one
 //! clear line.
 
-use std::env;
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
 use std::net::{TcpListener, TcpStream};
-use std::process::{Child, Command, Stdio};
 use std::sync::LazyLock;
-use std::time::Instant;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
 use tempfile::tempdir;
 
 use super::*;
@@ -25,12 +24,9 @@ const SIZE: usize = 200_000;
 
 /// The content of the file `name`.
 fn content(name: &str) -> Vec<u8> {
-    let mut state = u32::from(name.as_bytes()[0]);
-    let next = || {
-        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        state.to_be_bytes()[0]
-    };
-    std::iter::repeat_with(next).take(SIZE).collect()
+    let mut bytes = vec![0; SIZE];
+    ChaCha8Rng::seed_from_u64(name.len() as u64).fill_bytes(&mut bytes);
+    bytes
 }
 
 fn gzip(bytes: &[u8]) -> Vec<u8> {
@@ -384,76 +380,28 @@ fn addresses_are_folders_on_the_web_and_this_machine_is_recognised() {
     }
 }
 
-const FROM: &str = "MNIST_TCH_TEST_FROM";
-const TO: &str = "MNIST_TCH_TEST_TO";
-
-/// Not a test of its own: what the processes of the two tests below do.
 #[test]
-fn child() {
-    if let (Ok(from), Ok(to)) = (env::var(FROM), env::var(TO)) {
-        let mut server = good();
-        server.address = from.parse().unwrap();
-        let (outcome, events) = fetch_files(&[&server], Path::new(&to), &*FILES, true);
-        let file = format!("events-{}", std::process::id());
-        fs::write(Path::new(&to).with_file_name(file), events).unwrap();
-        outcome.unwrap();
-    }
-}
-
-/// This very program, fetching in a process of its own.
-fn spawn(server: &Server, folder: &Path) -> Child {
-    Command::new(env::current_exe().unwrap())
-        .args(["--exact", "data::download::tests::child", "--nocapture"])
-        .env(FROM, server.address.to_string())
-        .env(TO, folder)
-        .stdout(Stdio::null())
-        .spawn()
-        .unwrap()
-}
-
-/// A server that takes a second for a file.
-fn slow() -> Server {
-    Server::start(|path, stream| {
+fn of_two_at_once_one_fetches_and_the_other_finds_the_files() {
+    let server = Server::start(|path, stream| {
         begin(path, stream, 0)?;
         for piece in served(path).chunks(SIZE / 20) {
             stream.write_all(piece)?;
             thread::sleep(Duration::from_millis(50));
         }
         Ok(())
-    })
-}
-
-#[test]
-fn of_two_processes_at_once_one_fetches_and_the_other_finds_the_files() {
-    let server = slow();
-    let outer = tempdir().unwrap();
-    let folder = outer.path().join("set");
-    let children = [(); 2].map(|()| spawn(&server, &folder));
-    let waited = children.map(|mut child| {
-        assert!(child.wait().unwrap().success());
-        let events = format!("events-{}", child.id());
-        fs::read_to_string(outer.path().join(events)).unwrap() == "waiting\n"
     });
-    assert_holds(&folder, &BOTH);
-    assert_eq!(server.requests().len(), 2, "each file is asked for once");
-    assert_ne!(waited[0], waited[1]);
-}
-
-#[test]
-fn a_killed_process_leaves_no_file_under_its_name_and_does_the_next_no_harm() {
-    let server = slow();
     let folder = tempdir().unwrap();
-    for _ in 0..2 {
-        let (before, begun) = (server.requests().len(), Instant::now());
-        let mut child = spawn(&server, folder.path());
-        while server.requests().len() == before {
-            assert!(begun.elapsed().as_secs() < 60, "nothing is asked");
-            thread::sleep(Duration::from_millis(10));
-        }
-        child.kill().unwrap();
-        child.wait().unwrap();
-        assert_holds(folder.path(), &[]);
-    }
-    assert_eq!(fetch_both(&[&good()], folder.path()), Ok(2));
+    // The lock is that of an open file: two threads are as good as two processes.
+    let [one, two] = thread::scope(|scope| {
+        let fetch = || fetch_files(&[&server], folder.path(), &*FILES, true);
+        [(); 2]
+            .map(|()| scope.spawn(fetch))
+            .map(|it| it.join().unwrap())
+    });
     assert_holds(folder.path(), &BOTH);
+    assert_eq!(server.requests().len(), 2, "each file is asked for once");
+    let mut both = [one, two];
+    both.sort();
+    let [other, first] = [(Ok(0), "waiting\n".to_owned()), (Ok(2), String::new())];
+    assert_eq!(both, [other, first]);
 }
