@@ -15,14 +15,10 @@ fn main() -> ! {
 /// Says on stderr what went wrong, in one line, and gives the exit status for it.
 fn complain(error: &Error) -> i32 {
     let stopped = error.downcast_ref::<Stopped>();
-    let _ = match stopped {
-        Some(stopped) => writeln!(std::io::stderr(), "{stopped}"),
-        // Each part says where, from the widest to the closest. A file's or a server's words stay
-        // in the line.
-        None => {
-            let line = format!("{error:#}").replace(char::is_control, " ");
-            writeln!(std::io::stderr(), "error: {line}")
-        }
-    };
+    // Each part says where, from the widest to the closest. What a file or a server says can
+    // neither break the line nor reach the terminal.
+    let line = stopped.map_or_else(|| format!("error: {error:#}"), ToString::to_string);
+    let line = line.replace(char::is_control, " ");
+    let _ = writeln!(std::io::stderr(), "{line}");
     stopped.map_or(1, Stopped::status)
 }

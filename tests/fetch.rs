@@ -153,23 +153,5 @@ fn the_embedded_images_need_no_fetching_and_no_folder() {
     let line = "--dataset mnist-10k --data-dir mine --device cpu";
     let error = error(folder.path(), line);
     assert!(error.contains("--data-dir"), "{error}");
-    let line = format!("{} --quiet --dataset mnist-10k", common::SMALL);
-    program(folder.path(), &line).assert().success();
     assert!(!folder.path().join("cache").exists());
-}
-
-#[test]
-fn wrong_usage_is_status_2_and_names_the_option() {
-    let folder = tempdir().unwrap();
-    for (line, part) in [
-        ("fetch", "<DATASET>"),
-        ("fetch cifar", "[possible values: mnist-10k, mnist,"),
-        ("fetch mnist --mirror mnist.org", "--mirror"),
-        ("fetch mnist --mirror ftp://example.org", "--mirror"),
-        ("--dataset cifar", "--dataset"),
-    ] {
-        let output = program(folder.path(), line).assert().code(2);
-        output.stderr(predicate::str::contains(part)).stdout("");
-    }
-    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
 }

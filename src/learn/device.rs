@@ -230,16 +230,4 @@ mod tests {
             assert_eq!(text.parse::<DeviceChoice>().unwrap(), choice);
         }
     }
-
-    #[test]
-    fn the_devices_here_are_named() {
-        let facts = Facts {
-            built: true,
-            load_error: None,
-            driver: None,
-            gpus: 2,
-            visible: None,
-        };
-        assert!(available(&facts).starts_with("cpu, cuda:0, cuda:1"));
-    }
 }

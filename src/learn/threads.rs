@@ -177,25 +177,6 @@ mod tests {
     }
 
     #[test]
-    fn urgent_tasks_go_first() {
-        let pool = Pool::new(vec![], || {}).unwrap();
-        let note = |n: u64| {
-            move |done: &mut Vec<u64>| {
-                done.push(n);
-                Ok(())
-            }
-        };
-        let _jobs = [
-            pool.push(false, note(2)),
-            pool.push(false, note(3)),
-            pool.push(true, note(5)),
-        ];
-        let mut done = Vec::new();
-        while pool.help(&mut done) {}
-        assert_eq!(done, [5, 2, 3]);
-    }
-
-    #[test]
     fn a_task_that_panics_is_an_error_and_its_thread_goes_on() {
         let pool = pool(1);
         let bad = pool.push(false, |()| Ok(Vec::<u64>::new()[0]));

@@ -194,6 +194,8 @@ mod tests {
     use super::*;
 
     type Tensor = (String, Dtype, Vec<usize>);
+    /// A change of a good file, and what is said of it.
+    type Case = (fn(&mut Vec<Tensor>), &'static str);
 
     fn article(classes: usize) -> Architecture {
         Architecture::article(classes).unwrap()
@@ -227,8 +229,6 @@ mod tests {
             dense.iter().any(|&value| value > 0.25) && dense.iter().any(|&value| value < -0.25)
         );
         assert!(weights.values()[3_128..].iter().all(|&value| value == 0.0));
-        assert_ne!(weights, Weights::initial(Init::Flux, 1, &article(10)));
-        assert_eq!(weights, Weights::initial(Init::Flux, 0, &article(10)));
     }
 
     #[test]
@@ -256,7 +256,7 @@ mod tests {
             let bytes = safetensors::serialize(views, None).unwrap();
             format!("{:#}", Weights::from_safetensors(&bytes).unwrap_err())
         };
-        let cases: [(fn(&mut Vec<Tensor>), &str); 6] = [
+        let cases: [Case; 6] = [
             (
                 |all| all[6].2 = vec![72, 10],
                 "[72, 10], the network needs [72, 72]",

@@ -50,18 +50,6 @@ fn real(n: impl TryInto<u64>) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::tick_step;
-    use crate::learn::StepRecord;
-
-    /// A row of an epoch of three steps.
-    pub fn record(epoch: usize, step: usize) -> StepRecord {
-        StepRecord {
-            epoch,
-            batch: step - (epoch - 1) * 3,
-            step,
-            train_loss: 0.5,
-            test_accuracy: 0.938,
-        }
-    }
 
     #[test]
     fn ticks_are_round_and_few() {

@@ -199,11 +199,6 @@ mod tests {
             let sheet = contact_sheet(&train.slice(0..count).unwrap(), &names, "Fashion");
             shown(&format!("sheet-{count}"), &sheet.unwrap());
         }
-        for count in [0, 1_001] {
-            let error = contact_sheet(&train.slice(0..count).unwrap(), &names, "");
-            let expected = format!("a contact sheet shows 1 to 1000 images, not {count}");
-            assert_eq!(error.unwrap_err().to_string(), expected);
-        }
     }
 
     #[test]

@@ -122,7 +122,6 @@ pub(crate) fn predictions_csv<Row: AsRef<[f32]>>(labels: &[u8], logits: &[Row]) 
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::record;
     use super::*;
 
     // The other tables are read where a user meets them: tests/pipeline.rs, evaluate.rs and
@@ -135,18 +134,9 @@ mod tests {
     }
 
     #[test]
-    fn a_log_that_goes_on_has_no_second_header() {
-        let records = [record(1, 1), record(2, 4)];
-        let mut bytes = accuracy_csv(&records[..1]).unwrap();
-        let added = AccuracyLog::after(1, &mut bytes).add(&records[1]);
-        added.unwrap();
-        assert_eq!(bytes, accuracy_csv(&records).unwrap());
-    }
-
-    #[test]
     fn a_full_disk_is_an_error_with_the_files_name() {
         let mut full = [0; 4];
-        let error = AccuracyLog::after(0, &mut full[..]).add(&record(1, 1));
+        let error = AccuracyLog::after(0, &mut full[..]).add(&StepRecord::default());
         let error = format!("{:#}", error.unwrap_err());
         assert!(error.contains("accuracy.csv"), "{error}");
     }

@@ -143,6 +143,32 @@ fn damage_bytes(bytes: &mut Vec<u8>, generator: &mut ChaCha8Rng) {
     }
 }
 
+#[test]
+fn a_file_that_is_no_checkpoint_or_not_as_it_was_written_is_refused() {
+    let bytes = stopped().to_bytes().unwrap();
+    let error = |bytes: &[u8]| {
+        let error = Checkpoint::<About>::from_bytes(bytes).unwrap_err();
+        format!("{error:#}")
+    };
+    for place in 0..bytes.len() {
+        let mut flipped = bytes.clone();
+        flipped[place] ^= 1;
+        error(&flipped);
+        assert!(error(&bytes[..place]).starts_with("damaged"), "{place}");
+    }
+    assert!(error(b"<!DOCTYPE html>\n").starts_with("damaged, or not a checkpoint"));
+    let text = String::from_utf8(bytes).unwrap();
+    for (format, expected) in [
+        ("mnist-tch checkpoint 999", "use the version that wrote it"),
+        ("theirs", "not a checkpoint of mnist-tch"),
+    ] {
+        let (head, rest) = text.split_once(r#"","sha256"#).unwrap();
+        let (start, _) = head.rsplit_once('"').unwrap();
+        let other = format!(r#"{start}"{format}","sha256{rest}"#);
+        assert!(error(other.as_bytes()).contains(expected), "{format}");
+    }
+}
+
 /// Options that resume a run without asking anybody.
 const RESUME: &str = "--resume d --device cpu --threads 1 --mirror http://127.0.0.1:1 -q";
 

@@ -372,11 +372,10 @@ fn addresses_are_folders_on_the_web_and_this_machine_is_recognised() {
             assert_eq!(mirror(address).unwrap(), address);
         }
     }
-    for host in ["localhost", "127.0.0.1", "127.1.2.3", "[::1]"] {
-        assert!(is_loopback(&format!("http://{host}:80/mnist")), "{host}");
-    }
-    for host in ["example.org", "localhost.example.org", "10.0.0.1", "[::2]"] {
-        assert!(!is_loopback(&format!("http://{host}/mnist")), "{host}");
+    let hosts = "localhost,127.1.2.3,[::1],localhost.example.org,10.0.0.1,[::2]";
+    for (place, host) in hosts.split(',').enumerate() {
+        let is_here = is_loopback(&format!("http://{host}:80/mnist"));
+        assert_eq!(is_here, place < 3, "{host}");
     }
 }
 
