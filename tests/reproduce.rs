@@ -80,6 +80,36 @@ fn the_files_hold_every_seed_whose_curve_is_that_of_a_run_of_its_own() {
 }
 
 #[test]
+fn a_curve_that_is_longer_or_shorter_than_the_runs_is_compared_as_far_as_both_go() {
+    let folder = tempdir().unwrap();
+    let path = folder.path();
+    let begin = "step,test_accuracy\n1,0.1\n2,0.15\n";
+    fs::write(path.join("short.csv"), begin).unwrap();
+    let job = format!("reproduce {JOB} --seeds 0..2 --out r");
+    for (line, steps, scope) in [
+        (
+            &*job,
+            4,
+            "4 scored steps: the article has 250, the runs have 4",
+        ),
+        (
+            "reproduce --merge r --out r --compare short.csv",
+            2,
+            "2 scored steps: short.csv has 2, the runs have 4",
+        ),
+    ] {
+        let shown = printed(path, line);
+        let scope = format!("(init flux, the first {scope})");
+        assert!(shown.contains(&scope), "{shown}");
+        let verdict = fs::read_to_string(path.join("r/verdict.json")).unwrap();
+        let verdict: serde_json::Value = serde_json::from_str(&verdict).unwrap();
+        assert_eq!(verdict["steps"], steps);
+        let last = verdict["epochs"].as_array().unwrap().last().unwrap();
+        assert_eq!(last["step"], steps);
+    }
+}
+
+#[test]
 fn killed_on_its_way_it_goes_on_and_ends_with_the_same_files() {
     let folder = with_curve();
     let path = folder.path();
@@ -139,6 +169,8 @@ fn parts_of_several_machines_merge_into_the_files_of_one() {
 fn a_folder_of_another_job_and_a_curve_of_other_steps_are_refused_before_the_work() {
     let folder = with_curve();
     let path = folder.path();
+    let rows = "step,test_accuracy\n2,0.1\n4,0.3\n";
+    fs::write(path.join("every-second.csv"), rows).unwrap();
     make(path, "--seeds 0..2 --out r");
     for (line, part) in [
         (
@@ -146,7 +178,10 @@ fn a_folder_of_another_job_and_a_curve_of_other_steps_are_refused_before_the_wor
             r#"configuration.init: "flux" there, "glorot" here"#,
         ),
         ("--compare curve.csv --out curve.csv", "curve.csv is a file"),
-        ("--out new", "the article has 250 scored steps"),
+        (
+            "--out new --compare every-second.csv",
+            "every-second.csv was scored after steps 2, 4, the runs after 1, 2, 3, ... 4",
+        ),
         ("--out new --compare no.csv", "cannot open no.csv"),
     ] {
         fails(path, &format!("reproduce {JOB} {line}"), &[part]);

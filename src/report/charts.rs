@@ -168,7 +168,7 @@ fn title(records: &[StepRecord]) -> String {
 }
 
 /// The runs' 5-95 % band, their median, up to 60 of the runs as thin lines, and the points of
-/// `reference` on top as a PNG, with the verdict in a line.
+/// `reference`, as far as both go, on top as a PNG, with the verdict in a line.
 pub(crate) fn band(
     ensemble: &Ensemble,
     reference: &Reference,

@@ -9,7 +9,7 @@ use super::real;
 use crate::learn::{ConfusionMatrix, StepRecord, many_seeds::SeedRun};
 
 /// Runs of the same steps, in the order of their seeds.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Ensemble {
     /// The first run's records: which steps were scored, of which epochs.
     pub steps: Vec<StepRecord>,
@@ -20,7 +20,7 @@ pub(crate) struct Ensemble {
 }
 
 /// One run's curve.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Curve {
     pub seed: u64,
     /// Test accuracy after each scored step, 0..=1.
@@ -75,6 +75,16 @@ impl Ensemble {
             seconds: run.seconds,
         });
         Ok(())
+    }
+
+    /// The runs as far as their first `count` scored steps.
+    pub(crate) fn first(&self, count: usize) -> Self {
+        let mut first = self.clone();
+        first.steps.truncate(count);
+        for curve in &mut first.curves {
+            curve.accuracies.truncate(count);
+        }
+        first
     }
 
     /// Places of the scored steps that ended an epoch, or were the last scored of one.

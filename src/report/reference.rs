@@ -54,29 +54,40 @@ impl Reference {
         Ok(Self { name, points })
     }
 
-    /// The accuracies, one for each of the scored `steps`.
+    /// How many steps it has.
+    pub(crate) fn steps(&self) -> usize {
+        self.points.len()
+    }
+
+    /// The accuracies after the scored `steps`, as far as both go.
     pub(crate) fn at(&self, steps: impl Iterator<Item = usize> + Clone) -> Result<Vec<f64>> {
-        let same = steps.clone().eq(self.points.iter().map(|point| point.step));
         let own = self.points.iter().map(|point| point.step);
-        let (own, runs) = (summary(own), summary(steps));
+        let alike = own
+            .clone()
+            .zip(steps.clone())
+            .all(|(one, other)| one == other);
+        let both: Vec<_> = self.points.iter().zip(steps.clone()).collect();
+        let (name, own, runs) = (&self.name, shown(own), shown(steps));
         ensure!(
-            same,
-            "{} has {own}, the runs have {runs}: compare with a curve of the same steps",
-            self.name
+            alike && !both.is_empty(),
+            "{name} was scored after steps {own}, the runs after {runs}: compare with a curve whose \
+             steps begin alike, or choose another --eval-every"
         );
-        let accuracies = self.points.iter().map(|point| point.test_accuracy);
+        let accuracies = both.into_iter().map(|(point, _)| point.test_accuracy);
         Ok(accuracies.collect())
     }
 
-    /// The accuracies, one for each of the scored steps of `records`.
+    /// The accuracies after the scored steps of `records`, as far as both go.
     pub(crate) fn beside(&self, records: &[StepRecord]) -> Result<Vec<f64>> {
         self.at(records.iter().map(|record| record.step))
     }
 }
 
-fn summary(steps: impl Iterator<Item = usize> + Clone) -> String {
-    let last = steps.clone().last().unwrap_or(0);
-    format!("{} scored steps up to step {last}", steps.count())
+/// The first steps and the last one.
+fn shown(steps: impl Iterator<Item = usize> + Clone) -> String {
+    let first: Vec<String> = steps.clone().take(3).map(|step| step.to_string()).collect();
+    let last = steps.skip(3).last();
+    first.join(", ") + &last.map_or(String::new(), |last| format!(", ... {last}"))
 }
 
 #[cfg(test)]
@@ -84,16 +95,27 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_articles_curve_is_in_the_program_and_other_steps_are_refused() {
+    fn the_articles_curve_is_in_the_program_and_compared_as_far_as_both_go() {
         let article = Reference::article().unwrap();
-        let curve = article.at(1..=250).unwrap();
+        let curve = article.at(1..=300).unwrap();
+        assert_eq!((curve.len(), article.steps()), (250, 250));
         let ends = [0, 49, 99, 149, 199, 249].map(|at| format!("{:.4}", curve[at]));
         let expected = ["0.1446", "0.7906", "0.8930", "0.9190", "0.9342", "0.9380"];
         assert_eq!(ends, expected);
-        let error = article.at(1..=6).unwrap_err().to_string();
-        let expected = "the article has 250 scored steps up to step 250, \
-                        the runs have 6 scored steps up to step 6";
+        assert_eq!(article.at(1..=50).unwrap(), curve[..50]);
+    }
+
+    #[test]
+    fn other_steps_are_refused() {
+        let article = Reference::article().unwrap();
+        let every_second = article.at((2..=250).step_by(2)).unwrap_err();
+        let expected = "the article was scored after steps 1, 2, 3, ... 250, \
+                        the runs after 2, 4, 6, ... 250: ";
+        let error = every_second.to_string();
         assert!(error.starts_with(expected), "{error}");
+        // That they begin alike is not enough where both go on.
+        assert!(article.at([1, 2, 4].into_iter()).is_err());
+        assert!(article.at(0..0).is_err());
     }
 
     #[test]

@@ -26,7 +26,11 @@ pub(crate) struct Verdict {
     /// How the runs drew their initial weights.
     pub init: String,
     pub runs: usize,
+    /// Scored steps that were compared: as many as both have.
     pub steps: usize,
+    /// Scored steps of the curve, and of the runs.
+    pub steps_of_curve: usize,
+    pub steps_of_runs: usize,
     /// Share of the steps at which the curve lies within the runs' 5-95 % band.
     pub share_inside_band: f64,
     /// The curve's mean absolute distance from the median curve.
@@ -63,13 +67,15 @@ pub(crate) struct RunDeviation {
 }
 
 impl Verdict {
-    /// Compares `reference` with the runs, whose weights were drawn as `init` says.
+    /// Compares `reference` with the runs, whose weights were drawn as `init` says, as far as both
+    /// go.
     pub(crate) fn of(ensemble: &Ensemble, reference: &Reference, init: &str) -> Result<Self> {
         let runs = ensemble.curves.len();
         ensure!(runs >= 2, "a verdict needs at least two seeds");
         let curve = reference.beside(&ensemble.steps)?;
+        let (steps, steps_of_runs) = (curve.len(), ensemble.steps.len());
+        let ensemble = ensemble.first(steps);
         let band = ensemble.band();
-        let steps = curve.len();
         let is_inside = |&at: &usize| (band.low[at]..=band.high[at]).contains(&curve[at]);
         let inside = (0..steps).filter(is_inside).count();
         let distances = curve.iter().zip(&band.median).map(|(a, b)| (a - b).abs());
@@ -97,6 +103,8 @@ impl Verdict {
             init: init.to_owned(),
             runs,
             steps,
+            steps_of_curve: reference.steps(),
+            steps_of_runs,
             share_inside_band: real(inside) / real(steps),
             deviation,
             typical_deviation: quantile(&deviations, 0.5),
@@ -117,12 +125,19 @@ impl Verdict {
         }
     }
 
+    /// Whether the curve and the runs have the same steps.
+    fn is_whole(&self) -> bool {
+        self.steps == self.steps_of_curve && self.steps == self.steps_of_runs
+    }
+
     /// The verdict in a line.
     pub(crate) fn line(&self) -> String {
+        let first = format!("first {} ", self.steps);
         format!(
-            "init {}: {:.1} % of the steps within the band, rank {:.2}: {}",
+            "init {}: {:.1} % of the {}steps within the band, rank {:.2}: {}",
             self.init,
             100.0 * self.share_inside_band,
+            if self.is_whole() { "" } else { &first },
             self.rank,
             self.word()
         )
@@ -130,8 +145,15 @@ impl Verdict {
 
     /// The verdict for people: a paragraph and a table of epochs.
     pub(crate) fn text(&self) -> String {
+        let (steps, name) = (self.steps, &self.compared);
+        let (own, runs) = (self.steps_of_curve, self.steps_of_runs);
+        let steps = if self.is_whole() {
+            format!("{steps} scored steps")
+        } else {
+            format!("the first {steps} scored steps: {name} has {own}, the runs have {runs}")
+        };
         let mut text = format!(
-            "{}: {} against {} runs (init {}, {} scored steps)\n\
+            "{}: {name} against {} runs (init {}, {steps})\n\
              It lies within the runs' 5-95 % band at {:.1} % of the steps. \
              Its mean distance from the median curve is\n\
              {:.4}; that of a typical run from the median of the others is {:.4}. \
@@ -139,10 +161,8 @@ impl Verdict {
              does (rank {:.2}; up to {HIGHEST_RANK} counts as reproduced).\n\n\
              epoch   step  compared    5 %  median   95 %\n",
             self.word(),
-            self.compared,
             self.runs,
             self.init,
-            self.steps,
             100.0 * self.share_inside_band,
             self.deviation,
             self.typical_deviation,
