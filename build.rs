@@ -4,6 +4,8 @@
 //!
 //! torch-sys has no version check for a libtorch that comes out of a Python wheel. A wrong one would link, and
 //! fail later in ways that are hard to read.
+//!
+//! With the feature `doc-only` there is nothing to link: documentation needs no libtorch.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -29,11 +31,25 @@ fn main() -> ExitCode {
 
 fn link() -> Result<(), String> {
     let wanted = version_of("LIBTORCH_VERSION")?;
+    let driver = version_of("CUDA_MINIMUM_DRIVER")?;
+    let rpath = if env::var_os("CARGO_FEATURE_DOC_ONLY").is_some() {
+        String::new()
+    } else {
+        write_rpath(&wanted)?
+    };
+    println!("cargo:rustc-env=LIBTORCH_VERSION={wanted}");
+    println!("cargo:rustc-env=LIBTORCH_FOLDER={rpath}");
+    println!("cargo:rustc-env=CUDA_MINIMUM_DRIVER={driver}");
+    Ok(())
+}
+
+/// Has the folder of libtorch, which has to be of the `wanted` version, written into the program.
+fn write_rpath(wanted: &str) -> Result<String, String> {
     let lib = env::var("DEP_TCH_LIBTORCH_LIB")
         .map(PathBuf::from)
         .map_err(|_| "torch-sys did not say where libtorch is (DEP_TCH_LIBTORCH_LIB)".to_owned())?;
     if let Some(found) = found_version(&lib) {
-        check(&found, &wanted, &lib)?;
+        check(&found, wanted, &lib)?;
     }
     let rpath = env::var(RPATH).unwrap_or_else(|_| lib.to_string_lossy().into_owned());
     let mut arguments = vec!["-rpath", &rpath];
@@ -46,10 +62,7 @@ fn link() -> Result<(), String> {
         println!("cargo:rustc-link-arg=-Xlinker");
         println!("cargo:rustc-link-arg={argument}");
     }
-    println!("cargo:rustc-env=LIBTORCH_VERSION={wanted}");
-    let driver = version_of("CUDA_MINIMUM_DRIVER")?;
-    println!("cargo:rustc-env=CUDA_MINIMUM_DRIVER={driver}");
-    Ok(())
+    Ok(rpath)
 }
 
 fn check(found: &str, wanted: &str, lib: &Path) -> Result<(), String> {

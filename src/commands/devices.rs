@@ -5,7 +5,9 @@ use std::fmt::Write;
 use anyhow::Result;
 
 use crate::learn::cores;
-use crate::learn::cuda::{self, Facts, libtorch_folder, libtorch_version};
+use crate::learn::cuda::{
+    self, Facts, expected_folder, libtorch_folder, libtorch_version, other_libtorch,
+};
 use crate::learn::device::available;
 
 /// Prints libtorch's version and path, its CUDA build, the driver, the GPUs and the threads.
@@ -18,6 +20,9 @@ pub(crate) fn run() -> Result<()> {
     line("libtorch", &libtorch_version());
     if let Some(folder) = libtorch_folder() {
         line("path", &folder.display().to_string());
+    }
+    if let Some(folder) = expected_folder() {
+        line("built with", &folder.display().to_string());
     }
     line("CUDA build", &cuda_build(&facts));
     line(
@@ -38,6 +43,9 @@ pub(crate) fn run() -> Result<()> {
         && let Err(problem) = facts.check(0)
     {
         line("note", &problem.to_string());
+    }
+    if let Some(note) = other_libtorch() {
+        line("note", &note);
     }
     super::print(&text)
 }

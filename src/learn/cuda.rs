@@ -17,6 +17,9 @@ use super::tch_errors;
 /// The version of libtorch this program was built for.
 const LIBTORCH_VERSION: &str = env!("LIBTORCH_VERSION");
 
+/// The folder it is to be in; `$ORIGIN` stands for that of the program.
+const LIBTORCH_FOLDER: &str = env!("LIBTORCH_FOLDER");
+
 /// The oldest driver that runs the CUDA libraries of `scripts/setup.sh --cuda`.
 const MINIMUM_DRIVER: &str = env!("CUDA_MINIMUM_DRIVER");
 
@@ -188,8 +191,38 @@ pub(crate) fn libtorch_folder() -> Option<PathBuf> {
 /// What the loaded libtorch says of itself, such as `2.13.0+cu130`, else what the program was
 /// built for.
 pub(crate) fn libtorch_version() -> String {
-    let found = libtorch_folder().and_then(|folder| version_in(folder.parent()?));
-    found.unwrap_or_else(|| LIBTORCH_VERSION.to_owned())
+    loaded_version().unwrap_or_else(|| LIBTORCH_VERSION.to_owned())
+}
+
+fn loaded_version() -> Option<String> {
+    libtorch_folder().and_then(|folder| version_in(folder.parent()?))
+}
+
+/// Where the program is to find libtorch, if what is loaded comes from elsewhere.
+pub(crate) fn expected_folder() -> Option<PathBuf> {
+    let loaded = libtorch_folder()?;
+    let program = std::env::current_exe().ok()?;
+    let beside = program.parent()?.to_string_lossy();
+    let expected = PathBuf::from(LIBTORCH_FOLDER.replace("$ORIGIN", &beside));
+    let is_loaded = fs::canonicalize(&expected).is_ok_and(|folder| folder == loaded);
+    (!is_loaded).then_some(expected)
+}
+
+/// What to tell the user where a libtorch of another version is loaded, or one from elsewhere whose
+/// version nobody knows: its numbers may be others.
+pub(crate) fn other_libtorch() -> Option<String> {
+    let (folder, version) = (libtorch_folder()?, loaded_version());
+    let release = version
+        .as_deref()
+        .and_then(|version| version.split('+').next());
+    if release.map_or(expected_folder().is_none(), |it| it == LIBTORCH_VERSION) {
+        return None;
+    }
+    let (found, folder) = (release.unwrap_or("of unknown version"), folder.display());
+    Some(format!(
+        "libtorch {found} in {folder} is loaded, and this program was built with \
+         {LIBTORCH_VERSION}: see what LD_PRELOAD and LD_LIBRARY_PATH name, or build it again"
+    ))
 }
 
 /// The version in `build-version` (libtorch as a zip) or `version.py` (a Python wheel).

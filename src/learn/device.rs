@@ -49,12 +49,14 @@ impl FromStr for DeviceChoice {
 }
 
 impl DeviceChoice {
-    /// The device that is meant, and a note where the user should know why `auto` took the CPU.
+    /// The device that is meant, and a note where the user should know why `auto` took the CPU, or
+    /// that another libtorch is loaded than the program was built with.
     ///
     /// # Errors
     /// When a device was asked for by name and is not usable: the message says why, and what there
     /// is.
     pub fn find(self) -> Result<(Device, Option<String>)> {
+        let mut notes = Vec::from_iter(cuda::other_libtorch());
         let device = match self {
             Self::Cpu => Device::CPU,
             Self::Cuda(index) => {
@@ -76,11 +78,12 @@ impl DeviceChoice {
             Self::Auto => match Facts::gather().check(0) {
                 Ok(()) => Device::gpu(tch::Device::Cuda(0)),
                 Err(problem) => {
-                    return Ok((Device::CPU, Some(format!("using the CPU: {problem}"))));
+                    notes.push(format!("using the CPU: {problem}"));
+                    Device::CPU
                 }
             },
         };
-        Ok((device, None))
+        Ok((device, (!notes.is_empty()).then(|| notes.join("; "))))
     }
 }
 

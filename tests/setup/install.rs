@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::symlink;
+use std::path::Path;
 use std::process::Command;
 
 use crate::project::{Project, Said, pinned};
@@ -160,6 +161,56 @@ fn the_program_keeps_to_its_libtorch_whatever_ld_library_path_names() {
         .arg("devices")
         .output();
     assert_eq!(Said::new(&output.unwrap()).code, Some(0));
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_libtorch_of_another_version_that_comes_in_all_the_same_is_told() {
+    let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let program = |line: &str, preload: &Path| {
+        let mut program = Command::new(env!("CARGO_BIN_EXE_mnist-tch"));
+        program.args(line.split(' ')).current_dir(&folder);
+        Said::new(&program.env("LD_PRELOAD", preload).output().unwrap())
+    };
+    let devices = program("devices", Path::new(""));
+    let path = |line: &str| line.strip_prefix("path").map(|path| path.trim().to_owned());
+    let lib = devices.out.lines().find_map(path).unwrap();
+    let other = folder.path().join("other/torch/lib");
+    fs::create_dir_all(&other).unwrap();
+    // A link if that can be: the file is large.
+    let (own, library) = (
+        Path::new(&lib).join("libtorch_cpu.so"),
+        other.join("libtorch_cpu.so"),
+    );
+    fs::hard_link(&own, &library)
+        .or_else(|_| fs::copy(&own, &library).map(drop))
+        .unwrap();
+    // What it needs in turn is looked for from where it lies.
+    symlink(
+        Path::new(&lib).join("../../nvidia"),
+        folder.path().join("other/nvidia"),
+    )
+    .unwrap();
+    let version = other.with_file_name("version.py");
+    fs::write(&version, "__version__ = '2.12.1+cpu'\n").unwrap();
+    let loaded = format!("libtorch 2.12.1 in {} is loaded", other.display());
+    let said = program("devices", &library);
+    for part in [
+        &loaded,
+        &format!("built with  {lib}"),
+        "libtorch    2.12.1+cpu",
+    ] {
+        assert!(said.out.contains(part), "{part}: {said:?}");
+    }
+    let run = "--device cpu --epochs 1 --train-range ..100 --test-range ..10 --out";
+    let said = program(&format!("{run} told"), &library);
+    assert!(said.err.starts_with(&format!("note: {loaded}")), "{said:?}");
+    assert_eq!(said.code, Some(0));
+    // The right version is not worth a word, wherever it lies.
+    let right = pinned("LIBTORCH_VERSION");
+    fs::write(&version, format!("__version__ = '{right}'\n")).unwrap();
+    let said = program(&format!("{run} same"), &library);
+    assert!(!said.err.contains("note"), "{said:?}");
 }
 
 #[test]
