@@ -176,8 +176,14 @@ python_with() {
     fi
 }
 
-# PyTorch as pip installs it: on Linux 2.5 GB to download. Its Python half is linked against all of CUDA there, so the
-# two small CUDA libraries of scripts/setup.sh would not do.
+# python_with_torch: sets $python to what PYTHON names, or to one with PyTorch as pip installs it: on Linux 2.5 GB to download. Its
+# Python half is linked against all of CUDA there, so the two small CUDA libraries of scripts/setup.sh would not do.
 python_with_torch() {
-    python_with torch-venv "import torch; assert torch.__version__.split('+')[0] == '$LIBTORCH_VERSION'" "torch==$LIBTORCH_VERSION"
+    local works="import numpy, safetensors, torch; assert torch.__version__.split('+')[0] == '$LIBTORCH_VERSION'"
+    python=${PYTHON:-}
+    if [[ -z $python ]]; then
+        python_with torch-venv "$works" "torch==$LIBTORCH_VERSION" numpy safetensors
+    elif ! "$python" -W ignore -c "$works"; then
+        fail "PYTHON=$python lacks torch $LIBTORCH_VERSION, numpy or safetensors: install them there, or leave PYTHON out"
+    fi
 }

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Whether a trained model means the same elsewhere: in onnxruntime, in PyTorch, and back from PyTorch.
-#   [PYTHON=a Python with torch] scripts/interop.sh [RUN_DIR]
+#   [PYTHON=a Python with torch, numpy, safetensors] scripts/interop.sh [RUN_DIR]
 # Without RUN_DIR a model is trained. What is needed is installed under target/ with pip; without PYTHON that includes torch,
 # of some gigabytes. Exit status 1 where a logit differs by more than 1e-4.
 set -euo pipefail
@@ -8,14 +8,13 @@ set -euo pipefail
 . "$(dirname -- "${BASH_SOURCE[0]}")/common.sh"
 
 (($# <= 1)) || fail "usage: scripts/interop.sh [RUN_DIR]"
-model=${1:-} python=${PYTHON:-}
-if [[ -z $python ]]; then python_with_torch; fi
-"$python" -c 'import torch' || fail "$python has no torch"
+model=${1:-}
+python_with_torch
 # What else is needed, without touching that Python.
 export PYTHONPATH=$root/target/interop-packages
-if ! "$python" -c 'import numpy, onnx, onnxruntime, safetensors' 2>/dev/null; then
+if ! "$python" -c 'import onnx, onnxruntime' 2>/dev/null; then
     say "installing onnx and onnxruntime into $PYTHONPATH ..."
-    "$python" -m pip install --quiet --disable-pip-version-check --target "$PYTHONPATH" numpy onnx onnxruntime safetensors
+    "$python" -m pip install --quiet --disable-pip-version-check --target "$PYTHONPATH" onnx onnxruntime
 fi
 
 prepare

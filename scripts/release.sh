@@ -46,7 +46,7 @@ copy_libraries() {
 }
 
 mkdir -p "$stage/libtorch/lib" "$stage/completions"
-cp "$root/target/release-build/release/mnist-tch" README.md CHANGELOG.md LICENSE-MIT LICENSE-APACHE "$stage"
+cp "$root/target/release-build/release/mnist-tch" README.md CHANGELOG.md LICENSE-MIT LICENSE-APACHE scripts/container/Dockerfile "$stage"
 cp data/README.md "$stage/DATA.md"
 cp -r docs "$stage"
 copy_libraries "$stage/mnist-tch"
@@ -63,10 +63,21 @@ done
 # Order, owners and times do not depend on who packs it and when.
 tar --sort=name --owner=0 --group=0 --numeric-owner --mtime="@$(git log -1 --format=%ct)" -C "$out" -c "$name" | gzip -n >"$out/$name.tar.gz"
 
+job=(--device cpu --epochs 1 --eval-every 0 --quiet --min-accuracy 0.6)
 # Unpacked elsewhere, with an empty environment: it has to find the libraries beside it and to train.
 tar -xzf "$out/$name.tar.gz" -C "$folder"
 found=$(env -i "$folder/$name/mnist-tch" devices | sed -n 's/^path *//p')
 [[ $found == "$(cd -P "$folder" && pwd)/$name/libtorch/lib" ]] || fail "the unpacked program finds libtorch in $found"
-env -i "$folder/$name/mnist-tch" --device cpu --epochs 1 --eval-every 0 --quiet --min-accuracy 0.6 --out "$folder/run"
+env -i "$folder/$name/mnist-tch" "${job[@]}" --out "$folder/run"
+# What its Dockerfile makes, without a container engine: an empty root with the program and the C library.
+if ((EUID == 0)); then
+    mkdir -p "$folder/image/opt"
+    mv "$folder/$name" "$folder/image/opt/mnist-tch"
+    (cd "$folder/image" && sh -euc "$(sed -n '/^RUN/,/[^\\]$/{s/^RUN//;p}' opt/mnist-tch/Dockerfile)")
+    env -i chroot --userspec=65532:65532 "$folder/image" /opt/mnist-tch/mnist-tch "${job[@]}" --out /out/run
+    cmp "$folder/image/out/run/model.safetensors" "$folder/run/model.safetensors"
+else
+    say "note: the container's root was not tried, which only root can"
+fi
 (cd "$out" && sha256sum "$name.tar.gz" | tee "$name.tar.gz.sha256")
 say "$(du -h "$out/$name.tar.gz" | cut -f 1) in target/release-files/$name.tar.gz"

@@ -8,14 +8,19 @@ mod common;
 mod server;
 
 use std::fs;
-use std::io::Write;
-use std::path::Path;
+use std::io::{BufRead, BufReader, Write};
+use std::net::{SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
 use assert_cmd::Command;
 use common::{error_line, gzip, mnist_tch};
 use predicates::prelude::*;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{ServerConfig, ServerConnection, Stream};
 use server::{Server, head};
 use tempfile::tempdir;
 
@@ -106,6 +111,51 @@ fn a_proxy_is_asked_and_this_machine_is_not_behind_it() {
     let error = error_line(command.env("HTTP_PROXY", &address), 1);
     assert!(error.contains("HTTP 404"), "{error}");
     assert_eq!(proxy.requests().len(), asked);
+}
+
+fn certificate(name: &str) -> PathBuf {
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/tls");
+    fixtures.join(name)
+}
+
+/// A server whose certificate is signed by an authority of its own, and which has no file.
+fn private_server() -> SocketAddr {
+    let chain = CertificateDer::from_pem_file(certificate("server.pem")).unwrap();
+    let key = PrivateKeyDer::from_pem_file(certificate("server.key")).unwrap();
+    let config = ServerConfig::builder().with_no_client_auth();
+    let config = Arc::new(config.with_single_cert(vec![chain], key).unwrap());
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    thread::spawn(move || {
+        for mut socket in listener.incoming().flatten() {
+            let mut connection = ServerConnection::new(config.clone()).unwrap();
+            let mut stream = Stream::new(&mut connection, &mut socket);
+            let lines = BufReader::new(&mut stream).lines().map_while(Result::ok);
+            // A client that does not trust it leaves before the headers end.
+            if lines.into_iter().any(|line| line.is_empty()) {
+                let answer = b"HTTP/1.1 404 Not Found\r\nConnection: close\r\n\r\n";
+                let _ = stream.write_all(answer);
+            }
+        }
+    });
+    address
+}
+
+#[test]
+fn an_authority_of_the_users_own_is_trusted_where_ssl_cert_file_names_it() {
+    let folder = tempdir().unwrap();
+    let line = format!("fetch mnist --quiet --mirror https://{}", private_server());
+    let error = |authority: &str| {
+        let mut command = program(folder.path(), &line);
+        error_line(command.env("SSL_CERT_FILE", certificate(authority)), 1)
+    };
+    let trusted = error("authority.pem");
+    assert!(trusted.contains("HTTP 404"), "{trusted}");
+    // Another file, with which the machine's own authorities do not count either.
+    let other = error("README.md");
+    for part in ["invalid peer certificate", "name its file in SSL_CERT_FILE"] {
+        assert!(other.contains(part), "{other}");
+    }
 }
 
 #[test]

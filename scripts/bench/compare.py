@@ -51,8 +51,7 @@ def parse() -> argparse.Namespace:
     add("--check", action="store_true", help=argparse.SUPPRESS)
     add("--program", type=Path, help=argparse.SUPPRESS)
     add("--out", type=Path, help=argparse.SUPPRESS)
-    add("--python", default="", metavar="FILE", help="a Python that has torch, such as the CPU build; else PyTorch is installed as "
-        "pip does by default into target/torch-venv: on Linux 2.5 GB to download, 5 GB on disk, once")
+    add("--python", help=argparse.SUPPRESS)
     add("--data-dir", type=Path, metavar="DIR", help="folder with MNIST's four IDX files, raw or .gz, for the scenarios epoch, wide and to-99")
     add("-n", type=int, default=5, dest="runs", metavar="N", help="runs of each command (default 5)")
     add("--slow-runs", type=int, default=1, metavar="N", help="runs of PyTorch's direct and tuned forms in loaded and copies, "
@@ -186,7 +185,6 @@ def run_scenario(scenario: str, options: argparse.Namespace) -> None:
 def main() -> None:
     options = parse()
     if options.check:  # the options are fine: that is all bench.sh asks before it builds
-        print(options.python)
         return
     # An end from outside is handled as Ctrl-C is: whatever was started ends too.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))

@@ -1,0 +1,50 @@
+"""parity.py WEIGHTS.safetensors OUT.json [whole]: what PyTorch makes of these initial weights, for tests/parity.rs.
+
+Logits of 16 test images and the losses of ten steps of the article's job, for a network of any width. "whole": 50 steps with
+the accuracy after each, and beside OUT.json the weights after 1 and 10 steps.
+"""
+
+import gzip
+import json
+import sys
+from collections import OrderedDict
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+torch.set_num_threads(1)
+path, out, whole = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3:] == ["whole"]
+data = Path(__file__).parents[2] / "data"
+pixels, labels = (torch.frombuffer(bytearray(gzip.decompress((data / f"mnist-10k-{name}-ubyte.gz").read_bytes())[header:]), dtype=torch.uint8)
+                  for name, header in (("images-idx3", 16), ("labels-idx1", 8)))
+train, test = zip((pixels.view(-1, 1, 28, 28).float() / 255).split(5000), labels.long().split(5000))
+
+weights, layers = load_file(path), OrderedDict()
+for name in (name.removesuffix(".weight") for name in weights if name.endswith(".weight")):
+    outputs, inputs = weights[f"{name}.weight"].shape[:2]
+    if name == "dense":
+        layers |= {"flatten": nn.Flatten(), name: nn.Linear(inputs, outputs)}
+    else:
+        layers |= {name: nn.Conv2d(inputs, outputs, 3, padding=1), f"relu{name}": nn.ReLU(), f"pool{name}": nn.MaxPool2d(2)}
+net = nn.Sequential(layers)
+net.load_state_dict(weights)
+with torch.no_grad():
+    logits = [[float(f"{value:.7g}") for value in row] for row in net(test[0][:16]).tolist()]
+
+adam = torch.optim.Adam(net.parameters(), lr=0.005)
+losses, accuracies = [], []
+for step, (images, labels) in enumerate(list(zip(*(part.split(100) for part in train)))[: 50 if whole else 10], 1):
+    adam.zero_grad()
+    loss = nn.functional.cross_entropy(net(images), labels)
+    loss.backward()
+    adam.step()
+    losses.append(loss.item())
+    if whole:
+        with torch.no_grad():
+            accuracies.append((net(test[0]).argmax(1) == test[1]).sum().item() / 5000)
+        if step in (1, 10):
+            save_file(net.state_dict(), out.with_name(f"weights_step{step}.safetensors"))
+found = {"torch": torch.__version__, "logits_test_first16": logits, "train_loss": losses, "test_accuracy": accuracies}
+out.write_text(json.dumps({name: value for name, value in found.items() if value}) + "\n")
