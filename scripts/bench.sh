@@ -6,17 +6,13 @@ set -euo pipefail
 # shellcheck source=scripts/common.sh
 . "$(dirname -- "${BASH_SOURCE[0]}")/common.sh"
 
-compare() {
-    # -B: no __pycache__ beside the sources.
-    "$python" -B "$root/scripts/bench/compare.py" "$@"
-}
-
-python=python3
 python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null ||
     fail "this needs Python 3.11 or newer, first on the PATH as python3; for example  sudo apt install python3-venv"
 # The driver's own word on its options, before anything is downloaded or built.
-said=$(compare --check "$@")
+compare=$root/scripts/bench/compare.py
+# -B: no __pycache__ beside the sources.
+said=$(python3 -B "$compare" --check "$@")
 if [[ -n $said ]]; then printf '%s\n' "$said" && exit; fi
 python_with_torch
 prepare
-compare --out "$root/target/bench" --program "$program" --python "$python" "$@"
+"$python" -B "$compare" --out "$root/target/bench" --program "$program" --python "$python" "$@"

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Cut data/ from MNIST's training files: the first 10,000 images and their labels.
 
-usage: scripts/cut-data.py FOLDER    (with train-images-idx3-ubyte and train-labels-idx1-ubyte, raw or .gz)
+usage: scripts/cut-data.py FOLDER    (with train-images-idx3-ubyte.gz and train-labels-idx1-ubyte.gz)
 
 The decompressed sources are checked against their published SHA-256 before anything is written.
 The gzip headers carry no name and no time, so the same zlib writes the same bytes every time.
@@ -22,14 +22,11 @@ for kind, digest, header, item in (
     ("images-idx3-ubyte", "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db", 16, 28 * 28),
     ("labels-idx1-ubyte", "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5", 8, 1),
 ):
-    raw = Path(sys.argv[1]) / f"train-{kind}"
-    packed = raw.with_name(f"{raw.name}.gz")
-    if not raw.exists() and not packed.exists():
-        sys.exit(f"cut-data: neither {raw} nor {packed} exists")
-    whole = raw.read_bytes() if raw.exists() else gzip.decompress(packed.read_bytes())
+    packed = Path(sys.argv[1]) / f"train-{kind}.gz"
+    whole = gzip.decompress(packed.read_bytes())
     found = hashlib.sha256(whole).hexdigest()
     if found != digest:
-        sys.exit(f"cut-data: {raw.name} has SHA-256 {found}, not MNIST's {digest}")
+        sys.exit(f"cut-data: {packed} holds SHA-256 {found}, not MNIST's {digest}")
     cut = whole[:4] + struct.pack(">I", COUNT) + whole[8 : header + COUNT * item]
     out = Path(__file__).resolve().parent.parent / "data" / f"mnist-10k-{kind}.gz"
     out.write_bytes(gzip.compress(cut, compresslevel=9, mtime=0))

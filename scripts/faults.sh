@@ -1,17 +1,16 @@
 #!/usr/bin/env bash
 # What becomes of a run when things go wrong that a test cannot bring about quickly; tests/resume has the other faults.
-#   scripts/faults.sh [number of kills, 20 unless said [--article]]
+#   scripts/faults.sh [number of kills, 20 unless said]
 # A run is killed with -9 at so many random moments and resumed each time, with the images in order and shuffled; its files
 # must be those of a run that nobody killed, byte for byte. Then signals, closed streams and full disks. The table goes to
-# stdout; exit status 1 where a line is not as expected. --article takes the article's job instead of one of two seconds.
+# stdout; exit status 1 where a line is not as expected.
 set -euo pipefail
 # shellcheck source=scripts/common.sh
 . "$(dirname -- "${BASH_SOURCE[0]}")/common.sh"
 
 kills=${1:-20}
 job=(--device cpu --train-range ..1000 --test-range ..500 --epochs 8)
-if [[ ${2:-} == --article ]]; then job=(--device cpu); fi
-[[ $kills =~ ^[1-9][0-9]*$ ]] || fail "usage: scripts/faults.sh [kills [--article]]"
+[[ $kills =~ ^[1-9][0-9]*$ ]] || fail "usage: scripts/faults.sh [kills]"
 # Decimal points, whatever the language of the machine.
 export LC_ALL=C
 prepare

@@ -15,7 +15,7 @@ parity() {
     scratch
     "$python" -B "$root/scripts/reference/parity.py" "$fixtures/weights_step0.safetensors" "$fixtures/reference.json" whole
     for widths in "$@"; do
-        # At this learning rate a step changes no weight, and a bias of 0 by 1e-30.
+        # At this learning rate a step moves no weight, and a bias from 0 to 1e-30.
         "$program" --device cpu --quiet --seed 7 --channels "$widths" --lr 1e-30 --epochs 1 --train-range ..100 --eval-every 0 \
             --out "$folder/$widths"
         "$python" -B "$root/scripts/reference/parity.py" "$folder/$widths/model.safetensors" "$fixtures/channels-$widths.json"

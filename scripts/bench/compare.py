@@ -54,8 +54,6 @@ def parse() -> argparse.Namespace:
     add("--python", help=argparse.SUPPRESS)
     add("--data-dir", type=Path, metavar="DIR", help="folder with MNIST's four IDX files, raw or .gz, for the scenarios epoch, wide and to-99")
     add("-n", type=int, default=5, dest="runs", metavar="N", help="runs of each command (default 5)")
-    add("--slow-runs", type=int, default=1, metavar="N", help="runs of PyTorch's direct and tuned forms in loaded and copies, "
-        "where they take minutes (default 1; 0: none)")
     add("--timeout", type=float, default=1800, metavar="S", help="end a run after S seconds and leave its command out (default 1800)")
     add("scenario", nargs="*", help="default: all; epoch, wide and to-99 only with --data-dir")
     options = parser.parse_args()
@@ -75,14 +73,13 @@ def plain_cases(job: list[str], rows: int, condition: str = "", images: int = 0,
     return [ours, *(Case(form, job, rows, condition, images=images, versus=((ours.name, OURS),)) for form in forms)]
 
 
-def pressed_cases(condition: str, slow_runs: int, **how) -> list[Case]:
+def pressed_cases(condition: str, **how) -> list[Case]:
     """Each job alone and next to it under the condition."""
     cases = []
     for who in (OURS, PORTED, TUNED, DIRECT):
-        runs = slow_runs if who in (TUNED, DIRECT) else None
+        runs = 1 if who in (TUNED, DIRECT) else None  # these take minutes
         versus = ((who, "alone"), (f"{OURS}, {condition}", OURS))[: 1 if who == OURS else 2]
-        if runs != 0:
-            cases += [Case(who, ARTICLE, 250, runs=runs), Case(who, ARTICLE, 250, condition, runs=runs, versus=versus, **how)]
+        cases += [Case(who, ARTICLE, 250, runs=runs), Case(who, ARTICLE, 250, condition, runs=runs, versus=versus, **how)]
     return cases
 
 
@@ -123,9 +120,9 @@ SCENARIOS = {
     "start": ("A job of one step: 100 images to train on, 100 to score",
               lambda options: [*plain_cases(ONE_STEP, 1), Case("import torch", None, 0, versus=((OURS, OURS),))]),
     "loaded": ("The article job with a competing busy process pinned to each core",
-               lambda options: pressed_cases("loaded", options.slow_runs, loaded=True)),
+               lambda _: pressed_cases("loaded", loaded=True)),
     "copies": ("Two copies of the article job at once, until both are done",
-               lambda options: pressed_cases("two at once", options.slow_runs, copies=2)),
+               lambda _: pressed_cases("two at once", copies=2)),
     "epoch": ("One epoch of 60,000 images at batch 100 and 1,000, scored once, at the very end (--eval-every 0)",
               lambda options: epoch_cases(options.data_dir)),
     "wide": ("Wider networks: 20,000 images trained on, and four times 10,000 scored",

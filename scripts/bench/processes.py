@@ -61,8 +61,8 @@ def busy_cores(cores: list[int]):
 
 
 def run_all(commands: list[list[str]], timeout: float, table: Path | None = None) -> dict:
-    """Runs the commands at the same time, or raises TimeoutError. Seconds until the last is done, CPU seconds of all, MB
-    of the largest; with `table`, a CSV file, also the seconds until it has its first row."""
+    """Runs the commands at the same time, or raises TimeoutError. Seconds until the last is done, MB of the
+    largest; with `table`, a CSV file, also the seconds until it has its first row."""
     # Often enough for the start of a process, seldom enough to take nothing from a long job.
     pause = 0.001 if table else 0.01
     first_row, usages = "", []
@@ -90,7 +90,5 @@ def run_all(commands: list[list[str]], timeout: float, table: Path | None = None
     return {
         "seconds": seconds,
         "first_row_seconds": first_row,
-        "user_seconds": sum(usage.ru_utime for usage in usages),
-        "system_seconds": sum(usage.ru_stime for usage in usages),
         "peak_rss_mb": max(usage.ru_maxrss for usage in usages) / MAXRSS_PER_MB,
     }
