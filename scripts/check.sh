@@ -6,8 +6,7 @@ set -euo pipefail
 . "$(dirname -- "${BASH_SOURCE[0]}")/common.sh"
 
 cd "$root"
-# A pattern without a file stands for nothing.
-shopt -s nullglob
+shopt -s nullglob # a pattern without a file stands for nothing
 scripts=(scripts/*.sh scripts/*/*.sh .ci/run tests/setup/stub.sh)
 for script in "${scripts[@]}"; do bash -n "$script"; done
 if has shellcheck; then shellcheck -x "${scripts[@]}"; else say "note: shellcheck is not installed, the scripts were parsed only"; fi

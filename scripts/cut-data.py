@@ -3,8 +3,7 @@
 
 usage: scripts/cut-data.py FOLDER    (with train-images-idx3-ubyte.gz and train-labels-idx1-ubyte.gz)
 
-The decompressed sources are checked against their published SHA-256 before anything is written.
-The gzip headers carry no name and no time, so the same zlib writes the same bytes every time.
+The decompressed sources are checked against their published SHA-256 first. The same zlib writes the same bytes every time.
 """
 
 import gzip

@@ -87,10 +87,7 @@ begun() {
     sleep 0.2
 }
 
-ended() {
-    ends wait $!
-    mv said log
-}
+ended() { ends wait $! && mv said log; }
 
 signals() {
     begun --device cpu

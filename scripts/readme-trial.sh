@@ -34,11 +34,8 @@ left_out() {
     esac
 }
 
-# In a shell of its own; what cargo does is done in the project, and what it installs goes into the folder.
-run() {
-    if [[ $1 == cargo\ * ]]; then cd "$root"; fi
-    CARGO_INSTALL_ROOT=$folder/installed bash -c "$1"
-}
+# What cargo does is done in the project, and what it installs goes into the folder.
+run() { if [[ $1 == cargo\ * ]]; then cd "$root"; fi && CARGO_INSTALL_ROOT=$folder/installed bash -c "$1"; }
 
 prepare
 PATH=$(dirname "$program"):$PATH

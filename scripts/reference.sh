@@ -1,10 +1,9 @@
 #!/usr/bin/env bash
 # PyTorch's own numbers, those that the README and tests/parity.rs compare with.
 #   [PYTHON=a Python with torch, numpy, safetensors] scripts/reference.sh parity [CHANNELS...]
-#     makes the files of tests/fixtures/parity anew: the article's from its weights_step0.safetensors, those of other widths, such
-#     as 16,32,64, from the program's own initial weights of seed 7
+#     the files of tests/fixtures/parity anew, and those of other widths, such as 16,32,64
 #   scripts/reference.sh medians [N]
-#     the article's job for seeds 0 to N - 1, 40 unless said, and the medians after each epoch; goes on with what is there
+#     the medians of N seeds of the article's job, 40 unless said, after each epoch; goes on with what is there
 set -euo pipefail
 # shellcheck source=scripts/common.sh
 . "$(dirname -- "${BASH_SOURCE[0]}")/common.sh"
@@ -16,8 +15,7 @@ parity() {
     "$python" -B "$root/scripts/reference/parity.py" "$fixtures/weights_step0.safetensors" "$fixtures/reference.json" whole
     for widths in "$@"; do
         # At this learning rate a step moves no weight, and a bias from 0 to 1e-30.
-        "$program" --device cpu --quiet --seed 7 --channels "$widths" --lr 1e-30 --epochs 1 --train-range ..100 --eval-every 0 \
-            --out "$folder/$widths"
+        "$program" --device cpu --quiet --seed 7 --channels "$widths" --lr 1e-30 --epochs 1 --train-range ..100 --out "$folder/$widths"
         "$python" -B "$root/scripts/reference/parity.py" "$folder/$widths/model.safetensors" "$fixtures/channels-$widths.json"
     done
 }
@@ -27,7 +25,6 @@ medians() {
     for ((seed = 0; seed < $1; seed++)); do
         [[ $(wc -l 2>/dev/null <"$out/$seed/accuracy.csv") == 251 ]] ||
             "$python" -B "$root/scripts/bench/pytorch.py" --form tuned --seed "$seed" --out "$out/$seed"
-        say "seed $seed: $(tail -n 1 "$out/$seed/accuracy.csv")"
     done
     for epoch in 1 2 3 4 5; do
         for ((seed = 0; seed < $1; seed++)); do sed -n "$((50 * epoch + 1))s/.*,//p" "$out/$seed/accuracy.csv"; done |

@@ -22,10 +22,7 @@ expect() {
     grep -q "\"reproduced\": $1" "$out/verdict.json" || trouble "$3"
 }
 
-trouble() {
-    say "error: $*"
-    status=1
-}
+trouble() { say "error: $*" && status=1; }
 
 expect true flux "the article is not one of the runs of its own protocol"
 # The medians beside those of PyTorch 2.13: the same protocol and initial weights, 40 seeds.

@@ -50,19 +50,18 @@ def be_busy(core: int, driver: int) -> None:
 def busy_cores(cores: list[int]):
     """One busy process pinned to each core (not pinned on macOS, which cannot), at the driver's own priority."""
     loops = [multiprocessing.Process(target=be_busy, args=(core, os.getpid())) for core in cores]
+    for loop in loops:
+        loop.start()
     try:
-        for loop in loops:
-            loop.start()
         yield
     finally:
         for loop in loops:
             loop.kill()
-            loop.join()
 
 
 def run_all(commands: list[list[str]], timeout: float, table: Path | None = None) -> dict:
-    """Runs the commands at the same time, or raises TimeoutError. Seconds until the last is done, MB of the
-    largest; with `table`, a CSV file, also the seconds until it has its first row."""
+    """Runs the commands at the same time. Seconds until the last is done, MB of the largest; with `table`, a CSV file, also the
+    seconds until it has its first row."""
     # Often enough for the start of a process, seldom enough to take nothing from a long job.
     pause = 0.001 if table else 0.01
     first_row, usages = "", []
@@ -74,7 +73,7 @@ def run_all(commands: list[list[str]], timeout: float, table: Path | None = None
             time.sleep(pause)
             seconds = time.perf_counter() - before
             if seconds > timeout:
-                raise TimeoutError
+                raise Failed(f"not done after {timeout:g} s:  {' '.join(commands[0])}")
             if table and first_row == "" and table.exists() and table.read_bytes().count(b"\n") > 1:
                 first_row = seconds
             for process, said in zip(processes, errors):

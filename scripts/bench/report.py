@@ -21,21 +21,18 @@ def both(one: dict[int, float], other: dict[int, float], combined) -> list[float
     return [combined(one[number], other[number]) for number in one if number in other]
 
 
-def table(cases: list, rows: list[dict], late: dict[str, str]) -> str:
+def table(cases: list, rows: list[dict]) -> str:
     lines = ["| command | n | min s | median s | max s | ratio | peak MB | mean accuracy |", "| --- " * 8 + "|"]
     notes = []
     for case in cases:
         own = measured(rows, case.name)
         seconds = sorted(own.values())
-        if not seconds:
-            lines.append(f"| {case.name} | 0 | | {late[case.name]} | | | | |")
-            continue
         accuracies = measured(rows, case.name, "test_accuracy").values()
         # The median of the ratios within one round.
         ratios = [f"{median(rounds):.2f} x {label}" for other, label in case.versus
                   if (rounds := both(own, measured(rows, other), lambda ours, theirs: ours / theirs))]
         lines.append(f"| {case.name} | {len(seconds)} | {seconds[0]:.2f} | {median(seconds):.2f} "
-                     f"| {late.get(case.name, f'{seconds[-1]:.2f}')} | {', '.join(ratios)} "
+                     f"| {seconds[-1]:.2f} | {', '.join(ratios)} "
                      f"| {median(measured(rows, case.name, 'peak_rss_mb').values()):.0f} "
                      f"| {f'{mean(accuracies):.4f}' if accuracies else ''} |")
         if first := sorted(measured(rows, case.name, "first_row_seconds").values()):

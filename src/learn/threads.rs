@@ -178,16 +178,17 @@ mod tests {
 
     #[test]
     fn a_task_that_panics_is_an_error_and_its_thread_goes_on() {
-        let pool = pool(1);
-        let bad = pool.push(false, |()| Ok(Vec::<u64>::new()[0]));
-        let good = pool.push(false, |()| Ok(7));
-        assert!(
-            bad.wait()
-                .unwrap_err()
-                .to_string()
-                .contains("fault in mnist-tch")
-        );
-        assert_eq!(good.wait().unwrap(), 7);
+        for threads in [1, 4] {
+            let pool = pool(threads);
+            let bad = (0..threads).map(|_| pool.push(false, |()| Ok(Vec::<u64>::new()[0])));
+            let bad: Vec<Job<u64>> = bad.collect();
+            let good = pool.push(false, |()| Ok(7));
+            for job in bad {
+                let error = job.wait().unwrap_err().to_string();
+                assert!(error.contains("fault in mnist-tch"), "{error}");
+            }
+            assert_eq!(good.wait().unwrap(), 7);
+        }
     }
 
     #[test]
