@@ -2,8 +2,7 @@
 # What becomes of a run when things go wrong that a test cannot bring about quickly; tests/resume has the other faults.
 #   scripts/faults.sh [number of kills, 20 unless said]
 # A run is killed with -9 at so many random moments and resumed each time, with the images in order and shuffled; its files
-# must be those of a run that nobody killed, byte for byte. Then signals, closed streams and full disks. The table goes to
-# stdout; exit status 1 where a line is not as expected.
+# must be those of a run that nobody killed, byte for byte. Then signals, closed streams and full disks.
 set -euo pipefail
 # shellcheck source=scripts/common.sh
 . "$(dirname -- "${BASH_SOURCE[0]}")/common.sh"

@@ -24,7 +24,7 @@ medians() {
     local seed epoch out=$root/target/reference
     for ((seed = 0; seed < $1; seed++)); do
         [[ $(wc -l 2>/dev/null <"$out/$seed/accuracy.csv") == 6 ]] ||
-            "$python" -B "$root/scripts/bench/pytorch.py" --form direct --eval-every 50 --seed "$seed" --out "$out/$seed"
+            "$python" -B "$root/scripts/bench/pytorch.py" --form direct --threads 1 --eval-every 50 --seed "$seed" --out "$out/$seed"
     done
     for epoch in 1 2 3 4 5; do
         for ((seed = 0; seed < $1; seed++)); do sed -n "$((epoch + 1))s/.*,//p" "$out/$seed/accuracy.csv"; done |

@@ -71,10 +71,12 @@ found=$(env -i "$folder/$name/mnist-tch" devices | sed -n 's/^path *//p')
 env -i "$folder/$name/mnist-tch" "${job[@]}" --out "$folder/run"
 # What its Dockerfile makes, without a container engine: an empty root with the program and the C library.
 if ((EUID == 0)); then
-    mkdir -p "$folder/image/opt"
+    mkdir -p "$folder"/image/{opt,proc}
     mv "$folder/$name" "$folder/image/opt/mnist-tch"
     (cd "$folder/image" && sh -euc "$(sed -n '/^RUN/,/[^\\]$/{s/^RUN//;p}' opt/mnist-tch/Dockerfile)")
-    env -i chroot --userspec=65532:65532 "$folder/image" /opt/mnist-tch/mnist-tch "${job[@]}" --out /out/run
+    # The loader finds the program's folder through /proc, which container engines mount.
+    unshare --mount bash -c 'mount -t proc proc "$0/proc" && exec env -i "$(command -v chroot)" --userspec=65532:65532 "$0" "$@"' \
+        "$folder/image" /opt/mnist-tch/mnist-tch "${job[@]}" --out /out/run
     cmp "$folder/image/out/run/model.safetensors" "$folder/run/model.safetensors"
 else
     say "note: the container's root was not tried, which only root can"
