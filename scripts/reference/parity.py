@@ -24,7 +24,7 @@ train, test = zip((pixels.view(-1, 1, 28, 28).float() / 255).split(5000), labels
 # Biases of 0 that scripts/reference.sh had moved by 1e-30: at 0 a ReLU has no gradient, and at 1e-30 it has.
 weights = {name: value.where(value.abs() > 1e-20, 0) for name, value in load_file(path).items()}
 layers = OrderedDict()
-for name in (name.removesuffix(".weight") for name in weights if name.endswith(".weight")):
+for name in (name.removesuffix(".weight") for name in sorted(weights) if name.endswith(".weight")):
     outputs, inputs = weights[f"{name}.weight"].shape[:2]
     if name == "dense":
         layers |= {"flatten": nn.Flatten(), name: nn.Linear(inputs, outputs)}
