@@ -13,7 +13,7 @@ const ORDER: [&str; 4] = ["data", "learn", "report", "commands"];
 
 /// Packages that only these modules may use.
 const HOMES: [(&[&str], &str); 5] = [
-    (&["data"], "ureq|etcetera"),
+    (&["data"], "ureq|etcetera|zip"),
     (&["data", "report"], "image"),
     (&["learn"], "tch|libloading"),
     (&["report"], "plotters|plotters_backend|ab_glyph|csv|prost"),

@@ -13,7 +13,7 @@ use std::fs;
 use std::path::Path;
 
 use common::{gzip, idx};
-use mnist_tch::data::{Location, Part};
+use mnist_tch::data::{Location, Part, Reading};
 use rand::seq::IndexedRandom;
 use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -36,7 +36,8 @@ fn is_taken(folder: &Path, file: usize, bytes: &[u8]) -> bool {
     let other = folder.join(NAMES[1 - file]);
     fs::write(&path, bytes).unwrap();
     fs::write(&other, &good()[1 - file]).unwrap();
-    let outcome = Location::Folder(folder.into()).read(Part::Train, 10);
+    let set = Location::Folder(folder.into()).read(Part::Train, &Reading::default());
+    let outcome = set.map(|set| set.images);
     // Not only written over, for which ext4 would wait for the disk.
     for file in [path, other] {
         fs::remove_file(file).unwrap();

@@ -6,7 +6,7 @@ use anyhow::Result;
 use clap::Args;
 
 use super::images::{SetOptions, test_range};
-use super::model;
+use super::model::{self, TestSet};
 use super::options::Machine;
 use crate::data::ImageRange;
 use crate::learn::{DeviceChoice, score};
@@ -53,7 +53,11 @@ pub(crate) struct Options {
 pub(crate) fn run(options: &Options) -> Result<()> {
     let model = model::open(&options.model)?;
     let (device, threads) = options.machine.select(DeviceChoice::Auto, false)?;
-    let (location, images) = model.images(&options.set, options.test_range)?;
+    let TestSet {
+        name,
+        classes,
+        images,
+    } = model.images(&options.set, options.test_range)?;
     let out = options.out.as_ref();
     let out = out
         .map(|path| RunDir::beside(path, &FILES, options.force))
@@ -61,22 +65,21 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let scores = score(&model.weights, &images, device, threads)?;
     let confusion = &scores.confusion;
     let class_scores = confusion.class_scores();
-    let names = &location.class_names(confusion.classes());
     // The accuracy with all its digits, as it stands in accuracy.csv.
     let mut report = format!(
         "accuracy {} on {} test images of {}\n\n{}\n{}",
         confusion.accuracy(),
         confusion.total(),
-        location.name(),
+        name,
         text::classes_text(&class_scores),
-        text::confusion_text(confusion, names)
+        text::confusion_text(confusion, &classes)
     );
     if let Some(out) = &out {
-        let mistakes = sheets::mistakes(&scores.predictions(), &images, names)?;
+        let mistakes = sheets::mistakes(&scores.predictions(), &images, &classes)?;
         let predictions = tables::predictions_csv(images.labels(), &scores.logits)?;
         out.write(CLASSES_CSV, &tables::classes_csv(&class_scores)?)?;
         out.write(CONFUSION_CSV, &tables::confusion_csv(confusion)?)?;
-        out.write(CONFUSION_PNG, &heatmap::heatmap(confusion, 1, names)?)?;
+        out.write(CONFUSION_PNG, &heatmap::heatmap(confusion, 1, &classes)?)?;
         out.write(MISTAKES_PNG, &mistakes)?;
         out.write(PREDICTIONS_CSV, &predictions)?;
         report = report + "\n" + &super::file_list(out.path(), &FILES);

@@ -10,7 +10,7 @@ use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use super::options::whole;
 use super::progress::DownloadProgress;
 use crate::data::download::{self, Download};
-use crate::data::{CLASSES, ImageRange, Location, MOST_CLASSES, Part, Split};
+use crate::data::{Classes, ImageRange, Location, MOST_CLASSES, Part, Reading, Split};
 use crate::report::summary::Data;
 
 /// The data set that images come from.
@@ -19,17 +19,30 @@ pub(crate) struct SetOptions {
     /// The data set [default: mnist-10k, or what is in --data-dir]
     #[arg(long, value_name = "NAME", value_parser = set_name())]
     pub dataset: Option<Location>,
-    /// Folder with the IDX files of an MNIST-like set, raw or gzip, there or in MNIST/raw and the
-    /// like; with --dataset, where the files of that set are or go to [default: the user's cache
-    /// folder]
+    /// Folder, or file, with an MNIST-like set: IDX files as they are published or unpacked,
+    /// mnist.npz, CSV, or pictures in a folder for each class; with --dataset, where the files of
+    /// that set are or go to [default: the user's cache folder]
     #[arg(long, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
+    /// Which of the sets in --data-dir, where there are several: its name or a word of it
+    #[arg(long, value_name = "NAME", requires = "data_dir")]
+    pub split: Option<String>,
+    /// Turn images that lie on their side, mirrored: rows become columns; EMNIST is turned by
+    /// itself where its files have their names
+    #[arg(long, requires = "data_dir")]
+    transpose: bool,
+    /// Invert images that are dark on light
+    #[arg(long, requires = "data_dir")]
+    invert: bool,
+    /// Make pixels of 0 and 1 such of 0 and 255
+    #[arg(long, requires = "data_dir")]
+    stretch: bool,
     #[command(flatten)]
     pub mirrors: Mirrors,
-    /// Number of classes, 2 to 256; labels go from 0 to N - 1
+    /// Number of classes, 2 to 256; labels go from 0 to N - 1 [default: as many as the set is known
+    /// to have, else 10]
     #[arg(long, value_name = "N", value_parser = classes, allow_negative_numbers = true)]
-    #[arg(default_value_t = CLASSES)]
-    pub classes: usize,
+    pub classes: Option<usize>,
 }
 
 /// Where data sets are fetched from.
@@ -71,6 +84,24 @@ impl SetOptions {
         fetch_missing(&location, &self.mirrors, quiet)?;
         Ok(location)
     }
+
+    /// How it is to be read.
+    pub(crate) fn reading(&self) -> Reading {
+        Reading {
+            split: self.split.clone(),
+            transpose: self.transpose,
+            invert: self.invert,
+            stretch: self.stretch,
+            classes: self.classes.map_or(Classes::Found, Classes::Number),
+        }
+    }
+}
+
+/// Tells the user what was found while images were read.
+pub(crate) fn tell(notes: &[String]) {
+    for text in notes {
+        super::note(text);
+    }
 }
 
 impl ImageOptions {
@@ -79,22 +110,38 @@ impl ImageOptions {
         let location = self.set.find(quiet)?;
         let train = self.train_range.unwrap_or(ImageRange::all(Part::Train));
         let test = self.test_range.unwrap_or(ImageRange::all(Part::Test));
-        let split = Split::read(&location, self.set.classes, train, test)?;
+        let reading = self.set.reading();
+        let split = Split::read(&location, &reading, train, test)?;
+        if !quiet {
+            tell(&split.notes);
+        }
         let images = split.train.len();
         ensure!(
             batch_size.get() <= images,
             "--batch-size {batch_size} is more than the {images} training images"
         );
-        let data = data_of(&split, &location, [train.part, test.part]);
+        let data = data_of(&split, &location, &reading, [train.part, test.part]);
         Ok((split, data))
     }
 }
 
 /// What a run keeps of its images, which come from these parts.
-fn data_of(split: &Split, location: &Location, [train, test]: [Part; 2]) -> Data {
+fn data_of(
+    split: &Split,
+    location: &Location,
+    reading: &Reading,
+    [train, test]: [Part; 2],
+) -> Data {
     Data {
         name: split.name.clone(),
         location: Some(location.absolute()),
+        reading: Reading {
+            // Others may come to stand beside it.
+            split: split.set.clone(),
+            classes: Classes::Found,
+            ..reading.clone()
+        },
+        pictures: split.pictures,
         classes: split.classes.clone(),
         train_range: ImageRange::taken(train, &split.train),
         train_images: split.train.len(),
@@ -109,12 +156,12 @@ fn data_of(split: &Split, location: &Location, [train, test]: [Part; 2]) -> Data
 pub(crate) fn load_again(data: &Data, mirrors: &Mirrors, quiet: bool) -> Result<(Split, Data)> {
     let location = data.location();
     fetch_missing(&location, mirrors, quiet)?;
-    let classes = data.classes.len();
-    let split = Split::read(&location, classes, data.train_range, data.test_range)?;
+    let reading = data.reading();
+    let split = Split::read(&location, &reading, data.train_range, data.test_range)?;
     let parts = [data.train_range.part, data.test_range.part];
     let found = Data {
         name: data.name.clone(),
-        ..data_of(&split, &location, parts)
+        ..data_of(&split, &location, &reading, parts)
     };
     let name = &data.name;
     let digests = [&found.sha256, &data.sha256];

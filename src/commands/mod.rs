@@ -49,7 +49,7 @@ Examples:
   mnist-tch --device cpu --min-accuracy 0.9    in CI: exit status 1 below 90 %
   mnist-tch --resume first                     goes on after Ctrl-C or a crash
   mnist-tch --dataset fashion-mnist            another data set, fetched once
-  mnist-tch --data-dir mnist --epochs 1        your own IDX files
+  mnist-tch --data-dir mnist --epochs 1        your own images, in any form
   mnist-tch --data-dir mnist --train-range 0..5000 --test-range train:5000..10000
                                                the article's images out of MNIST
   mnist-tch reproduce                          40 seeds: is the article one?

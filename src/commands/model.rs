@@ -5,12 +5,12 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, ensure};
 use sha2::{Digest, Sha256};
 
-use super::images::{Mirrors, SetOptions, load_again};
+use super::images::{SetOptions, load_again, tell};
 use super::start_of;
-use crate::data::{CLASSES, Dataset, ImageRange, Location, Part, hex};
+use crate::data::{Classes, Dataset, ImageRange, Part, Reading, hex};
 use crate::learn::Weights;
 use crate::report::run_dir::{MODEL, SUMMARY};
-use crate::report::summary::{Origin, Recorded};
+use crate::report::summary::{Data, Origin, Recorded};
 
 /// Far more than the weights of any network of this program.
 const MAX_BYTES: u64 = 64 << 20;
@@ -22,6 +22,15 @@ pub(crate) struct Model {
     pub origin: Origin,
     /// The run directory, where one was named.
     run: Option<PathBuf>,
+}
+
+/// Images to score a model on.
+pub(crate) struct TestSet {
+    /// What people call the set.
+    pub name: String,
+    /// The names of its classes, in the order of labels, as many as the model tells apart.
+    pub classes: Vec<String>,
+    pub images: Dataset,
 }
 
 /// Reads the model at `path`, checked before libtorch sees any of it.
@@ -58,33 +67,60 @@ fn read(file: &Path) -> Result<(Weights, String)> {
 }
 
 impl Model {
-    /// The test images of the set that `options` name, and where they are; where none is named and
-    /// the model is a run's, those of the run, which are checked to be the same ones. Of them
-    /// `range`, if it is given.
-    pub fn images(
-        &self,
-        options: &SetOptions,
-        range: Option<ImageRange>,
-    ) -> Result<(Location, Dataset)> {
-        let classes = self.weights.classes();
-        let asked = options.classes;
+    /// The test images of the set that `options` name; where none is named and the model is a run's,
+    /// those of the run, which are checked to be the same ones. Of them `range`, if it is given.
+    pub fn images(&self, options: &SetOptions, range: Option<ImageRange>) -> Result<TestSet> {
+        let count = self.weights.classes();
+        let asked = options.classes.unwrap_or(count);
         ensure!(
-            asked == classes || asked == CLASSES,
-            "--classes {asked}: the model tells {classes} classes apart"
+            asked == count,
+            "--classes {asked}: the model tells {count} classes apart"
         );
-        let named = options.dataset.is_some() || options.data_dir.is_some();
-        let (location, test) = match &self.run {
-            Some(run) if !named => recorded(run, &options.mirrors)?,
-            _ => (options.find(false)?, ImageRange::all(Part::Test)),
+        let data = self.run.as_deref().map(data_of);
+        let mut names = None;
+        let is_said = options.dataset.is_some() || options.data_dir.is_some();
+        let (location, reading) = match data {
+            Some(data) if !is_said => {
+                let data = data?;
+                let (split, _) = load_again(&data, &options.mirrors, false).with_context(|| {
+                    let run = self.run.as_deref().unwrap_or(Path::new("")).display();
+                    let hint = "with --data-dir others are scored";
+                    format!("{run}/{SUMMARY} names images that cannot be used now; {hint}")
+                })?;
+                if range.is_none() {
+                    return Ok(TestSet {
+                        name: split.name,
+                        classes: split.classes,
+                        images: split.test,
+                    });
+                }
+                (data.location(), data.reading())
+            }
+            data => {
+                // The run's names say what its classes are, and which a folder of pictures is.
+                names = data.and_then(Result::ok).map(|data| data.classes);
+                names = names.filter(|names| names.len() == count);
+                let classes = names.clone().map(Classes::Named);
+                let reading = Reading {
+                    classes: classes.unwrap_or(Classes::Number(count)),
+                    ..options.reading()
+                };
+                (options.find(false)?, reading)
+            }
         };
-        let test = range.unwrap_or(test);
-        let images = test.of(&location.read(test.part, classes)?, "--test-range")?;
-        Ok((location, images))
+        let test = range.unwrap_or(ImageRange::all(Part::Test));
+        let set = location.read(test.part, &reading)?;
+        tell(&set.notes);
+        Ok(TestSet {
+            name: location.name(),
+            classes: names.unwrap_or(set.classes),
+            images: test.of(&set.images, "--test-range")?,
+        })
     }
 }
 
-/// Where the test images of the run in `folder` are, once they are seen to be the same as then.
-fn recorded(folder: &Path, mirrors: &Mirrors) -> Result<(Location, ImageRange)> {
+/// What the summary of the run in `folder` says of its images.
+fn data_of(folder: &Path) -> Result<Data> {
     let file = folder.join(SUMMARY);
     let shown = file.display();
     let text = start_of(&file, MAX_BYTES).with_context(|| {
@@ -92,9 +128,5 @@ fn recorded(folder: &Path, mirrors: &Mirrors) -> Result<(Location, ImageRange)> 
         format!("{shown}: which images the run was tested on is not known; {hint}")
     })?;
     let summary = Recorded::from_bytes(&text).with_context(|| shown.to_string())?;
-    let data = summary.data;
-    load_again(&data, mirrors, false).with_context(|| {
-        format!("{shown} names images that cannot be used now; with --data-dir others are scored")
-    })?;
-    Ok((data.location(), data.test_range))
+    Ok(summary.data)
 }

@@ -32,13 +32,17 @@ use crate::report::{charts, heatmap, json};
 const SEEDS: Range<u64> = 0..40;
 
 /// What the runs were made with. `Protocol` is all of that group's options.
-const NOT_WITH_MERGE: [&str; 9] = [
+const NOT_WITH_MERGE: [&str; 13] = [
     "shard",
     "device",
     "jobs",
     "Protocol",
     "dataset",
     "data_dir",
+    "split",
+    "transpose",
+    "invert",
+    "stretch",
     "classes",
     "train_range",
     "test_range",
@@ -223,13 +227,13 @@ fn job(config: &Config, schedule: &Schedule, data: &Data, device: Device) -> Res
     configuration["eval_every"] = schedule.eval_every().into();
     let mut data = serde_json::to_value(data)?;
     // The first two are not the same for all runs, or change no number; what the images are called
-    // and where they lie may differ among machines.
+    // and where and in which form they lie may differ among machines.
     for (value, names) in [
         (
             &mut configuration,
             &["seed", "checkpoint_every", "keep"][..],
         ),
-        (&mut data, &["name", "location"]),
+        (&mut data, &["name", "location", "reading", "pictures"]),
     ] {
         if let Some(fields) = value.as_object_mut() {
             fields.retain(|name, _| !names.contains(&name.as_str()));
@@ -249,9 +253,9 @@ fn finish(store: &SeedStore, seeds: &BTreeSet<u64>, reference: &Reference) -> Re
     let init = &store.protocol()["configuration"]["init"];
     let verdict = Verdict::of(&ensemble, reference, init.as_str().unwrap_or("unknown"))?;
     let confusion = &ensemble.confusion;
-    let classes = 0..confusion.classes();
-    let labels: Vec<String> = classes.map(|class| class.to_string()).collect();
-    let heatmap = heatmap::heatmap(confusion, ensemble.curves.len(), &labels)?;
+    let classes = store.protocol()["data"]["classes"].clone();
+    let classes: Vec<String> = serde_json::from_value(classes).context("the classes' names")?;
+    let heatmap = heatmap::heatmap(confusion, ensemble.curves.len(), &classes)?;
     let band = charts::band(&ensemble, reference, &verdict)?;
     store.write(seed_store::CURVES_CSV, &tables::curves_csv(&ensemble)?)?;
     store.write(seed_store::SEEDS_CSV, &tables::seeds_csv(&ensemble)?)?;

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use anyhow::{Context, Result, ensure};
 use clap::Args;
 
-use super::images::{SetOptions, train_range};
+use super::images::{SetOptions, tell, train_range};
 use crate::data::{Dataset, ImageRange, Part};
 use crate::report::files;
 use crate::report::sheets::{MOST, contact_sheet};
@@ -44,26 +44,26 @@ fn png(text: &str) -> Result<PathBuf, String> {
 pub(crate) fn run(options: &Options) -> Result<()> {
     let (out, shown) = (&options.out, options.out.display());
     files::refuse_taken(out, options.force).context("--out")?;
-    let (location, classes) = (options.set.find(false)?, options.set.classes);
+    let location = options.set.find(false)?;
     let asked = options.range;
     let part = asked.map_or(Part::Train, |range| range.part);
-    let file = location.read(part, classes)?;
+    let set = location.read(part, &options.set.reading())?;
+    tell(&set.notes);
     let range = asked.unwrap_or(ImageRange {
         part,
         start: 0,
-        end: Some(USUAL.min(file.len())),
+        end: Some(USUAL.min(set.images.len())),
     });
-    let images = range.of(&file, "--range")?;
+    let images = range.of(&set.images, "--range")?;
     let taken = ImageRange::taken(part, &images);
     ensure!(
         images.len() <= MOST,
         "--range {taken} is {} images: a contact sheet shows at most {MOST}",
         images.len()
     );
-    let names = location.class_names(classes);
     let title = format!("{} {taken}", location.name());
-    files::write(out, &contact_sheet(&images, &names, &title)?).context("--out")?;
-    super::print(&text(&images, &names, &format!("{shown}: {title}")))
+    files::write(out, &contact_sheet(&images, &set.classes, &title)?).context("--out")?;
+    super::print(&text(&images, &set.classes, &format!("{shown}: {title}")))
 }
 
 /// What is in the picture: a line a class that has images, in the order of classes.

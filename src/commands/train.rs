@@ -28,7 +28,7 @@ use crate::report::summary::Recorded;
 const RUNS: &str = "runs";
 
 /// What a checkpoint says itself.
-const NOT_WITH_RESUME: [&str; 18] = [
+const NOT_WITH_RESUME: [&str; 21] = [
     "channels",
     "batch_size",
     "lr",
@@ -42,6 +42,9 @@ const NOT_WITH_RESUME: [&str; 18] = [
     "checkpoint_every",
     "keep",
     "dataset",
+    "transpose",
+    "invert",
+    "stretch",
     "classes",
     "train_range",
     "test_range",
@@ -201,6 +204,7 @@ impl Options {
         let mut location = data.location();
         if let Some(path) = &self.images.set.data_dir {
             location = location.moved(path.clone());
+            data.reading.split.clone_from(&self.images.set.split);
             data.name = location.name();
         }
         data.location = Some(location);

@@ -7,6 +7,9 @@ use anyhow::{Context, Result, bail, ensure};
 
 use super::{PIXELS, SIDE};
 
+/// So many images show what all are like.
+const SAMPLE: usize = 500;
+
 /// Labelled images: `len()` times 28x28 grey values 0-255 with a label each. Copies and slices
 /// share their memory.
 #[derive(Debug, Clone)]
@@ -88,6 +91,30 @@ impl Dataset {
             range: start + range.start..start + range.end,
             ..self.clone()
         })
+    }
+
+    /// The same with every image changed.
+    pub(crate) fn changed(mut self, change: impl FnMut(&mut [u8])) -> Self {
+        let pixels = Arc::make_mut(&mut self.pixels);
+        pixels.chunks_exact_mut(PIXELS).for_each(change);
+        self
+    }
+
+    /// Whether what is at the images' edges, paper as a rule, is light. Some hundred of the images
+    /// are looked at.
+    pub(crate) fn is_dark_on_light(&self) -> bool {
+        let step = self.len().div_ceil(SAMPLE).max(1);
+        let (mut sum, mut count) = (0, 0);
+        for image in self.pixels().chunks_exact(PIXELS).step_by(step) {
+            for (place, &pixel) in image.iter().enumerate() {
+                let (row, column) = (place / SIDE, place % SIDE);
+                if row.min(column) == 0 || row.max(column) == SIDE - 1 {
+                    sum += u64::from(pixel);
+                    count += 1;
+                }
+            }
+        }
+        sum > 128 * count
     }
 
     /// Makes sure that every label is below `classes`; the error has the first one that is not,

@@ -1,87 +1,35 @@
-//! Reads the IDX format of the MNIST family: a big-endian header, then unsigned bytes.
-//!
-//! The reader believes nothing: magic number, element type, number of dimensions and length are
-//! checked to the byte, and memory grows only with bytes that are really there.
+//! Reads the IDX format of the MNIST family: a big-endian header, then the numbers.
 //!
 //! The format, from Y. LeCun's MNIST page: two zero bytes, one byte for the element type (0x08 for
 //! unsigned bytes), one for the number of dimensions, a big-endian `u32` per dimension, the data.
 
 use std::io::Read;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 
-/// The most data bytes one file may hold; the largest of the family, EMNIST by class, has 638 MB.
-const MAX_BYTES: u64 = 1 << 30;
+use super::array::{Array, Kind};
 
-/// Bytes by which a buffer grows at least.
-const BLOCK: usize = 1 << 16;
-const UNSIGNED_BYTE: u8 = 0x08;
-
-/// Reads the dimensions and the data: three dimensions (images, rows, columns) of an image file, or
-/// the one of a label file.
-pub fn read<const DIMS: usize>(mut source: impl Read) -> Result<([usize; DIMS], Vec<u8>)> {
-    read_magic::<DIMS>(&mut source)?;
-    let mut dims = [0; DIMS];
-    let mut expected: u64 = 1;
-    for dim in &mut dims {
-        let size = u32::from_be_bytes(read_header(&mut source)?);
-        *dim = size.try_into()?;
-        expected = expected.saturating_mul(size.into());
-    }
-    ensure!(
-        expected <= MAX_BYTES,
-        "header claims {} = {expected} bytes of data; the most this program reads is {MAX_BYTES}",
-        dims.map(|dim| dim.to_string()).join(" x ")
-    );
-    // One byte more than promised, so that trailing bytes show.
-    let data = read_most(source, expected.saturating_add(1).try_into()?)?;
-    let found = data.len() as u64;
-    ensure!(
-        found >= expected,
-        "truncated: the header promises {expected} bytes of data, only {found} are there"
-    );
-    ensure!(
-        found == expected,
-        "trailing bytes: the header promises {expected} bytes of data, more are there"
-    );
-    Ok((dims, data))
-}
-
-/// The first `most` bytes of `source`, or all there are. The buffer follows what has been read: it
-/// is never larger than that and an eighth more, plus [`BLOCK`], and never larger than `most`.
-fn read_most(mut source: impl Read, most: usize) -> Result<Vec<u8>> {
-    let mut data = Vec::new();
-    while data.len() < most {
-        let step = (data.len() / 8).max(BLOCK).min(most - data.len());
-        data.try_reserve_exact(step)
-            .with_context(|| format!("no memory for {most} bytes"))?;
-        let limited = source.by_ref().take(step as u64);
-        let read = { limited }.read_to_end(&mut data);
-        if read.context("cannot read the data")? < step {
-            break;
-        }
-    }
-    Ok(data)
-}
-
-fn read_magic<const DIMS: usize>(source: &mut impl Read) -> Result<()> {
-    let magic = read_header(source)?;
+/// Reads the dimensions and the numbers.
+pub fn read(mut source: impl Read) -> Result<Array> {
+    let magic = read_header(&mut source)?;
     let [first, second, kind, dims] = magic;
     ensure!(
         [first, second] == [0, 0],
-        "not an IDX file: it starts with {}, not with 00 00 08 {DIMS:02x}",
+        "not an IDX file: it starts with {}, not with 00 00 08 and the number of dimensions",
         magic.map(|byte| format!("{byte:02x}")).join(" ")
     );
-    ensure!(
-        kind == UNSIGNED_BYTE,
-        "element type 0x{kind:02x} where 0x08 (unsigned bytes) is needed"
-    );
-    let what = if DIMS == 1 { "labels" } else { "images" };
-    ensure!(
-        usize::from(dims) == DIMS,
-        "{dims} dimension(s) where {what} need {DIMS}: are the image and the label file swapped?"
-    );
-    Ok(())
+    let kind = match kind {
+        0x08 => Kind('u', 1),
+        0x09 => Kind('i', 1),
+        0x0b => Kind('i', 2),
+        0x0c => Kind('i', 4),
+        0x0d => Kind('f', 4),
+        0x0e => Kind('f', 8),
+        _ => bail!("element type 0x{kind:02x}, which is none; 0x08 is that of unsigned bytes"),
+    };
+    let sizes = (0..dims).map(|_| Ok(u32::from_be_bytes(read_header(&mut source)?).try_into()?));
+    let shape = sizes.collect::<Result<_>>()?;
+    Array::read(source, shape, kind, true)
 }
 
 /// Four bytes of the header.
@@ -97,44 +45,75 @@ fn read_header(source: &mut impl Read) -> Result<[u8; 4]> {
 mod tests {
     use super::*;
 
-    fn idx(dims: &[u32], data: &[u8]) -> Vec<u8> {
-        let mut bytes = vec![0, 0, 8, u8::try_from(dims.len()).unwrap()];
+    fn idx(kind: u8, dims: &[u32], data: &[u8]) -> Vec<u8> {
+        let mut bytes = vec![0, 0, kind, u8::try_from(dims.len()).unwrap()];
         bytes.extend(dims.iter().flat_map(|dim| dim.to_be_bytes()));
         bytes.extend(data);
         bytes
     }
 
+    fn images(bytes: &[u8]) -> Result<([usize; 2], Vec<u8>)> {
+        read(bytes)?.images()
+    }
+
+    fn labels(bytes: &[u8]) -> Result<Vec<u8>> {
+        read(bytes)?.labels()
+    }
+
     #[test]
-    fn reads_images_and_labels() {
-        let images = read(idx(&[2, 1, 3], &[1, 2, 3, 4, 5, 6]).as_slice()).unwrap();
-        assert_eq!(images, ([2, 1, 3], vec![1, 2, 3, 4, 5, 6]));
-        let labels = read(idx(&[3], &[7, 0, 9]).as_slice()).unwrap();
-        assert_eq!(labels, ([3], vec![7, 0, 9]));
+    fn images_are_read_with_a_channel_or_without_and_as_shares_of_full_ink() {
+        for dims in [[1, 2, 2].as_slice(), &[1, 1, 2, 2], &[1, 2, 2, 1], &[1, 4]] {
+            let read = images(&idx(8, dims, &[1, 2, 3, 4])).unwrap();
+            assert_eq!(read, ([2, 2], vec![1, 2, 3, 4]), "{dims:?}");
+        }
+        let shares: Vec<u8> = [0.0_f32, 0.5, 1.0, 0.2].map(f32::to_be_bytes).concat();
+        let (_, read) = images(&idx(0x0d, &[1, 2, 2], &shares)).unwrap();
+        assert_eq!(read, [0, 128, 255, 51]);
+    }
+
+    #[test]
+    fn labels_are_numbers_or_rows_with_a_single_1_or_qmnists() {
+        assert_eq!(labels(&idx(8, &[3], &[7, 0, 9])).unwrap(), [7, 0, 9]);
+        assert_eq!(labels(&idx(8, &[3, 1], &[7, 0, 9])).unwrap(), [7, 0, 9]);
+        let hot = idx(8, &[2, 3], &[0, 0, 1, 1, 0, 0]);
+        assert_eq!(labels(&hot).unwrap(), [2, 0]);
+        let rows = [[5, 0, 2, 1, 0, 0, 0, 0], [255, 4, 1, 3, 0, 0, 0, 0]];
+        let rows = rows
+            .as_flattened()
+            .iter()
+            .flat_map(|n: &i32| n.to_be_bytes());
+        let qmnist = idx(0x0c, &[2, 8], &rows.collect::<Vec<_>>());
+        assert_eq!(labels(&qmnist).unwrap(), [5, 255]);
     }
 
     #[test]
     fn what_is_wrong_with_a_file_is_said() {
-        let mut floats = idx(&[1, 1, 1], &[0, 0, 0, 0]);
-        floats[2] = 0x0d;
         for (bytes, part) in [
-            (idx(&[1, 1, 2], &[1, 2, 3]), "trailing bytes"),
+            (idx(8, &[1, 1, 2], &[1, 2, 3]), "trailing bytes"),
             (b"<!DOCTYPE html>".into(), "starts with 3c 21 44 4f"),
-            (floats, "element type 0x0d"),
+            (idx(10, &[1, 1, 1], &[0]), "element type 0x0a"),
             (
-                idx(&[1, 1, 2], &[])[..15].to_vec(),
+                idx(8, &[1, 1, 2], &[])[..15].to_vec(),
                 "ends within its header",
             ),
-            (idx(&[3], &[7, 0, 9]), "swapped"),
-            (idx(&[u32::MAX; 3], &[]), "the most this program reads"),
-            (idx(&[u32::MAX, 28, 28], &[0]), "4294967295 x 28 x 28"),
+            (idx(8, &[3], &[7, 0, 9]), "swapped"),
+            (idx(8, &[1, 2, 2, 3], &[0; 12]), "1 x 2 x 2 x 3 numbers"),
+            (idx(0x0b, &[1, 2, 2], &[1; 8]), "a pixel is 257"),
+            (idx(8, &[u32::MAX; 3], &[]), "the most this program reads"),
+            (idx(8, &[u32::MAX, 28, 28], &[0]), "4294967295 x 28 x 28"),
             // Below the limit, but not there: the buffer has grown with the ten bytes only.
-            (idx(&[1_000_000, 28, 28], &[0; 10]), "only 10 are there"),
+            (idx(8, &[1_000_000, 28, 28], &[0; 10]), "only 10 are there"),
         ] {
-            let error = format!("{:#}", read::<3>(bytes.as_slice()).unwrap_err());
+            let error = format!("{:#}", images(&bytes).unwrap_err());
             assert!(error.contains(part), "{error}");
         }
-        let images = idx(&[1, 1, 1], &[0]);
-        let error = format!("{:#}", read::<1>(images.as_slice()).unwrap_err());
-        assert!(error.contains("labels need 1"), "{error}");
+        for (bytes, part) in [
+            (idx(8, &[1, 2, 2], &[0; 4]), "swapped"),
+            (idx(8, &[2, 2], &[0, 1, 1, 1]), "N rows with a single 1"),
+            (idx(9, &[2], &[0, 255]), "label -1 at position 1"),
+        ] {
+            let error = format!("{:#}", labels(&bytes).unwrap_err());
+            assert!(error.contains(part), "{error}");
+        }
     }
 }

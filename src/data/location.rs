@@ -7,7 +7,7 @@ use anyhow::{Context, Result, ensure};
 use flate2::read::GzDecoder;
 use serde::{Deserialize, Serialize};
 
-use super::{Dataset, PIXELS, Part, Published, folder, idx};
+use super::{Dataset, Labelled, PIXELS, Part, Published, Reading, folder, idx};
 
 /// Where a data set is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,7 +22,7 @@ pub enum Location {
         /// Where its files are; `None` means the user's cache.
         folder: Option<PathBuf>,
     },
-    /// A folder of IDX files, whatever they are.
+    /// A folder, or a file, with a set in any form.
     Folder(PathBuf),
 }
 
@@ -80,31 +80,30 @@ impl Location {
         }
     }
 
-    /// The names of so many classes, in the order of labels: those of a published set, else their
-    /// numbers, which are the digits' names too.
-    pub(crate) fn class_names(&self, classes: usize) -> Vec<String> {
-        let known = match self {
-            Self::Published { set, .. } => set.facts().classes,
-            Self::Embedded | Self::Folder(_) => "",
-        };
-        let known = known.split_terminator(", ").map(str::to_owned);
-        let mut names: Vec<String> = known.take(classes).collect();
-        names.extend((names.len()..classes).map(|class| class.to_string()));
-        names
-    }
-
-    /// Reads the training or the test file, which must be there; every label is below `classes`.
+    /// Reads the training or the test file, which must be there.
     ///
     /// # Errors
-    /// When the file is missing or not what its name says; the message names it.
-    pub fn read(&self, part: Part, classes: usize) -> Result<Dataset> {
-        match self {
-            Self::Embedded => read_embedded(part, classes),
+    /// When the file is missing or not what its name says, or a label has no class; the message
+    /// names it.
+    pub fn read(&self, part: Part, reading: &Reading) -> Result<Labelled> {
+        let found = match self {
+            Self::Embedded => Labelled::new(embedded(part)?, Vec::new(), EMBEDDED.to_owned()),
             Self::Published { set, folder } => {
-                folder::read(&set.folder(folder.as_deref())?, part, classes)
+                // Its own files, whatever else stands in their folder.
+                let own = Reading {
+                    split: Some(".".to_owned()),
+                    ..Reading::default()
+                };
+                let names = set.facts().classes.split(", ").map(str::to_owned);
+                Labelled {
+                    classes: names.collect(),
+                    split: None,
+                    ..folder::read(&set.folder(folder.as_deref())?, false, part, &own)?
+                }
             }
-            Self::Folder(path) => folder::read(path, part, classes),
-        }
+            Self::Folder(path) => folder::read(path, true, part, reading)?,
+        };
+        reading.of(found)
     }
 }
 
@@ -118,19 +117,18 @@ const LABELS: &[u8] = include_bytes!("../../data/mnist-10k-labels-idx1-ubyte.gz"
 
 /// Both halves, decompressed once.
 static HALVES: LazyLock<Result<[Dataset; 2]>> = LazyLock::new(|| {
-    let ([_, rows, columns], mut pixels) = idx::read(GzDecoder::new(IMAGES))?;
-    let ([_], mut labels) = idx::read(GzDecoder::new(LABELS))?;
+    let (size, mut pixels) = idx::read(GzDecoder::new(IMAGES))?.images()?;
+    let mut labels = idx::read(GzDecoder::new(LABELS))?.labels()?;
     ensure!(labels.len() == 2 * TRAIN && pixels.len() == 2 * TRAIN * PIXELS);
     let (test_pixels, test_labels) = (pixels.split_off(TRAIN * PIXELS), labels.split_off(TRAIN));
-    let half = |pixels, labels| Dataset::new([rows, columns], pixels, labels);
+    let half = |pixels, labels| Dataset::new(size, pixels, labels);
     Ok([half(pixels, labels)?, half(test_pixels, test_labels)?])
 });
 
-fn read_embedded(part: Part, classes: usize) -> Result<Dataset> {
+fn embedded(part: Part) -> Result<Dataset> {
     let halves = HALVES.as_ref().ok();
-    let half = &halves.context("the embedded images are damaged")?[part as usize];
-    half.check_labels(classes).context(EMBEDDED)?;
-    Ok(half.clone())
+    let halves = halves.context("the embedded images are damaged")?;
+    Ok(halves[part as usize].clone())
 }
 
 #[cfg(test)]

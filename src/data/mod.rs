@@ -1,23 +1,31 @@
-//! From bytes to checked images: the IDX reader, folders of files, published sets, what of them to
-//! train and test on, people's own pictures.
+//! From bytes to checked images: folders in any form that people keep a set in (IDX, npz, CSV,
+//! pictures), published sets, what of them to train and test on, people's own pictures.
 //!
 //! It owns what a data set is (pixels as `u8`, 28x28, a label below the number of classes for each)
 //! and refuses everything else with an error that names the file. It knows nothing of tensors or of
 //! training.
 
+mod array;
+mod content;
+mod csv_rows;
 mod dataset;
 pub(crate) mod download;
 mod folder;
-pub(crate) mod idx;
+mod idx;
 mod location;
+mod npz;
 pub(crate) mod picture;
+mod pictures;
 mod published;
+mod reading;
+mod sets;
 mod split;
 pub(crate) mod whole_file;
 
 pub use dataset::Dataset;
 pub use location::Location;
 pub use published::Published;
+pub use reading::{Classes, Labelled, Pictures, Reading};
 pub(crate) use split::ImageRange;
 pub use split::{Part, Split, mnist_10k};
 

@@ -104,6 +104,31 @@ impl Published {
     }
 }
 
+/// Whether the images of the set of this name are transposed, as all of EMNIST is.
+pub(super) fn is_sideways(set: &str) -> bool {
+    set.to_lowercase().contains("emnist")
+}
+
+/// The names of the classes of EMNIST's sets with letters, in the order of labels; none of others.
+pub(super) fn emnist_classes(set: &str) -> Vec<String> {
+    const UPPER: &str = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ";
+    let set = set.to_lowercase();
+    let has = |name| is_sideways(&set) && set.contains(name);
+    let (first, others) = match () {
+        () if has("byclass") => (UPPER, "abcdefghijklmnopqrstuvwxyz"),
+        // Small letters that look like large ones are taken together with them.
+        () if has("bymerge") || has("balanced") => (UPPER, "abdefghnqrt"),
+        // The first letter has the label 1.
+        () if has("letters") => ("-", &UPPER[10..]),
+        () => ("", ""),
+    };
+    first
+        .chars()
+        .chain(others.chars())
+        .map(String::from)
+        .collect()
+}
+
 const MNIST: Facts = Facts {
     name: "mnist",
     title: "MNIST",

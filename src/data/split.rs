@@ -8,7 +8,7 @@ use anyhow::{Result, ensure};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::{CLASSES, Dataset, Location, hex};
+use super::{Dataset, Location, Pictures, Reading, hex};
 
 /// The article's split of the images that are part of the program: 5,000 to train on and the 5,000
 /// after them to test on.
@@ -17,7 +17,7 @@ use super::{CLASSES, Dataset, Location, hex};
 /// Only when the program itself is damaged.
 pub fn mnist_10k() -> Result<Split> {
     let [train, test] = Part::ALL.map(ImageRange::all);
-    Split::read(&Location::Embedded, CLASSES, train, test)
+    Split::read(&Location::Embedded, &Reading::default(), train, test)
 }
 
 /// What is trained on and what is tested on.
@@ -31,23 +31,37 @@ pub struct Split {
     pub train: Dataset,
     /// The images the accuracy is measured on.
     pub test: Dataset,
+    /// The name of the set among those in its folder.
+    pub(crate) set: Option<String>,
+    /// How pictures of both files became images.
+    pub(crate) pictures: Option<Pictures>,
+    /// What the user should hear of: a line each.
+    pub(crate) notes: Vec<String>,
 }
 
 impl Split {
-    /// Takes `train` and `test` out of the set at `location`, which has so many `classes`. A file
-    /// that neither names is not read.
+    /// Takes `train` and `test` out of the set at `location`. A file that neither names is not
+    /// read.
     pub(crate) fn read(
         location: &Location,
-        classes: usize,
+        reading: &Reading,
         train: ImageRange,
         test: ImageRange,
     ) -> Result<Self> {
-        let mut file = location.read(train.part, classes)?;
-        let train_images = train.of(&file, "--train-range")?;
+        let mut file = location.read(train.part, reading)?;
+        let train_images = train.of(&file.images, "--train-range")?;
         if train.part != test.part {
-            file = location.read(test.part, classes)?;
+            let other = location.read(test.part, reading)?;
+            file.images = other.images;
+            let news = other.notes.into_iter();
+            let news: Vec<String> = news.filter(|note| !file.notes.contains(note)).collect();
+            file.notes.extend(news);
+            if let (Some(all), Some(others)) = (&mut file.pictures, other.pictures) {
+                all.as_they_are += others.as_they_are;
+                all.prepared += others.prepared;
+            }
         }
-        let test_images = test.of(&file, "--test-range")?;
+        let test_images = test.of(&file.images, "--test-range")?;
         let (one, other) = (train_images.range(), test_images.range());
         ensure!(
             train.part != test.part || one.start >= other.end || other.start >= one.end,
@@ -57,9 +71,12 @@ impl Split {
         );
         Ok(Self {
             name: location.name(),
-            classes: location.class_names(classes),
+            classes: file.classes,
             train: train_images,
             test: test_images,
+            set: file.split,
+            pictures: file.pictures,
+            notes: file.notes,
         })
     }
 
@@ -193,7 +210,12 @@ mod tests {
 
     fn read(train: &str, test: &str) -> Result<Split> {
         let range = |text| ImageRange::parse(text, Part::Train).unwrap();
-        Split::read(&Location::Embedded, 10, range(train), range(test))
+        Split::read(
+            &Location::Embedded,
+            &Reading::default(),
+            range(train),
+            range(test),
+        )
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
 
-use crate::data::{ImageRange, Location};
+use crate::data::{Classes, ImageRange, Location, Pictures, Reading};
 use crate::learn::{StepRecord, metrics::is_share};
 
 /// Everything needed to run it again and to compare the result.
@@ -52,6 +52,12 @@ pub(crate) struct Data {
     /// Where it is; early runs kept only the name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub location: Option<Location>,
+    /// How it was read, where its files do not say it.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub reading: Reading,
+    /// What had to be done, where the set was one of pictures.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pictures: Option<Pictures>,
     /// The names of the classes, in the order of labels.
     pub classes: Vec<String>,
     /// Which images were trained on, such as `train:0..5000`.
@@ -70,6 +76,18 @@ impl Data {
         let kept = self.location.clone();
         kept.unwrap_or_else(|| Location::from_name(&self.name))
     }
+
+    /// How it is read again: with the same classes.
+    pub(crate) fn reading(&self) -> Reading {
+        Reading {
+            classes: Classes::Named(self.classes.clone()),
+            ..self.reading.clone()
+        }
+    }
+}
+
+fn is_default(reading: &Reading) -> bool {
+    *reading == Reading::default()
 }
 
 /// What other commands need of the `summary.json` of a run.

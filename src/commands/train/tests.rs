@@ -229,7 +229,7 @@ fn a_damaged_summary_gives_no_accuracy_and_no_images_that_its_run_cannot_have_ha
         let accuracy = Recorded::from_bytes(&bytes).map(|summary| summary.final_accuracy);
         assert_eq!(accuracy.is_ok(), resumed.is_ok());
         assert!(accuracy.is_ok_and(|share| (0.0..=1.0).contains(&share)) || resumed.is_err());
-        let (_, images) = model.images(&options.images.set, None)?;
+        let images = model.images(&options.images.set, None)?.images;
         assert_eq!(images.len(), 10);
         resumed
     };
