@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# How often `predict` is right on 200 pictures that are not MNIST's: drawn with pens, chalk and pencil on paper with
-# grain and uneven light, turned, off-centre, large, thin, transparent (scripts/predict-trial/pictures.py).
+# How often `predict` is right on 300 pictures that are not MNIST's: drawn with pens, chalk and pencil on paper with
+# grain and uneven light, turned, off-centre, large, thin, transparent, with the paper's edge, a table, lines or a box
+# around them (scripts/predict-trial/pictures.py).
 #   [SEED=1] scripts/predict-trial.sh FOLDER [MNIST, a folder with its four files]
 # Prints the right answers by kind of picture, for the default model (5,000 training images) and, with MNIST, for one
 # trained on those files. Pictures, models and the pictures as the network sees them are left in FOLDER, a new one.

@@ -117,7 +117,35 @@ KINDS = {
     "thin": ((500, 500), (235, 5), 0.7, 0.014, 60, "jpg"),
     "pencil": ((500, 500), (215, 6, 3), 0.6, 0.035, 140, "jpg"),
     "transparent": ((200, 260), None, 0.8, 0.1, 0, "png"),
+    "edge": ((640, 480), (220, 6, 4), 0.5, 0.05, 45, "jpg"),
+    "table": ((640, 640), (225, 6, 4), 0.4, 0.04, 50, "jpg"),
+    "ruled": ((480, 480), (225, 5), 0.5, 0.05, 60, "jpg"),
+    "squared": ((480, 480), (225, 5), 0.5, 0.05, 60, "jpg"),
+    "boxed": ((400, 400), (240, 4), 0.45, 0.045, 40, "png"),
 }
+
+
+def around(rng, sheet, kind):
+    """What is no ink, put onto the paper: `kind` names it."""
+    draw, (width, tall) = ImageDraw.Draw(sheet), sheet.size
+    grey, step, tilt = rng.randint(30, 110), rng.uniform(0.07, 0.13) * tall, rng.uniform(-0.04, 0.04)
+    if kind == "edge":
+        edge = width * rng.uniform(0.08, 0.18)
+        draw.polygon([(0, 0), (edge, 0), (edge + tilt * tall, tall), (0, tall)], fill=grey)
+    elif kind == "table":
+        table = paper(rng, sheet.size, grey, 8, 12)
+        size = (int(width * rng.uniform(0.65, 0.85)), int(tall * rng.uniform(0.65, 0.85)))
+        mask = Image.new("L", sheet.size, 255)
+        mask.paste(0, ((width - size[0]) // 2, (tall - size[1]) // 2, (width + size[0]) // 2, (tall + size[1]) // 2))
+        sheet.paste(table, mask=mask.rotate(math.degrees(tilt), fillcolor=255))
+    elif kind in ("ruled", "squared"):
+        for at in (step * line - 0.1 * tall for line in range(20)):
+            draw.line([(0, at), (width, at + tilt * width)], fill=grey + 60, width=2)
+            if kind == "squared":
+                draw.line([(at, 0), (at - tilt * tall, tall)], fill=grey + 60, width=2)
+    elif kind == "boxed":
+        half = tall * rng.uniform(0.29, 0.36)
+        draw.rectangle((width / 2 - half, tall / 2 - half, width / 2 + half, tall / 2 + half), outline=grey, width=3)
 
 
 def picture(rng, kind, digit, way):
@@ -131,6 +159,7 @@ def picture(rng, kind, digit, way):
         mask = ImageChops.multiply(ink(rng, size, digit, way, height, pen), paper(rng, size, 215, 25))
     drawn_at = (600, 600) if kind == "large" else size
     sheet = (paper(rng, drawn_at, *of_paper) if of_paper else Image.new("L", size, 255)).resize(size, Image.BICUBIC)
+    around(rng, sheet, kind)
     if kind == "photograph":
         angle = rng.uniform(-6, 6)
     mask = mask or ink(rng, size, digit, way, height, pen, at, angle)
