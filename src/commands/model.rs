@@ -7,7 +7,8 @@ use sha2::{Digest, Sha256};
 
 use super::images::{SetOptions, load_again, tell};
 use super::start_of;
-use crate::data::{Classes, Dataset, ImageRange, Part, Reading, hex};
+use crate::data::picture::Preparation;
+use crate::data::{Classes, Dataset, ImageRange, Location, Part, Reading, hex};
 use crate::learn::Weights;
 use crate::report::run_dir::{MODEL, SUMMARY};
 use crate::report::summary::{Data, Origin, Recorded};
@@ -67,6 +68,36 @@ fn read(file: &Path) -> Result<(Weights, String)> {
 }
 
 impl Model {
+    /// How pictures are prepared for it, and what its classes are called: as those of `set`, else of
+    /// the set that its run was trained on. Where no run is known, it is taken to know digits.
+    pub fn pictures(&self, set: Option<&Location>) -> Result<(Preparation, Vec<String>)> {
+        let count = self.weights.classes();
+        let summary = self.origin.path.with_file_name(SUMMARY);
+        let of_a_run = self.origin.path.ends_with(MODEL) && summary.exists();
+        let trained_on = if of_a_run && set.is_none() {
+            let text = start_of(&summary, MAX_BYTES);
+            let recorded = text.and_then(|text| Recorded::from_bytes(&text));
+            let hint = "say with --dataset what the model was trained on";
+            let recorded = recorded.with_context(|| format!("{}: {hint}", summary.display()))?;
+            Some(recorded.data)
+        } else {
+            None
+        };
+        let location = trained_on.as_ref().map(Data::location);
+        let (preparation, names) = match set.or(location.as_ref()) {
+            Some(Location::Published { set, .. }) => (set.preparation(), set.class_names()),
+            _ => (Preparation::Digits, Vec::new()),
+        };
+        let mut names = trained_on.map_or(names, |data| data.classes);
+        names.extend((names.len()..count).map(|class| class.to_string()));
+        ensure!(
+            names.len() == count,
+            "--dataset: that set has {} classes, the model tells {count} apart",
+            names.len()
+        );
+        Ok((preparation, names))
+    }
+
     /// The test images of the set that `options` name; where none is named and the model is a run's,
     /// those of the run, which are checked to be the same ones. Of them `range`, if it is given.
     pub fn images(&self, options: &SetOptions, range: Option<ImageRange>) -> Result<TestSet> {

@@ -1,17 +1,22 @@
-//! `mnist-tch predict`: what a trained model says to people's own pictures, a line each.
+//! `mnist-tch predict`: what a trained model says to people's own pictures, a line for each digit.
 
+use std::collections::HashSet;
 use std::fs;
 use std::io;
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
 
 use anyhow::{Context, Result, ensure};
 use clap::Args;
 use serde::Serialize;
 
-use super::options::Machine;
+use super::images::set_name;
+use super::options::{Machine, fraction};
 use super::{model, read_start, start_of};
-use crate::data::picture::{self, Prepared};
-use crate::data::{Dataset, SIDE};
+use crate::data::picture::{self, Figure, Preparation, Prepared};
+use crate::data::{Dataset, Location, SIDE};
 use crate::learn::{DeviceChoice, Prediction, score};
 use crate::report::files;
 use crate::report::run_dir::RunDir;
@@ -28,19 +33,33 @@ const PREPARED: &str = "prepared";
 /// What stands for stdin.
 const STDIN: &str = "-";
 
+/// Endings of the files in a folder that are taken for pictures. The last four cannot be read, and
+/// their errors say what to do.
+const ENDINGS: [&str; 12] = [
+    "png", "jpg", "jpeg", "webp", "bmp", "gif", "tif", "tiff", "heic", "heif", "avif", "pdf",
+];
+
 /// From paper to ink. Plain letters, which every terminal of any colours and every file can show.
 const SHADES: [char; 10] = [' ', '.', ':', '-', '=', '+', '*', '#', '%', '@'];
 
 #[derive(Debug, Args)]
 pub(crate) struct Options {
-    /// PNG or JPEG pictures of one digit each, dark on light or light on dark; folders of them; -
-    /// for stdin
+    /// Pictures (PNG, JPEG, WebP, BMP, GIF, TIFF) of one digit or of several, dark on light or
+    /// light on dark; folders of them; - for stdin
     #[arg(value_name = "IMAGE", required = true)]
     images: Vec<PathBuf>,
     /// The model: a safetensors file of this program or of PyTorch, or the directory of a run
     #[arg(long, value_name = "FILE|RUN_DIR")]
     model: PathBuf,
-    /// Print a JSON object a line, with the probability of every class
+    /// The data set that the model was trained on: it says how pictures are prepared and what the
+    /// classes are called [default: the run's; for a file without its run, digits]
+    #[arg(long, value_name = "NAME", value_parser = set_name())]
+    dataset: Option<Location>,
+    /// Answers below this probability (0 to 1) are called unsure
+    #[arg(long, value_name = "X", value_parser = fraction, allow_negative_numbers = true)]
+    #[arg(default_value_t = 0.8)]
+    min_probability: f64,
+    /// Print a JSON object a line: the probability of every class, and the place in the picture
     #[arg(long)]
     json: bool,
     /// Print the picture as the network sees it, 28x28, below each line, and keep it in --out
@@ -57,22 +76,38 @@ pub(crate) struct Options {
     machine: Machine,
 }
 
+/// A figure in a picture, for the network to tell.
+struct Question {
+    file: String,
+    /// Which one it is, from 1, where the picture has several.
+    number: Option<usize>,
+    figure: Figure,
+}
+
 /// Answers every picture that can be read; of others the error, in its place and at the end.
 pub(crate) fn run(options: &Options) -> Result<()> {
     let model = model::open(&options.model)?;
     let (device, threads) = options.machine.select(DeviceChoice::Auto, false)?;
+    let (preparation, classes) = model.pictures(options.dataset.as_ref())?;
     let shown = options.show.then(|| PREPARED.into());
     let out = options.out.clone().or(shown);
-    let out = out
-        .map(|path| RunDir::beside(&path, &[], true))
-        .transpose()?;
+    let keep = out.map(|path| Keep::in_folder(&path, options.force));
+    let mut keep = keep.transpose()?;
     let mut inputs = find(&options.images);
     let (count, mut failed) = (inputs.len(), 0);
     while !inputs.is_empty() {
-        let mut pictures = Vec::new();
-        for input in inputs.drain(..GROUP.min(inputs.len())) {
-            match input.and_then(|path| prepare(&path, out.as_ref(), options.force)) {
-                Ok(picture) => pictures.push(picture),
+        let group = inputs.drain(..GROUP.min(inputs.len())).collect();
+        let mut questions = Vec::new();
+        for found in read_all(group, preparation, threads) {
+            let kept = found.and_then(|(path, figures)| {
+                let asked = questions_of(&path, figures);
+                if let Some(keep) = &mut keep {
+                    keep.all(&path, &asked)?;
+                }
+                Ok(asked)
+            });
+            match kept {
+                Ok(asked) => questions.extend(asked),
                 // Nothing else could be answered.
                 Err(error) if count == 1 => return Err(error),
                 Err(error) => {
@@ -81,21 +116,22 @@ pub(crate) fn run(options: &Options) -> Result<()> {
                 }
             }
         }
-        if pictures.is_empty() {
+        if questions.is_empty() {
             continue;
         }
-        let pixels = pictures.iter().flat_map(|(_, picture)| *picture).collect();
-        let images = Dataset::unlabelled(pixels);
+        let pixels = questions.iter().flat_map(|asked| asked.figure.prepared);
+        let images = Dataset::unlabelled(pixels.collect());
         let answers = score(&model.weights, &images, device, threads)?.predictions();
         let mut text = String::new();
-        for ((name, picture), answer) in pictures.iter().zip(&answers) {
+        for (question, answer) in questions.iter().zip(&answers) {
+            let unsure = answer.best().1 < options.min_probability;
             text += &if options.json {
-                json(name, answer)?
+                question.json(answer, unsure, &classes)?
             } else {
-                line(name, answer)
+                question.line(answer, unsure, &classes)
             };
             if options.show {
-                text += &shades(picture);
+                text += &shades(&question.figure.prepared);
             }
         }
         super::print(&text)?;
@@ -112,48 +148,80 @@ fn find(paths: &[PathBuf]) -> Vec<Result<PathBuf>> {
         }
         match pictures_in(path) {
             Ok(files) => files.into_iter().map(Ok).collect(),
-            Err(error) => vec![Err(error.context(path.display().to_string()))],
+            Err(error) => vec![Err(error.context(shown(path)))],
         }
     };
     paths.iter().flat_map(pictures).collect()
 }
 
 fn pictures_in(folder: &Path) -> Result<Vec<PathBuf>> {
-    let mut files = Vec::new();
+    let (mut files, mut others) = (Vec::new(), 0);
     for entry in fs::read_dir(folder).context("cannot be read")? {
         let path = entry.context("cannot be read")?.path();
         let ending = path.extension().unwrap_or_default().to_ascii_lowercase();
-        if ["png", "jpg", "jpeg"].iter().any(|known| ending == *known) && path.is_file() {
+        if ENDINGS.iter().any(|known| ending == *known) && path.is_file() {
             files.push(path);
+        } else if path.is_file() {
+            others += 1;
         }
     }
     ensure!(
         !files.is_empty(),
-        "no .png, .jpg or .jpeg file in this folder"
+        "no picture in this folder: no name ends in .{}",
+        ENDINGS.join(", .")
     );
+    let are = match others {
+        0 => "",
+        1 => "1 file is no picture by its name",
+        _ => &format!("{others} files are no pictures by their names"),
+    };
+    if others > 0 {
+        super::note(&format!("{}: {are}, and left out", shown(folder)));
+    }
     files.sort();
     Ok(files)
 }
 
-/// A picture's name and what the network sees of it, which is kept in `out`.
-fn prepare(path: &Path, out: Option<&RunDir>, force: bool) -> Result<(String, Prepared)> {
-    let name = path.display().to_string();
-    let bytes = read(path).with_context(|| name.clone())?;
-    let picture = picture::prepare(&bytes).with_context(|| name.clone())?;
-    if let Some(out) = out {
-        let name = match path.file_name() {
-            Some(name) if name != STDIN => name.to_string_lossy(),
-            _ => "stdin".into(),
-        };
-        let path = out.path().join(format!("{name}.28x28.png"));
-        let png = picture::to_png(&picture)?;
-        // The same picture prepared once more replaces nothing.
-        if fs::read(&path).ok().as_ref() != Some(&png) {
-            files::refuse_taken(&path, force)?;
-            files::write(&path, &png)?;
+/// A path without line breaks and other control characters, which a file's name can have and which
+/// would make other lines of ours, or move a terminal's cursor.
+fn shown(path: &Path) -> String {
+    let escaped = |letter: char| match letter {
+        '\u{2028}' | '\u{2029}' => letter.escape_unicode().to_string(),
+        _ if letter.is_control() => letter.escape_default().to_string(),
+        _ => letter.to_string(),
+    };
+    path.display().to_string().chars().map(escaped).collect()
+}
+
+/// The figures in each picture, in the order of pictures: the threads read and prepare them.
+fn read_all(
+    paths: Vec<Result<PathBuf>>,
+    preparation: Preparation,
+    threads: NonZeroUsize,
+) -> Vec<Result<(PathBuf, Vec<Figure>)>> {
+    let threads = threads.get().min(paths.len());
+    let queue = Mutex::new(paths.into_iter().enumerate());
+    let done = Mutex::new(Vec::new());
+    let next = || queue.lock().unwrap_or_else(PoisonError::into_inner).next();
+    let work = || {
+        while let Some((place, path)) = next() {
+            let figures = path.and_then(|path| {
+                let bytes = read(&path).with_context(|| shown(&path))?;
+                let figures = picture::figures(&bytes, preparation);
+                let figures = figures.with_context(|| shown(&path))?;
+                Ok((path, figures))
+            });
+            let mut done = done.lock().unwrap_or_else(PoisonError::into_inner);
+            done.push((place, figures));
         }
-    }
-    Ok((name, picture))
+    };
+    thread::scope(|scope| {
+        (1..threads).for_each(|_| drop(scope.spawn(work)));
+        work();
+    });
+    let mut done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
+    done.sort_by_key(|(place, _)| *place);
+    done.into_iter().map(|(_, figures)| figures).collect()
 }
 
 fn read(path: &Path) -> Result<Vec<u8>> {
@@ -169,32 +237,105 @@ fn read(path: &Path) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-fn line(file: &str, answer: &Prediction) -> String {
-    let ((best, probability), (other, rest)) = (answer.best(), answer.runner_up());
-    format!("{file}: {best} {probability:.4}, else {other} {rest:.4}\n")
+fn questions_of(path: &Path, figures: Vec<Figure>) -> Vec<Question> {
+    let several = figures.len() > 1;
+    let question = |(index, figure)| Question {
+        file: path.display().to_string(),
+        number: several.then_some(index + 1),
+        figure,
+    };
+    figures.into_iter().enumerate().map(question).collect()
 }
 
-fn json(file: &str, answer: &Prediction) -> Result<String> {
-    /// In the order in which its fields are printed.
-    #[derive(Serialize)]
-    struct Line<'a> {
-        file: &'a str,
-        predicted: usize,
-        probability: f64,
-        runner_up: usize,
-        runner_up_probability: f64,
-        probabilities: &'a [f64],
+/// Keeps the pictures as the network sees them.
+struct Keep {
+    folder: RunDir,
+    force: bool,
+    /// The names that this run has given; files of one name from two folders get two.
+    given: HashSet<String>,
+}
+
+impl Keep {
+    fn in_folder(path: &Path, force: bool) -> Result<Self> {
+        Ok(Self {
+            folder: RunDir::beside(path, &[], true)?,
+            force,
+            given: HashSet::new(),
+        })
     }
-    let ((predicted, probability), (runner_up, second)) = (answer.best(), answer.runner_up());
-    let line = Line {
-        file,
-        predicted,
-        probability,
-        runner_up,
-        runner_up_probability: second,
-        probabilities: answer.probabilities(),
-    };
-    Ok(serde_json::to_string(&line)? + "\n")
+
+    /// Writes what was found in one picture.
+    fn all(&mut self, path: &Path, questions: &[Question]) -> Result<()> {
+        let own = match path.file_name() {
+            Some(name) if name != STDIN => shown(name.as_ref()),
+            _ => "stdin".to_owned(),
+        };
+        let others = (2..).map(|number| format!("{own}-{number}"));
+        let mut names = [own.clone()].into_iter().chain(others);
+        let name = names.find(|name| self.given.insert(name.clone()));
+        let name = name.unwrap_or(own);
+        for question in questions {
+            let number = question.number_shown();
+            let path = self.folder.path().join(format!("{name}{number}.28x28.png"));
+            let png = picture::to_png(&question.figure.prepared)?;
+            // The same picture prepared once more replaces nothing.
+            if fs::read(&path).ok().as_ref() != Some(&png) {
+                files::refuse_taken(&path, self.force)?;
+                files::write(&path, &png)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Question {
+    fn number_shown(&self) -> String {
+        let number = self.number.map(|number| format!("[{number}]"));
+        number.unwrap_or_default()
+    }
+
+    fn line(&self, answer: &Prediction, unsure: bool, classes: &[String]) -> String {
+        let ((best, probability), (other, rest)) = (answer.best(), answer.runner_up());
+        let (file, number) = (shown(self.file.as_ref()), self.number_shown());
+        let (best, other) = (&classes[best], &classes[other]);
+        let unsure = if unsure { ", unsure" } else { "" };
+        format!("{file}{number}: {best} {probability:.4}, else {other} {rest:.4}{unsure}\n")
+    }
+
+    fn json(&self, answer: &Prediction, unsure: bool, classes: &[String]) -> Result<String> {
+        /// In the order in which its fields are printed.
+        #[derive(Serialize)]
+        struct Line<'a> {
+            file: &'a str,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            number: Option<usize>,
+            predicted: usize,
+            class: &'a str,
+            probability: f64,
+            unsure: bool,
+            runner_up: usize,
+            runner_up_class: &'a str,
+            runner_up_probability: f64,
+            probabilities: &'a [f64],
+            /// Left, top, width and height in pixels.
+            r#box: [u32; 4],
+        }
+        let ((predicted, probability), (runner_up, second)) = (answer.best(), answer.runner_up());
+        let line = Line {
+            file: &self.file,
+            number: self.number,
+            predicted,
+            class: &classes[predicted],
+            probability,
+            unsure,
+            runner_up,
+            runner_up_class: &classes[runner_up],
+            runner_up_probability: second,
+            probabilities: answer.probabilities(),
+            r#box: self.figure.place,
+        };
+        Ok(serde_json::to_string(&line)? + "\n")
+    }
 }
 
 /// The picture in letters: 28 lines of 28 pixels, two letters each, because letters are twice as

@@ -7,6 +7,8 @@ use anyhow::{Context, Result};
 use etcetera::BaseStrategy;
 use serde::{Deserialize, Serialize};
 
+use super::picture::Preparation;
+
 /// A published set of 60,000 training and 10,000 test images in ten classes, 28x28, grey.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -73,6 +75,21 @@ impl Published {
             Self::Mnist => &MNIST,
             Self::FashionMnist => &FASHION_MNIST,
             Self::Kmnist => &KMNIST,
+        }
+    }
+
+    /// The names of its classes, in the order of labels.
+    pub(crate) fn class_names(self) -> Vec<String> {
+        let names = self.facts().classes.split(", ");
+        names.map(str::to_owned).collect()
+    }
+
+    /// How a picture has to be prepared to be like its images.
+    pub(crate) fn preparation(self) -> Preparation {
+        match self {
+            Self::Mnist => Preparation::Digits,
+            Self::FashionMnist => Preparation::Article,
+            Self::Kmnist => Preparation::Character,
         }
     }
 

@@ -1,5 +1,9 @@
 //! MNIST's own digits, drawn as people's pictures, come back nearly as they were.
 
+use image::DynamicImage;
+use image::imageops::{self, FilterType};
+
+use super::ink::{inverted, zipped};
 use super::*;
 use crate::data::{Dataset, mnist_10k};
 
@@ -56,17 +60,231 @@ fn polarity_is_right_for_every_digit_even_without_margins() {
         let values = pixels.iter().map(|&pixel| f32::from(pixel) / 255.0);
         let light = Plane::from_raw(28, 28, values.collect()).unwrap();
         // A frame of one pixel more than the digit, and nothing around it.
-        let (left, top, width, height) = extent(&light, 0.2).unwrap();
-        let tight = imageops::crop_imm(&light, left - 1, top - 1, width + 2, height + 2);
-        for (name, plane) in [("tight", tight.to_image()), ("whole", light)] {
-            let here = ink(&plane).unwrap_or_else(|| panic!("digit {index}, {name}"));
-            let inverted = ink(&zipped(&plane, &plane, |value, _| 1.0 - value)).unwrap();
+        let frame = frame_of(&light, |value| value >= 0.2).unwrap();
+        let tight = frame.within(&light, 1).cut(&light);
+        for (name, plane) in [("tight", tight), ("whole", light)] {
+            let drawn = |plane: &Plane| {
+                let drawing = Drawing::of(plane);
+                drawing
+                    .unwrap_or_else(|| panic!("digit {index}, {name}"))
+                    .ink
+            };
+            let (here, there) = (drawn(&plane), drawn(&inverted(&plane)));
             let near = |(a, b): (&f32, &f32)| (a - b).abs() < 1e-3;
-            let off = here.iter().zip(plane.iter());
-            let mass = off.map(|(a, b)| f64::from((a - b).abs())).sum::<f64>();
-            let same = here.iter().zip(inverted.iter()).all(near);
+            let same = here.iter().zip(there.iter()).all(near);
+            let off = zipped(&here, &plane, |a, b| (a - b).abs());
+            let mass = off.iter().sum::<f32>();
             assert!(same && mass < 0.2 * 784.0, "digit {index}, {name}: {mass}");
         }
+    }
+}
+
+/// Grey values on which digits of MNIST are drawn.
+struct Sheet {
+    picture: GrayImage,
+    /// The digits' own pixels, in the order in which they are drawn.
+    drawn: Vec<Vec<u8>>,
+}
+
+impl Sheet {
+    fn new(width: u32, height: u32) -> Self {
+        // Light falls on it from the left.
+        let grey = |x| Luma([240 - u8::try_from(40 * x / width).unwrap()]);
+        Self {
+            picture: GrayImage::from_fn(width, height, |x, _| grey(x)),
+            drawn: Vec::new(),
+        }
+    }
+
+    /// Draws test image `index`, 28 pixels of it at so many here, with its corner at x, y.
+    fn digit(&mut self, index: usize, side: u32, x: u32, y: u32) {
+        let pixels = digits().pixels()[index * PIXELS..][..PIXELS].to_vec();
+        let small = GrayImage::from_raw(28, 28, pixels.clone()).unwrap();
+        let large = imageops::resize(&small, side, side, FilterType::CatmullRom);
+        for (dx, dy, ink) in large.enumerate_pixels() {
+            let paper = self.picture.get_pixel_mut(x + dx, y + dy);
+            // A pen has an edge, which enlarged pixels have not.
+            let ink = (u32::from(ink.0[0]).saturating_sub(70) * 2).min(255);
+            let mixed = (u32::from(paper.0[0]) * (255 - ink) + 40 * ink) / 255;
+            paper.0[0] = u8::try_from(mixed).unwrap();
+        }
+        self.drawn.push(pixels);
+    }
+
+    /// Every pixel for which `is` holds gets this grey value, where that is darker, or always.
+    fn paint(&mut self, grey: u8, over: bool, is: impl Fn(u32, u32) -> bool) {
+        for (x, y, pixel) in self.picture.enumerate_pixels_mut() {
+            if is(x, y) {
+                pixel.0[0] = if over { grey } else { grey.min(pixel.0[0]) };
+            }
+        }
+    }
+
+    /// How many of the digits are found in their order, nearly as they are; none where others are
+    /// found too.
+    fn found(&self) -> usize {
+        let figures = figures(&png(self.picture.clone()), Preparation::Digits).unwrap_or_default();
+        if figures.len() != self.drawn.len() {
+            return 0;
+        }
+        let pairs = figures.iter().zip(&self.drawn);
+        let near = |(figure, own): &(&Figure, &Vec<u8>)| difference(&figure.prepared, own) < 25.0;
+        pairs.filter(near).count()
+    }
+}
+
+#[test]
+fn tables_lines_and_boxes_are_no_ink() {
+    type Scene = fn(&mut Sheet);
+    let scenes: [(&str, Scene); 9] = [
+        ("the edge of the paper", |sheet| {
+            sheet.paint(60, true, |x, y| x < 70 + y / 20);
+        }),
+        ("a corner of the paper", |sheet| {
+            sheet.paint(90, true, |x, y| x > 430 - y / 20 || y > 420 + x / 20);
+        }),
+        ("a dark table", |sheet| {
+            let on = |at: u32, tilt: u32| (60 + tilt / 15..430 + tilt / 15).contains(&at);
+            sheet.paint(50, true, |x, y| !on(x, y) || !on(y, 500 - x));
+        }),
+        ("a light table", |sheet| {
+            sheet
+                .picture
+                .pixels_mut()
+                .for_each(|pixel| pixel.0[0] = pixel.0[0] / 4 * 3);
+            sheet.paint(250, true, |x, y| x.min(y) < 50 || x.max(y) > 440);
+        }),
+        ("ruled paper", |sheet| {
+            sheet.paint(110, false, |x, y| (y + x / 30) % 40 < 2);
+        }),
+        ("squared paper", |sheet| {
+            sheet.paint(110, false, |x, y| {
+                (y + x / 30) % 32 < 2 || (x + 17 - y / 30) % 32 < 2
+            });
+        }),
+        ("paper squared with a pen", |sheet| {
+            sheet.paint(40, false, |x, y| y % 50 < 2 || x % 50 < 2);
+        }),
+        ("a printed box", |sheet| {
+            let line = |at: u32| at.abs_diff(135) < 3 || at.abs_diff(365) < 3;
+            let inside = |at: u32| (133..368).contains(&at);
+            sheet.paint(40, false, |x, y| {
+                line(x) && inside(y) || line(y) && inside(x)
+            });
+        }),
+        ("a checkerboard", |sheet| {
+            sheet.paint(191, false, |x, y| (x / 12 + y / 12) % 2 == 0);
+        }),
+    ];
+    for (name, scene) in scenes {
+        let right = (0..10).map(|index| {
+            let mut sheet = Sheet::new(500, 500);
+            sheet.digit(index, 260, 120, 120);
+            scene(&mut sheet);
+            sheet.found()
+        });
+        let right: usize = right.sum();
+        assert!(right >= 9, "{name}: {right} of 10");
+    }
+}
+
+#[test]
+fn several_digits_are_found_from_left_to_right_line_by_line() {
+    let mut row = Sheet::new(600, 240);
+    (0..3).for_each(|place| row.digit(place as usize, 180, 20 + 185 * place, 10 + 15 * place));
+    assert_eq!(row.found(), 3);
+    let mut rows = Sheet::new(700, 420);
+    for place in 0..7 {
+        rows.digit(
+            place as usize,
+            150,
+            10 + 160 * (place % 4),
+            20 + 200 * (place / 4),
+        );
+    }
+    assert_eq!(rows.found(), 7);
+}
+
+#[test]
+fn a_page_of_hundreds_of_boxed_digits_is_read_in_order() {
+    let mut page = Sheet::new(1_700, 2_200);
+    for place in 0..400_u32 {
+        let (x, y) = (30 + 82 * (place % 20), 60 + 105 * (place / 20));
+        page.digit(place as usize % 100, 50, x + 10, y + 10);
+        let line = |at: u32, start: u32| at.abs_diff(start) < 2 || at.abs_diff(start + 70) < 2;
+        let inside = |at: u32, start: u32| (start..start + 71).contains(&at);
+        for (dx, dy) in (0..72).flat_map(|dx| (0..72).map(move |dy| (dx, dy))) {
+            let (px, py) = (x + dx, y + dy);
+            if line(px, x) && inside(py, y) || line(py, y) && inside(px, x) {
+                page.picture.put_pixel(px, py, Luma([70]));
+            }
+        }
+    }
+    let found = page.found();
+    assert!(found >= 390, "{found} of 400");
+}
+
+#[test]
+fn strokes_that_do_not_touch_stay_one_digit() {
+    type Cut = fn(u32, u32) -> bool;
+    let cuts: [(&str, Cut); 3] = [
+        ("across", |_, y| y.abs_diff(250) < 5),
+        ("aslant", |x, y| (x + y).abs_diff(490) < 6),
+        ("dashed", |x, y| (x + 2 * y) % 60 < 14),
+    ];
+    for (name, cut) in cuts {
+        let right = (0..20).map(|index| {
+            let mut sheet = Sheet::new(500, 500);
+            sheet.digit(index, 300, 100, 100);
+            sheet.paint(225, true, cut);
+            sheet.found()
+        });
+        let right: usize = right.sum();
+        assert!(right >= 18, "{name}: {right} of 20");
+    }
+}
+
+#[test]
+fn an_article_of_clothing_keeps_its_grey_values_and_fills_the_image() {
+    // A grey rectangle, wider than high, on white: as Fashion-MNIST's, light on black.
+    let inside = |x: u32, y: u32| (100..300).contains(&x) && (80..180).contains(&y);
+    let grey = |x, y| {
+        Luma([if inside(x, y) {
+            55 + u8::try_from(x / 4).unwrap()
+        } else {
+            255
+        }])
+    };
+    let picture = GrayImage::from_fn(400, 300, grey);
+    let article = |picture: GrayImage| {
+        let mut figures = figures(&png(picture), Preparation::Article).unwrap();
+        figures.remove(0)
+    };
+    let found = article(picture);
+    assert_eq!(found.place, [100, 80, 200, 100]);
+    let row = |row: usize| &found.prepared[row * SIDE..][..SIDE];
+    assert!(row(6).iter().chain(row(21)).all(|&pixel| pixel == 0));
+    assert!(
+        row(14)[0] > 240 && (150..190).contains(&row(14)[27]),
+        "{:?}",
+        row(14)
+    );
+    // What is of this size and light on black already is taken as it is.
+    let own = digits().pixels()[..PIXELS].to_vec();
+    let prepared = article(GrayImage::from_raw(28, 28, own.clone()).unwrap()).prepared;
+    assert!(prepared[..] == own);
+}
+
+#[test]
+fn what_cannot_be_read_is_named_whatever_it_is_called() {
+    for (bytes, name) in [
+        (&b"\0\0\0\x18ftypheic\0\0\0\0"[..], "a HEIC picture"),
+        (b"\0\0\0\x18ftypmif1\0\0\0\0", "a HEIC picture"),
+        (b"\0\0\0\x1cftypavif\0\0\0\0", "an AVIF picture"),
+        (b"%PDF-1.7\n", "a PDF document"),
+    ] {
+        let error = prepare(bytes).unwrap_err().to_string();
+        assert!(error.starts_with(name) && error.contains("save"), "{error}");
     }
 }
 
@@ -85,7 +303,7 @@ fn blank_noisy_and_strange_files_are_errors() {
     let text = error(&png(noise));
     assert!(text.contains("nothing is drawn"), "{text}");
     assert_eq!(error(b""), "the file is empty");
-    assert!(error(b"GIF89a......").contains("not a PNG or JPEG"));
+    assert!(error(b"hello").contains("not a picture"));
     let cut = &png(blank(9))[..60];
     assert!(error(cut).contains("damaged"), "{}", error(cut));
 

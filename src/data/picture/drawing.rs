@@ -1,0 +1,196 @@
+//! What is drawn on a picture: its ink, without all that is none. That is a table around the sheet
+//! of paper, what lies along the picture's edge, and the lines of the paper.
+
+use image::imageops;
+
+use super::ink::{above_paper, filtered, inverted, is_light_on_dark, paper_and_stroke, zipped};
+use super::lines::without_lines;
+use super::pieces::{Frame, Piece, mask, pieces, usual};
+use super::{EXTENT, Plane, frame_of};
+
+/// What lies along the picture's edge with this share of its frame's half outline is not drawn.
+const ALONG_EDGE: f32 = 0.6;
+
+/// A drawing.
+#[derive(Clone)]
+pub(super) struct Drawing {
+    /// How much darker, or lighter, than the paper each pixel is.
+    pub ink: Plane,
+    /// The connected pieces of ink.
+    pub pieces: Vec<Piece>,
+    /// What of `ink` is nothing yet, and what is a full stroke.
+    paper: f32,
+    stroke: f32,
+}
+
+impl Drawing {
+    /// What is drawn on a picture of these light values, in the colour that is likely, else in the
+    /// other; `None` where nothing is.
+    pub fn of(light: &Plane) -> Option<Self> {
+        let on_sheet = sheet(light).and_then(|sheet| Self::in_either_colour(&sheet));
+        // What is in the hole of a bold 0 is a spot.
+        let on_sheet = on_sheet.filter(|drawing| !drawing.usual(Piece::is_spot));
+        on_sheet.or_else(|| Self::in_either_colour(light))
+    }
+
+    fn in_either_colour(light: &Plane) -> Option<Self> {
+        let dark = inverted(light);
+        let (likely, other) = if is_light_on_dark(light) {
+            (light, &dark)
+        } else {
+            (&dark, light)
+        };
+        let found = Self::found(above_paper(likely));
+        let likely = found.clone().and_then(Self::cleaned);
+        if likely.as_ref().is_some_and(|drawing| !drawing.is_paper()) {
+            return likely;
+        }
+        let other = Self::found(above_paper(other)).and_then(Self::cleaned);
+        let other = other.filter(|drawing| likely.is_none() || !drawing.is_paper());
+        other.or(likely).or(found)
+    }
+
+    fn found(ink: Plane) -> Option<Self> {
+        let (paper, stroke) = paper_and_stroke(&ink)?;
+        let pieces = pieces(&ink, f32::midpoint(paper, stroke));
+        Some(Self {
+            ink,
+            pieces,
+            paper,
+            stroke,
+        })
+    }
+
+    /// Whether `what` is true of the usual piece.
+    fn usual(&self, what: impl FnOnce(&Piece) -> bool) -> bool {
+        usual(&self.pieces).is_some_and(what)
+    }
+
+    /// Whether it is rather the paper around strokes: a large spot at the picture's edge.
+    fn is_paper(&self) -> bool {
+        let longer = self.ink.width().max(self.ink.height());
+        self.usual(|piece| {
+            let is_at_edge = piece.frame.sides_at_edge(&self.ink) > 0;
+            is_at_edge && 8 * piece.frame.longer() > longer && piece.is_spot()
+        })
+    }
+
+    /// Whether it is of more pieces than one digit is likely to have.
+    pub fn is_of_many(&self) -> bool {
+        let least = usual(&self.pieces).map_or(0.0, |piece| piece.area() / 8.0);
+        let large = self.pieces.iter().filter(|piece| piece.area() >= least);
+        large.count() > 8
+    }
+
+    /// Without what is no ink, again and again, because what is left may be fainter.
+    fn cleaned(mut self) -> Option<Self> {
+        for _ in 0..6 {
+            match self.without_lines().or_else(|| self.without_edges()) {
+                Some(ink) => self = Self::found(ink)?,
+                None => break,
+            }
+        }
+        Some(self)
+    }
+
+    /// The ink without what lies along the picture's edge: a table, another sheet, the lid of a
+    /// scanner. Strokes reach the edge only with their ends.
+    fn without_edges(&self) -> Option<Plane> {
+        let (right, bottom) = (self.ink.width() - 1, self.ink.height() - 1);
+        let longer = right.max(bottom);
+        let is_edge = |piece: &&Piece| {
+            let at_edge = |&&(x, y): &&(u32, u32)| x == 0 || y == 0 || x == right || y == bottom;
+            let along = piece.pixels.iter().filter(at_edge).count() as f32;
+            let frame = piece.frame;
+            let half = (frame.width() + frame.height()) as f32;
+            along > ALONG_EDGE * half && frame.longer() > longer / 20
+        };
+        let mut edges = self.pieces.iter().filter(is_edge).peekable();
+        edges.peek()?;
+        let gone = mask(&self.ink, edges.flat_map(Piece::pixels));
+        let gone = filtered(&gone, (longer / 64).max(1), f32::max);
+        Some(painted(&self.ink, &gone, 0.0))
+    }
+
+    /// The ink without the lines of the paper and of printed boxes.
+    fn without_lines(&self) -> Option<Plane> {
+        let all: Vec<Frame> = self.pieces.iter().map(|piece| piece.frame).collect();
+        let whole = all.iter().copied().reduce(Frame::and)?;
+        let ink_from = f32::midpoint(self.paper, self.stroke);
+        let (mut ink, mut is_changed) = (self.ink.clone(), false);
+        let parts = all.into_iter().filter(|&frame| frame != whole);
+        for frame in parts.chain([whole]).filter(|frame| frame.longer() >= 16) {
+            if let Some(part) = without_lines(&ink, frame, ink_from, frame == whole) {
+                imageops::replace(&mut ink, &part, frame.left.into(), frame.top.into());
+                is_changed = true;
+            }
+        }
+        is_changed.then_some(ink)
+    }
+
+    /// The ink of a piece, 0 to 1, and that about a pixel of the finished picture around it, where
+    /// strokes fade out; 0 elsewhere. No more than where there is some.
+    pub fn cut_out(&self, piece: &Piece) -> Plane {
+        let reach = (piece.frame.longer() / 24).max(1);
+        let frame = piece.frame.within(&self.ink, reach);
+        let ink = frame.cut(&self.ink);
+        let pixels = piece.pixels();
+        let near = mask(&ink, pixels.map(|(x, y)| (x - frame.left, y - frame.top)));
+        let near = filtered(&near, reach, f32::max);
+        let (paper, range) = (self.paper, self.stroke - self.paper);
+        let full = |value: f32, near: f32| near * ((value - paper) / range).clamp(0.0, 1.0);
+        let ink = zipped(&ink, &near, full);
+        let extent = frame_of(&ink, |value| value >= EXTENT);
+        extent.map_or(ink.clone(), |extent| extent.cut(&ink))
+    }
+}
+
+/// The plane with this value wherever the mask is not 0.
+fn painted(plane: &Plane, mask: &Plane, with: f32) -> Plane {
+    zipped(
+        plane,
+        mask,
+        |value, mask| if mask > 0.0 { with } else { value },
+    )
+}
+
+/// Where the picture shows a sheet of paper on a table: the same with the table painted over. The
+/// sheet is what is lighter, or darker, than all around it, solid and nearly a rectangle.
+fn sheet(light: &Plane) -> Option<Plane> {
+    let (low, high) = paper_and_stroke(light)?;
+    let middle = f32::midpoint(low, high);
+    sheet_above(light, middle)
+        .or_else(|| Some(inverted(&sheet_above(&inverted(light), 1.0 - middle)?)))
+}
+
+fn sheet_above(plane: &Plane, threshold: f32) -> Option<Plane> {
+    let found = pieces(plane, threshold).into_iter();
+    let sheet = found.max_by_key(|piece| piece.pixels.len())?;
+    let frame = sheet.frame;
+    let (shorter, longer) = (
+        frame.width().min(frame.height()),
+        plane.width().max(plane.height()),
+    );
+    if 5 * shorter < longer || frame.sides_at_edge(plane) > 1 {
+        return None;
+    }
+    // What is drawn on it are holes.
+    let others = inverted(&mask(plane, sheet.pixels()));
+    let outside = pieces(&others, 0.5).into_iter();
+    let outside: Vec<Piece> = outside
+        .filter(|piece| piece.frame.sides_at_edge(plane) > 0)
+        .collect();
+    let filled =
+        (plane.width() * plane.height()) as f32 - outside.iter().map(Piece::area).sum::<f32>();
+    if sheet.area() < 0.8 * filled || filled < 0.65 * (frame.width() * frame.height()) as f32 {
+        return None;
+    }
+    let values = sheet
+        .pixels
+        .iter()
+        .map(|&(x, y)| plane.get_pixel(x, y).0[0]);
+    let mean = values.sum::<f32>() / sheet.area();
+    let outside = mask(plane, outside.iter().flat_map(Piece::pixels));
+    let outside = filtered(&outside, (shorter / 40).max(1), f32::max);
+    Some(painted(plane, &outside, mean))
+}
