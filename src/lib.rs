@@ -2,8 +2,8 @@
 //!
 //! One image goes this way: bytes of IDX or another form become a checked [`data::Dataset`];
 //! [`learn`] puts it on the device, trains on it and yields records; [`report`] turns records into
-//! CSV, JSON and PNG; [`commands`] wires the three together and is what speaks to the terminal. Each
-//! module uses only those before it.
+//! CSV, JSON and PNG; [`commands`] wires the three together and is what speaks to the terminal.
+//! Each module uses only those before it.
 //!
 //! ```no_run
 //! use std::num::NonZeroUsize;

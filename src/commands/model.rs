@@ -68,8 +68,8 @@ fn read(file: &Path) -> Result<(Weights, String)> {
 }
 
 impl Model {
-    /// How pictures are prepared for it, and what its classes are called: as those of `set`, else of
-    /// the set that its run was trained on. Where no run is known, it is taken to know digits.
+    /// How pictures are prepared for it, and what its classes are called: as those of `set`, else
+    /// of the set that its run was trained on. Where no run is known, it is taken to know digits.
     pub fn pictures(&self, set: Option<&Location>) -> Result<(Preparation, Vec<String>)> {
         let count = self.weights.classes();
         let summary = self.origin.path.with_file_name(SUMMARY);
@@ -98,8 +98,9 @@ impl Model {
         Ok((preparation, names))
     }
 
-    /// The test images of the set that `options` name; where none is named and the model is a run's,
-    /// those of the run, which are checked to be the same ones. Of them `range`, if it is given.
+    /// The test images of the set that `options` name; where none is named and the model is a
+    /// run's, those of the run, which are checked to be the same ones. Of them `range`, if it is
+    /// given.
     pub fn images(&self, options: &SetOptions, range: Option<ImageRange>) -> Result<TestSet> {
         let count = self.weights.classes();
         let asked = options.classes.unwrap_or(count);

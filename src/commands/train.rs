@@ -230,12 +230,13 @@ impl Options {
         let epochs = self.protocol.epochs.unwrap_or(planned);
         ensure!(
             epochs >= planned,
-            "--epochs {epochs}: the run has {planned} epochs by its plan, --resume can only add to them"
+            "--epochs {epochs}: the run has {planned} epochs by its plan, --resume can only add \
+             to them"
         );
         ensure!(
             epochs == planned || config.final_learning_rate.is_none(),
-            "--epochs {epochs}: the run's learning rate has fallen for an end after {planned} epochs; \
-             begin a new run with --from and its weights"
+            "--epochs {epochs}: the run's learning rate has fallen for an end after {planned} \
+             epochs; begin a new run with --from and its weights"
         );
         Ok(epochs)
     }

@@ -15,7 +15,8 @@ const BLOCK: usize = 1 << 16;
 /// Columns of QMNIST's labels, of which the first is the digit and the others tell of the writer.
 const QMNIST: usize = 8;
 
-/// How a number is kept: `u`, `i`, `f` or `b` (a truth value) as numpy has it, and in how many bytes.
+/// How a number is kept: `u`, `i`, `f` or `b` (a truth value) as numpy has it, and in how many
+/// bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Kind(pub char, pub usize);
 
@@ -68,7 +69,8 @@ impl Array {
         let expected = sizes.fold(1_u64, |all, &size| all.saturating_mul(size as u64));
         ensure!(
             expected <= MAX_BYTES,
-            "header claims {} = {expected} bytes of data; the most this program reads is {MAX_BYTES}",
+            "header claims {} = {expected} bytes of data; the most this program reads is \
+             {MAX_BYTES}",
             shown(&shape)
         );
         // One byte more than promised, so that trailing bytes show.

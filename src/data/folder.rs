@@ -1,6 +1,6 @@
-//! A folder in which people keep labelled images, in any of the forms there are: looking at it once,
-//! and reading a part of the set in it. What the bytes must be is for `idx`, `npz`, `csv_rows` and
-//! `pictures` to say.
+//! A folder in which people keep labelled images, in any of the forms there are: looking at it
+//! once, and reading a part of the set in it. What the bytes must be is for `idx`, `npz`,
+//! `csv_rows` and `pictures` to say.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -47,9 +47,9 @@ pub(super) fn read(folder: &Path, deep: bool, part: Part, reading: &Reading) -> 
             .first()
             .map(|file| format!("; {} is none of these", file.display()));
         bail!(
-            "{shown}: no data set there; looked for train-images-idx3-ubyte and the like (there, in \
-             MNIST/raw and {DEPTH} folders deep), mnist.npz, CSV files of 785 columns, and pictures \
-             in a folder for each class{}: unpack archives, convert other files",
+            "{shown}: no data set there; looked for train-images-idx3-ubyte and the like (there, \
+             in MNIST/raw and {DEPTH} folders deep), mnist.npz, CSV files of 785 columns, and \
+             pictures in a folder for each class{}: unpack archives, convert other files",
             found.unwrap_or_default()
         );
     };

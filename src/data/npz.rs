@@ -1,7 +1,8 @@
 //! Reads numpy's `.npz` files, zip archives of an array a member, such as Keras's `mnist.npz`.
 //!
-//! A member, `.npy`, is described with numpy itself (`numpy.lib.format`): a magic number, a version,
-//! the length of a header, the header as a Python dictionary of three known entries, the numbers.
+//! A member, `.npy`, is described with numpy itself (`numpy.lib.format`): a magic number, a
+//! version, the length of a header, the header as a Python dictionary of three known entries, the
+//! numbers.
 
 use std::io::{Read, Seek};
 
@@ -51,8 +52,8 @@ fn npy(mut source: impl Read) -> Result<Array> {
     Array::read(source, shape, kind, is_big_endian)
 }
 
-/// What a header says, such as `{'descr': '|u1', 'fortran_order': False, 'shape': (60000, 28, 28), }`:
-/// shape, kind of numbers, and whether their first byte is the largest.
+/// What a header says, such as `{'descr': '|u1', 'fortran_order': False, 'shape': (60000, 28, 28),
+/// }`: shape, kind of numbers, and whether their first byte is the largest.
 fn parse(header: &str) -> Result<(Vec<usize>, Kind, bool)> {
     let entry = |name: &str| {
         let (_, rest) = header.split_once(&format!("'{name}':"))?;

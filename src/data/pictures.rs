@@ -107,8 +107,8 @@ pub(super) fn read(
     Ok(labelled)
 }
 
-/// The names of the classes in the order of labels: those that are given, else those of the folders.
-/// Folders named by numbers keep them, where there are to be more classes than folders.
+/// The names of the classes in the order of labels: those that are given, else those of the
+/// folders. Folders named by numbers keep them, where there are to be more classes than folders.
 fn names(trees: &[Tree], given: &Classes) -> Result<Vec<String>> {
     let found: BTreeSet<&String> = trees.iter().flat_map(BTreeMap::keys).collect();
     let is_below = |count: usize| {

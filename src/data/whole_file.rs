@@ -9,7 +9,8 @@ use anyhow::{Context, Result};
 /// What the name of a file begins with while it is being written.
 const UNFINISHED: &str = ".mnist-tch-";
 
-/// Removes what a killed process left half written in `folder`, which no other process may be using.
+/// Removes what a killed process left half written in `folder`, which no other process may be
+/// using.
 pub(crate) fn remove_unfinished(folder: &Path) {
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         if entry.file_name().to_string_lossy().starts_with(UNFINISHED) {

@@ -70,8 +70,8 @@ impl Reference {
         let (name, own, runs) = (&self.name, shown(own), shown(steps));
         ensure!(
             alike && !both.is_empty(),
-            "{name} was scored after steps {own}, the runs after {runs}: compare with a curve whose \
-             steps begin alike, or choose another --eval-every"
+            "{name} was scored after steps {own}, the runs after {runs}: compare with a curve \
+             whose steps begin alike, or choose another --eval-every"
         );
         let accuracies = both.into_iter().map(|(point, _)| point.test_accuracy);
         Ok(accuracies.collect())

@@ -152,8 +152,8 @@ impl RunDir {
         &self.path
     }
 
-    /// Opens a file that is there and grows while the run goes on. The folder is this run's from here
-    /// on, so what a process that was killed left half written goes.
+    /// Opens a file that is there and grows while the run goes on. The folder is this run's from
+    /// here on, so what a process that was killed left half written goes.
     pub(crate) fn append(&self, name: &str) -> Result<Growing> {
         whole_file::remove_unfinished(&self.path);
         let path = self.path.join(name);

@@ -1,5 +1,5 @@
-//! A picture's file becomes light values: decoded, the way up that its camera says, and small enough
-//! to work with. What a file takes in memory is bounded here.
+//! A picture's file becomes light values: decoded, the way up that its camera says, and small
+//! enough to work with. What a file takes in memory is bounded here.
 
 use std::io::Cursor;
 use std::sync::{Mutex, PoisonError};

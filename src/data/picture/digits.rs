@@ -98,7 +98,8 @@ fn is_like_digit(frame: Frame, size: f32, plane: &Plane) -> bool {
     width.max(height) > 0.35 * size && width < 3.0 * height && height < 2.5 * size && !is_thin
 }
 
-/// From left to right, line by line: a digit goes on with the line whose last digit stands beside it.
+/// From left to right, line by line: a digit goes on with the line whose last digit stands beside
+/// it.
 fn in_lines(mut digits: Vec<Piece>) -> Vec<Piece> {
     digits.sort_by_key(|digit| digit.frame.left);
     let mut lines: Vec<Vec<Piece>> = Vec::new();

@@ -82,8 +82,8 @@ impl Lines {
     }
 }
 
-/// Takes away the lines that cross all of `plane` from left to right, except where what crosses them
-/// makes them thicker.
+/// Takes away the lines that cross all of `plane` from left to right, except where what crosses
+/// them makes them thicker.
 fn strike(plane: &mut Plane, ink_from: f32) -> Lines {
     let (width, height) = plane.dimensions();
     let mut lines = Lines::default();
@@ -135,7 +135,8 @@ fn run_at(plane: &Plane, x: u32, y: f32, ink_from: f32) -> Option<(u32, u32)> {
 }
 
 /// Where straight lines from left to right start, and how much they rise to the right: of all ways
-/// across `plane` those that ink covers (a Hough transform), of those side by side the best covered.
+/// across `plane` those that ink covers (a Hough transform), of those side by side the best
+/// covered.
 fn find(plane: &Plane, ink_from: f32) -> Vec<(f32, f32)> {
     let unit = plane.width().max(plane.height()).div_ceil(FINDING);
     let (width, height) = (plane.width().div_ceil(unit), plane.height().div_ceil(unit));

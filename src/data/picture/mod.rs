@@ -33,8 +33,8 @@ use self::ink::resized;
 use self::pieces::{Frame, Piece};
 use super::{PIXELS, SIDE};
 
-/// Pictures are looked at with at most this many pixels along their longer side: many times what one
-/// digit needs.
+/// Pictures are looked at with at most this many pixels along their longer side: many times what
+/// one digit needs.
 const WORKING: u32 = 512;
 /// Digits smaller than this there, or several, are looked at as finely as the picture is kept.
 const SMALL: u32 = 40;
@@ -76,14 +76,14 @@ pub(crate) struct Figure {
     pub place: [u32; 4],
 }
 
-/// Prepares the one digit in a picture of any size and colour, drawn dark on light or light on dark,
-/// of whatever pieces it is.
+/// Prepares the one digit in a picture of any size and colour, drawn dark on light or light on
+/// dark, of whatever pieces it is.
 pub(crate) fn prepare(bytes: &[u8]) -> Result<Prepared> {
     Ok(whole(&decode(bytes)?, BOX)?.prepared)
 }
 
-/// Prepares what is in a picture: digits from left to right, line by line; of anything else there is
-/// one.
+/// Prepares what is in a picture: digits from left to right, line by line; of anything else there
+/// is one.
 pub(crate) fn figures(bytes: &[u8], preparation: Preparation) -> Result<Vec<Figure>> {
     let picture = decode(bytes)?;
     Ok(match preparation {
@@ -196,8 +196,8 @@ fn within(most: u32, width: u32, height: u32) -> (u32, u32) {
     (fit(width), fit(height))
 }
 
-/// Scales values (0..=1) so that they fill a square with this side, keeping their shape, and puts it
-/// into 28x28 with the centre of mass in the middle, as far as it fits.
+/// Scales values (0..=1) so that they fill a square with this side, keeping their shape, and puts
+/// it into 28x28 with the centre of mass in the middle, as far as it fits.
 fn centred(values: &Plane, side: u32) -> Result<Prepared> {
     let (width, height) = values.dimensions();
     let longer = width.max(height);
