@@ -1,11 +1,11 @@
 //! People's own pictures, prepared as the images of a data set were: from a file to 28x28 grey
 //! values.
 //!
-//! Digits go this way: the file becomes light values ([`decode`]); what is darker or lighter than
-//! its surroundings becomes ink, whichever of the two it is ([`ink`]), in connected [`pieces`]; the
-//! table, the paper's edge ([`drawing`]), its [`lines`] and printed boxes are struck off; what is
-//! left is put together to [`digits`]; each is cut out, scaled into 20x20 keeping its shape, and
-//! put into 28x28 with its centre of mass in the middle.
+//! Digits go this way: the file becomes light values ([`mod@decode`]); what is darker or lighter
+//! than its surroundings becomes ink, whichever of the two it is ([`ink`]), in connected
+//! [`pieces`]; the table, the paper's edge ([`mod@drawing`]), its [`lines`] and printed boxes are
+//! struck off; what is left is put together to [`mod@digits`]; each is cut out, scaled into 20x20
+//! keeping its shape, and put into 28x28 with its centre of mass in the middle.
 
 #![expect(
     clippy::cast_precision_loss,
