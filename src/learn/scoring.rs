@@ -6,7 +6,7 @@ use std::num::NonZeroUsize;
 use anyhow::{Result, ensure};
 use tch::{Kind, Tensor};
 
-use super::batches::{images_and_labels, input, labels, pixels};
+use super::batches::{input, labels, pixels};
 use super::device::{self, Device};
 use super::metrics::{ConfusionMatrix, Prediction};
 use super::network::{Architecture, Network, Pass};
@@ -154,19 +154,24 @@ impl Chunk {
 /// Cuts `dataset`, which has labels of so many `classes`, into chunks on the device.
 pub(super) fn chunks(dataset: &Dataset, classes: usize, device: Device) -> Result<Vec<Chunk>> {
     let stays_bytes = device.is_cpu() && dataset.len() > MOST_CONVERTED;
+    // Of all images at once: small tensors between those of the chunks would keep the allocator
+    // from using their room again.
+    let labels = labels(dataset.labels())?.f_to_device(device.tch())?;
+    let rows = labels.f_mul_scalar(i64::try_from(classes)?)?;
+    let ones = labels.f_ones_like()?;
     let chunk = |start: usize| {
         let part = dataset.slice(start..dataset.len().min(start + device.chunk()))?;
-        let (pixels, labels) = if stays_bytes {
-            let labels = labels(part.labels())?;
-            (Pixels::Bytes(part), labels)
+        let (start, length) = (i64::try_from(start)?, i64::try_from(part.len())?);
+        let pixels = if stays_bytes {
+            Pixels::Bytes(part)
         } else {
-            let (images, labels) = images_and_labels(&part, device)?;
-            (Pixels::Ready(images), labels)
+            let bytes = pixels(part.pixels())?.f_to_device(device.tch())?;
+            Pixels::Ready(input(&bytes, device)?)
         };
         Ok(Chunk {
             pixels,
-            rows: labels.f_mul_scalar(i64::try_from(classes)?)?,
-            ones: labels.f_ones_like()?,
+            rows: rows.f_narrow(0, start, length)?,
+            ones: ones.f_narrow(0, start, length)?,
         })
     };
     let starts = (0..dataset.len()).step_by(device.chunk());
