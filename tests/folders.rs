@@ -23,7 +23,7 @@ use zip::write::FileOptions;
 struct Set(TempDir);
 
 /// Its parts: their names, and how many images they have.
-const PARTS: [(&str, u8); 2] = [("train", 150), ("t10k", 30)];
+const PARTS: [(&str, u8); 2] = [("train", 150), ("test", 30)];
 
 impl Set {
     /// Written by `write`, which gets each part's name, images and labels.
@@ -43,7 +43,8 @@ impl Set {
             let images = idx(&[count, 28, 28], images);
             let labels = idx(&[count], labels);
             for (kind, dims, bytes) in [("images", 3, images), ("labels", 1, labels)] {
-                let name = form.replace("PART", part).replace("KIND", kind);
+                let part = part.replace("test", "t10k");
+                let name = form.replace("PART", &part).replace("KIND", kind);
                 let name = name.replace("DIMS", &format!("idx{dims}"));
                 let packed = name.ends_with("gz").then(|| gzip(&bytes));
                 set.add(&name, &packed.unwrap_or(bytes));
@@ -91,11 +92,11 @@ fn zip(files: &[(String, Vec<u8>)]) -> Vec<u8> {
     archive.finish().unwrap().into_inner()
 }
 
-/// Rows of a label and its pixels, put together by `row`.
-fn csv(images: &[u8], labels: &[u8], row: impl Fn(&str, &str) -> String) -> String {
+/// Rows of a label and its pixels.
+fn csv(images: &[u8], labels: &[u8]) -> String {
     let rows = images.chunks_exact(784).zip(labels).map(|(image, label)| {
         let pixels: Vec<String> = image.iter().map(ToString::to_string).collect();
-        row(&label.to_string(), &pixels.join(",")) + "\n"
+        format!("{label},{}\n", pixels.join(","))
     });
     rows.collect()
 }
@@ -163,10 +164,8 @@ fn other_idx() -> Vec<(&'static str, Set)> {
         let count = count(labels);
         let images = idx(&[count, 28, 28], images);
         set.add(&format!("{part}-IMAGES-IDX3-UBYTE.GZ"), &images);
-        set.add(
-            &format!("{part}-LABELS-IDX1-UBYTE.gz.txt"),
-            &idx(&[count], labels),
-        );
+        let labels = idx(&[count], labels);
+        set.add(&format!("{part}-LABELS-IDX1-UBYTE.gz.txt"), &labels);
     });
     let one_hot = Set::new(|set, part, images, labels| {
         let count = count(labels);
@@ -174,30 +173,21 @@ fn other_idx() -> Vec<(&'static str, Set)> {
             .iter()
             .flat_map(|label| [0, 1, 2].map(|class| u8::from(class == *label)));
         let rows: Vec<u8> = rows.collect();
-        set.add(
-            &format!("{part}-images-idx4-ubyte"),
-            &idx(&[count, 1, 28, 28], images),
-        );
-        set.add(
-            &format!("{part}-labels-idx2-ubyte"),
-            &idx(&[count, 3], &rows),
-        );
+        let images = idx(&[count, 1, 28, 28], images);
+        set.add(&format!("{part}-images-idx4-ubyte"), &images);
+        let labels = idx(&[count, 3], &rows);
+        set.add(&format!("{part}-labels-idx2-ubyte"), &labels);
     });
     let qmnist = Set::new(|set, part, images, labels| {
-        let (part, count) = (part.replace("t10k", "test"), count(labels));
+        let count = count(labels);
         let row = |label: &u8| [u32::from(*label), 4, 2100, 7, 3, 8, 26, 0].map(u32::to_be_bytes);
         let rows: Vec<u8> = labels.iter().flat_map(row).flatten().collect();
         let mut labels = idx(&[count, 8], &rows);
         labels[2] = 0x0c;
         let images = gzip(&idx(&[count, 28, 28], images));
-        set.add(
-            &format!("QMNIST/raw/qmnist-{part}-images-idx3-ubyte.gz"),
-            &images,
-        );
-        set.add(
-            &format!("QMNIST/raw/qmnist-{part}-labels-idx2-int.gz"),
-            &gzip(&labels),
-        );
+        let place = format!("QMNIST/raw/qmnist-{part}");
+        set.add(&format!("{place}-images-idx3-ubyte.gz"), &images);
+        set.add(&format!("{place}-labels-idx2-int.gz"), &gzip(&labels));
     });
     let kaggles = Set::new(|set, part, images, labels| {
         // The same files twice, as in the most popular MNIST there.
@@ -213,7 +203,7 @@ fn other_idx() -> Vec<(&'static str, Set)> {
         }
     });
     let emnist = Set::new(|set, part, images, labels| {
-        let prefix = format!("emnist-digits-{}", part.replace("t10k", "test"));
+        let prefix = format!("emnist-digits-{part}");
         write_set(set.path(), &prefix, &transposed(images), labels);
     });
     vec![
@@ -229,7 +219,7 @@ fn other_idx() -> Vec<(&'static str, Set)> {
 fn other_forms() -> Vec<(&'static str, Set)> {
     let mut arrays = Vec::new();
     Set::new(|_, part, images, labels| {
-        let (part, count) = (part.replace("t10k", "test"), count(labels));
+        let count = count(labels);
         let rows = npy("|u1", &format!("{count}, 28, 28"), images);
         arrays.push((format!("x_{part}.npy"), rows));
         let labels: Vec<u8> = labels
@@ -244,7 +234,7 @@ fn other_forms() -> Vec<(&'static str, Set)> {
     let keras = Set(tempdir().unwrap());
     keras.add("mnist.npz", &zip(&arrays));
     let kmnist = Set::new(|set, part, images, labels| {
-        let (part, count) = (part.replace("t10k", "test"), count(labels));
+        let count = count(labels);
         // Shares of full ink, a number of four bytes each, in rows of 784.
         let shares = images
             .iter()
@@ -258,41 +248,24 @@ fn other_forms() -> Vec<(&'static str, Set)> {
     });
     let kaggle = Set::new(|set, part, images, labels| {
         let pixels: Vec<String> = (0..784).map(|pixel| format!("pixel{pixel}")).collect();
-        let rows = csv(images, labels, |label, pixels| format!("{label},{pixels}"));
-        let (part, header) = (part.replace("t10k", "test"), pixels.join(","));
-        set.add(
-            &format!("{part}.csv"),
-            format!("label,{header}\n{rows}").as_bytes(),
-        );
+        let rows = csv(images, labels);
+        let header = pixels.join(",");
+        let rows = format!("label,{header}\n{rows}");
+        set.add(&format!("{part}.csv"), rows.as_bytes());
         set.add("sample_submission.csv", b"ImageId,Label\n1,0\n");
     });
     let plain = Set::new(|set, part, images, labels| {
-        let rows = csv(images, labels, |label, pixels| format!("{label},{pixels}"));
-        let part = part.replace("t10k", "test");
+        let rows = csv(images, labels);
         set.add(&format!("data/mnist_{part}.csv"), rows.as_bytes());
     });
     let train_and_test = Set::new(|set, part, images, labels| {
-        pictures(
-            set,
-            &part.replace("t10k", "test"),
-            &DIGITS,
-            28,
-            images,
-            labels,
-        );
+        pictures(set, part, &DIGITS, 28, images, labels);
         set.add("train/0/Thumbs.db", b"");
     });
     let on_paper = Set::new(|set, part, images, labels| {
         let inverted: Vec<u8> = images.iter().map(|pixel| 255 - pixel).collect();
-        let part = ["training", "testing"][usize::from(part == "t10k")];
-        pictures(
-            set,
-            &format!("mnist_png/{part}"),
-            &DIGITS,
-            28,
-            &inverted,
-            labels,
-        );
+        let place = format!("mnist_png/{part}ing");
+        pictures(set, &place, &DIGITS, 28, &inverted, labels);
     });
     vec![
         ("--classes 3", keras),
@@ -377,12 +350,8 @@ fn emnist_is_shown_upright_and_told_so() {
         )
     };
     let emnist = Set::new(|set, part, images, labels| {
-        write_set(
-            set.path(),
-            &format!("emnist-digits-{part}"),
-            &transposed(images),
-            labels,
-        );
+        let prefix = format!("emnist-digits-{part}");
+        write_set(set.path(), &prefix, &transposed(images), labels);
     });
     let expected = "note: emnist-digits lies on its side and is turned upright; --transpose turns \
                     it back\n";
@@ -410,7 +379,7 @@ fn class_folders_have_names_and_one_tree_is_split_by_ranges() {
     assert_eq!(data["pictures"], json!({"as_they_are": 150, "prepared": 0}));
 
     // Folders of some of the classes are found by their names, which others have not.
-    fs::rename(set.path().join("t10k"), set.path().join("some")).unwrap();
+    fs::rename(set.path().join("test"), set.path().join("some")).unwrap();
     fs::remove_dir_all(set.path().join("some/ant")).unwrap();
     let evaluate = "evaluate --model run --data-dir some --test-range train:..";
     let text = printed(set.path(), evaluate);
@@ -441,14 +410,7 @@ fn pictures_of_other_sizes_are_prepared_as_by_predict_and_so_told() {
 #[test]
 fn runs_on_pictures_go_on_and_are_reproduced() {
     let set = Set::new(|set, part, images, labels| {
-        pictures(
-            set,
-            &part.replace("t10k", "test"),
-            &DIGITS,
-            28,
-            images,
-            labels,
-        );
+        pictures(set, part, &DIGITS, 28, images, labels);
     });
     let line = LEARN.replace("--epochs 4", "--epochs 60");
     let log = set.path().join("run/checkpoint.jsonl");
@@ -546,9 +508,7 @@ fn what_is_no_set_is_told_in_one_line_with_what_to_do() {
 #[test]
 fn damaged_archives_and_tables_are_refused_or_valid_and_never_a_panic() {
     let (images, labels) = bars(3, 3, 0);
-    let rows = csv(&images, &labels, |label, pixels| {
-        format!("{label},{pixels}")
-    });
+    let rows = csv(&images, &labels);
     let arrays = [
         ("x_train.npy".to_owned(), npy("|u1", "3, 28, 28", &images)),
         ("y_train.npy".to_owned(), npy("|u1", "3,", &labels)),

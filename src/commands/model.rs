@@ -72,17 +72,11 @@ impl Model {
     /// of the set that its run was trained on. Where no run is known, it is taken to know digits.
     pub fn pictures(&self, set: Option<&Location>) -> Result<(Preparation, Vec<String>)> {
         let count = self.weights.classes();
-        let summary = self.origin.path.with_file_name(SUMMARY);
-        let of_a_run = self.origin.path.ends_with(MODEL) && summary.exists();
-        let trained_on = if of_a_run && set.is_none() {
-            let text = start_of(&summary, MAX_BYTES);
-            let recorded = text.and_then(|text| Recorded::from_bytes(&text));
-            let hint = "say with --dataset what the model was trained on";
-            let recorded = recorded.with_context(|| format!("{}: {hint}", summary.display()))?;
-            Some(recorded.data)
-        } else {
-            None
+        let folder = self.origin.path.parent();
+        let is_of_a_run = |folder: &&Path| {
+            self.origin.path.ends_with(MODEL) && folder.join(SUMMARY).exists() && set.is_none()
         };
+        let trained_on = folder.filter(is_of_a_run).map(data_of).transpose()?;
         let location = trained_on.as_ref().map(Data::location);
         let (preparation, names) = match set.or(location.as_ref()) {
             Some(Location::Published { set, .. }) => (set.preparation(), set.class_names()),
@@ -154,11 +148,10 @@ impl Model {
 /// What the summary of the run in `folder` says of its images.
 fn data_of(folder: &Path) -> Result<Data> {
     let file = folder.join(SUMMARY);
-    let shown = file.display();
-    let text = start_of(&file, MAX_BYTES).with_context(|| {
-        let hint = "say so with --data-dir or --dataset";
-        format!("{shown}: which images the run was tested on is not known; {hint}")
+    let summary = start_of(&file, MAX_BYTES).and_then(|text| Recorded::from_bytes(&text));
+    let summary = summary.with_context(|| {
+        let hint = "say so with --dataset or --data-dir";
+        format!("{}: the images of the run are not known; {hint}", file.display())
     })?;
-    let summary = Recorded::from_bytes(&text).with_context(|| shown.to_string())?;
     Ok(summary.data)
 }

@@ -139,14 +139,14 @@ impl Device {
 
     /// Images of one part of a batch, so that several threads can share its gradient. It follows
     /// from the batch alone, so every number is the same for any number of threads: 50 to 125
-    /// (measured to cost least an image), about eight parts in between, all nearly equal. A GPU
-    /// takes the whole.
+    /// (measured to cost least an image), about eight parts in between, all nearly equal, and an
+    /// even number of them, as most machines have of cores. A GPU takes the whole.
     pub(super) fn part(self, batch: usize) -> usize {
         if !self.is_cpu() {
             return batch;
         }
         let parts = batch.div_ceil(batch.div_ceil(8).clamp(50, 125));
-        batch.div_ceil(parts)
+        batch.div_ceil(parts - usize::from(parts > 1) * (parts % 2))
     }
 
     /// Steps whose numbers are read at once. A CPU has them at once; a GPU must not be waited for
