@@ -151,7 +151,10 @@ fn data_of(folder: &Path) -> Result<Data> {
     let summary = start_of(&file, MAX_BYTES).and_then(|text| Recorded::from_bytes(&text));
     let summary = summary.with_context(|| {
         let hint = "say so with --dataset or --data-dir";
-        format!("{}: the images of the run are not known; {hint}", file.display())
+        format!(
+            "{}: the images of the run are not known; {hint}",
+            file.display()
+        )
     })?;
     Ok(summary.data)
 }

@@ -1,7 +1,7 @@
 //! Light values become ink: what is darker, or lighter, than its surroundings.
 
 use image::imageops::{self, FilterType};
-use image::{Luma, Pixel};
+use image::Pixel;
 
 use super::{Pixels, Plane, within};
 
@@ -83,12 +83,23 @@ pub(super) fn above_paper(dark: &Plane) -> Plane {
 }
 
 /// `choose` of all values within a square that reaches `reach` pixels to each side.
-pub(super) fn filtered(plane: &Plane, reach: u32, choose: fn(f32, f32) -> f32) -> Plane {
+pub(super) fn filtered(
+    plane: &Plane,
+    reach: u32,
+    choose: impl Fn(f32, f32) -> f32 + Copy,
+) -> Plane {
     let along_rows = |plane: &Plane| {
-        let near = |x: u32| x.saturating_sub(reach)..(x + reach + 1).min(plane.width());
-        let chosen = |x, y| near(x).map(|x| plane.get_pixel(x, y).0[0]).reduce(choose);
-        let pixel = |x, y| Luma([chosen(x, y).unwrap_or_default()]);
-        Plane::from_fn(plane.width(), plane.height(), pixel)
+        let width = plane.width() as usize;
+        let mut all = plane.clone();
+        for (row, chosen) in plane.chunks_exact(width).zip(all.chunks_exact_mut(width)) {
+            // A whole row at a time for each place beside: that is what CPUs are fast at.
+            for off in 1..=(reach as usize).min(width - 1) {
+                let put = |(value, &near): (&mut f32, &f32)| *value = choose(*value, near);
+                chosen[off..].iter_mut().zip(row).for_each(put);
+                chosen.iter_mut().zip(&row[off..]).for_each(put);
+            }
+        }
+        all
     };
     imageops::rotate270(&along_rows(&imageops::rotate90(&along_rows(plane))))
 }
