@@ -92,7 +92,11 @@ fn images_that_are_gone_or_changed_are_told() {
     let summary = String::from_utf8(run_file(&folder, "summary.json")).unwrap();
     let other = summary.replace(r#""folder": "#, r#""\n\u001b[31m": "#);
     fs::write(folder.path().join("run/summary.json"), other).unwrap();
-    let error = fails(folder.path(), &evaluate, &["summary.json: damaged, or not"]);
+    let error = fails(
+        folder.path(),
+        &evaluate,
+        &["summary.json: ", "damaged, or not"],
+    );
     assert!(error.contains("variant `  [31m`"), "{error:?}");
     fs::write(folder.path().join("run/summary.json"), summary).unwrap();
     for gone in ["t10k-images-idx3-ubyte", "run/summary.json"] {
@@ -109,14 +113,31 @@ fn files_that_are_no_models_are_named() {
     let mut nan = weights.to_safetensors().unwrap();
     let last = nan.len() - 4;
     nan[last..].copy_from_slice(&f32::NAN.to_le_bytes());
-    for (bytes, part) in [
-        (b"".as_slice(), "not a safetensors file"),
-        (b"PK\x03\x04", "torch.save"),
-        (&nan, "no finite number"),
+    // The first file of an archive, whose name stands behind what else is said of it.
+    let zip = |name: &str| {
+        let length = u8::try_from(name.len()).unwrap();
+        [
+            b"PK\x03\x04",
+            [0; 22].as_slice(),
+            &[length, 0, 0, 0],
+            name.as_bytes(),
+        ]
+        .concat()
+    };
+    for (name, bytes, part) in [
+        ("model", Vec::new(), "not a safetensors file"),
+        ("model", zip("archive/data.pkl"), "torch.save"),
+        ("old.pt", b"\x80\x02\x8a".to_vec(), "torch.save"),
+        ("model.npz", zip("conv1.npy"), "safetensors.numpy.save_file"),
+        ("model.keras", zip("config.json"), "Keras"),
+        ("model.h5", b"\x89HDF\r\n".to_vec(), "Keras"),
+        ("model.onnx", b"\x08\x08".to_vec(), "ONNX"),
+        ("model.mpk", b"\x83".to_vec(), "burn"),
+        ("model", nan, "no finite number"),
     ] {
-        fs::write(folder.path().join("model"), bytes).unwrap();
-        let line = format!("{EVALUATE} model");
-        fails(folder.path(), &line, &["model: ", part]);
+        fs::write(folder.path().join(name), bytes).unwrap();
+        let line = format!("{EVALUATE} {name}");
+        fails(folder.path(), &line, &[&format!("{name}: "), part]);
     }
     let line = format!("{EVALUATE} none");
     fails(folder.path(), &line, &["none: cannot be read"]);

@@ -20,7 +20,7 @@ fn fixture(name: &str) -> PathBuf {
 
 fn weights(step: usize) -> Weights {
     let bytes = fs::read(fixture(&format!("weights_step{step}.safetensors"))).unwrap();
-    Weights::from_safetensors(&bytes).unwrap()
+    Weights::from_safetensors(&bytes).unwrap().0
 }
 
 /// What PyTorch found, from the fixture `file`.

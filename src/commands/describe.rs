@@ -30,7 +30,7 @@ pub(crate) struct Options {
 
 pub(crate) fn run(options: &Options) -> Result<()> {
     let architecture = match (&options.model, &options.channels) {
-        (Some(path), _) => model::open(path)?.weights.architecture().clone(),
+        (Some(path), _) => model::open(path, false)?.weights.architecture().clone(),
         (None, Some(channels)) => Architecture::new(channels.clone(), CLASSES)?,
         (None, None) => Architecture::article(CLASSES)?,
     };

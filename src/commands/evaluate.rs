@@ -51,7 +51,7 @@ pub(crate) struct Options {
 
 /// Scores a model, prints the result and writes it into files.
 pub(crate) fn run(options: &Options) -> Result<()> {
-    let model = model::open(&options.model)?;
+    let model = model::open(&options.model, false)?;
     let (device, threads) = options.machine.select(DeviceChoice::Auto, false)?;
     let TestSet {
         name,

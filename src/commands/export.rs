@@ -23,7 +23,7 @@ pub(crate) struct Options {
 }
 
 pub(crate) fn run(options: &Options) -> Result<()> {
-    let model = model::open(&options.model)?;
+    let model = model::open(&options.model, false)?;
     files::refuse_taken(&options.file, options.force)?;
     let bytes = onnx::onnx(&model.weights);
     files::write(&options.file, &bytes)?;

@@ -2,11 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use sha2::{Digest, Sha256};
 
 use super::images::{SetOptions, load_again, tell};
-use super::start_of;
+use super::{note, start_of};
 use crate::data::picture::Preparation;
 use crate::data::{Classes, Dataset, ImageRange, Location, Part, Reading, hex};
 use crate::learn::Weights;
@@ -15,6 +15,9 @@ use crate::report::summary::{Data, Origin, Recorded};
 
 /// Far more than the weights of any network of this program.
 const MAX_BYTES: u64 = 64 << 20;
+
+const KERAS: &str = "a model of Keras: save its weights, in the order of sizes that PyTorch has, \
+                     with safetensors.numpy.save_file";
 
 /// Weights, and where they come from.
 pub(crate) struct Model {
@@ -34,12 +37,20 @@ pub(crate) struct TestSet {
     pub images: Dataset,
 }
 
-/// Reads the model at `path`, checked before libtorch sees any of it.
-pub(crate) fn open(path: &Path) -> Result<Model> {
+/// Reads the model at `path`, checked before libtorch sees any of it; says what had to be changed.
+pub(crate) fn open(path: &Path, quiet: bool) -> Result<Model> {
     let run = path.is_dir().then(|| path.to_owned());
     let file = run.as_ref().map_or(path.to_owned(), |run| run.join(MODEL));
-    let (weights, sha256) = read(&file).with_context(|| file.display().to_string())?;
+    let shown = file.display();
+    let bytes = start_of(&file, MAX_BYTES).with_context(|| shown.to_string())?;
+    let (weights, converted) = read(&file, &bytes).with_context(|| shown.to_string())?;
+    if let Some(kind) = converted
+        && !quiet
+    {
+        note(&format!("note: {shown}: weights of {kind} become F32"));
+    }
     let path = std::path::absolute(&file).unwrap_or(file);
+    let sha256 = hex(Sha256::digest(&bytes));
     Ok(Model {
         weights,
         origin: Origin { path, sha256 },
@@ -47,24 +58,51 @@ pub(crate) fn open(path: &Path) -> Result<Model> {
     })
 }
 
-/// The weights in `file`, and its SHA-256.
-fn read(file: &Path) -> Result<(Weights, String)> {
-    let bytes = start_of(file, MAX_BYTES)?;
+/// The weights in these bytes of `file`, and of which kind they were if of another than here.
+fn read(file: &Path, bytes: &[u8]) -> Result<(Weights, Option<String>)> {
+    if let Some(what) = other_format(file, bytes) {
+        bail!("{what}");
+    }
     ensure!(
         bytes.len() as u64 <= MAX_BYTES,
         "far too large for the weights of this network"
     );
-    ensure!(
-        !bytes.starts_with(b"PK"),
-        "a file of torch.save, which can run code when it is read: save the weights with \
-         safetensors.torch.save_file"
-    );
-    let weights = Weights::from_safetensors(&bytes)?;
+    let (weights, converted) = Weights::from_safetensors(bytes)?;
     ensure!(
         weights.values().iter().all(|value| value.is_finite()),
         "a weight is no finite number: the training that made it has failed"
     );
-    Ok((weights, hex(Sha256::digest(&bytes))))
+    Ok((weights, converted))
+}
+
+/// What a file is that holds weights in another way, by its first bytes or its name, and what to do.
+fn other_format(file: &Path, bytes: &[u8]) -> Option<&'static str> {
+    // The name of an archive's first file stands behind 30 bytes, of which two say how long it is.
+    let first = match *bytes {
+        [b'P', b'K', 3, 4, ..] => bytes.get(30..30 + usize::from(*bytes.get(26)?)),
+        _ => None,
+    };
+    let ending = file.extension().unwrap_or_default().to_str();
+    match (bytes, first, ending.unwrap_or_default()) {
+        (_, Some(name), _) if name.ends_with(b".npy") => Some(
+            "an archive of numpy: save its arrays, under the names and in the shapes that PyTorch \
+             has, with safetensors.numpy.save_file",
+        ),
+        (_, Some(name), _) if name.ends_with(b".json") || name.ends_with(b".h5") => Some(KERAS),
+        ([0x89, b'H', b'D', b'F', ..], ..) => Some(KERAS),
+        ([b'P', b'K', ..] | [0x80, 2, ..], ..) => Some(
+            "a file of torch.save, which can run code when it is read: save the weights with \
+             safetensors.torch.save_file",
+        ),
+        (_, _, "onnx") => Some(
+            "an ONNX file, which this program writes but does not read: name the weights that it \
+             was made of, model.safetensors",
+        ),
+        (_, _, "mpk" | "bpk" | "burn") => {
+            Some("a record of burn's: save the weights with burn's safetensors store")
+        }
+        _ => None,
+    }
 }
 
 impl Model {

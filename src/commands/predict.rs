@@ -86,7 +86,7 @@ struct Question {
 
 /// Answers every picture that can be read; of others the error, in its place and at the end.
 pub(crate) fn run(options: &Options) -> Result<()> {
-    let model = model::open(&options.model)?;
+    let model = model::open(&options.model, false)?;
     let (device, threads) = options.machine.select(DeviceChoice::Auto, false)?;
     let (preparation, classes) = model.pictures(options.dataset.as_ref())?;
     let shown = options.show.then(|| PREPARED.into());

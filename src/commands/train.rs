@@ -148,7 +148,8 @@ impl Options {
             ..self.protocol.config()
         };
         let (device, threads) = self.machine.select(DeviceChoice::Auto, self.quiet)?;
-        let trained = self.from.as_deref().map(model::open);
+        let trained = self.from.as_deref();
+        let trained = trained.map(|path| model::open(path, self.quiet));
         let trained = trained.transpose().context("--from")?;
         let (split, data) = self.images.load(config.batch_size, self.quiet)?;
         let classes = split.classes.len();

@@ -4,13 +4,19 @@
 //! this program (weights, gradients, Adam's moments). A file's names, shapes and kinds are checked
 //! here, before libtorch sees any of it.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use anyhow::{Context, Result, bail, ensure};
+use half::{bf16, f16};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use serde::{Deserialize, Serialize};
 
 use super::network::Architecture;
+
+/// So many tensors of a file that is another network's are named.
+const MOST_SHOWN: usize = 12;
 
 /// How initial weights are drawn: uniform in ± a bound per layer. Biases start at 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -136,57 +142,122 @@ impl Weights {
         )?)
     }
 
-    /// Reads a safetensors file. Every parameter must be there, with its shape, in 32-bit floats,
-    /// and nothing else. How wide the network is and how many classes it has follows from the
-    /// file.
+    /// Reads a safetensors file. Every parameter must be there, with its shape, and nothing else.
+    /// How wide the network is and how many classes it has follows from the file. Names may have a
+    /// prefix in common (`module.`), and be those of numbered layers (`0.weight`, as in `PyTorch`'s
+    /// `nn.Sequential`). Floats of 16 and 64 bits become such of 32; their kind is given, too.
     ///
     /// # Errors
     /// When one of these does not hold, naming the tensor, or the bytes are no safetensors file.
-    pub fn from_safetensors(bytes: &[u8]) -> Result<Self> {
+    pub fn from_safetensors(bytes: &[u8]) -> Result<(Self, Option<String>)> {
         let file = SafeTensors::deserialize(bytes).context("not a safetensors file")?;
-        let architecture = architecture_of(&file)?;
+        let tensors = File::new(&file);
+        let architecture = tensors.architecture()?;
         let parameters = architecture.parameters();
         let known = |name: &str| parameters.iter().any(|(parameter, _)| *parameter == name);
-        if let Some(name) = file.names().into_iter().find(|name| !known(name)) {
+        if let Some(name) = tensors.0.keys().find(|name| !known(name)) {
             bail!("tensor {name} is not a part of the network");
         }
-        let mut values = Vec::with_capacity(architecture.count());
+        let (mut values, mut converted) = (Vec::with_capacity(architecture.count()), None);
         for (name, shape) in &parameters {
-            let tensor = tensor(&file, name)?;
+            let tensor = tensors.get(name)?;
             let (found, kind) = (tensor.shape(), tensor.dtype());
             ensure!(
                 found == shape,
                 "tensor {name} has shape {found:?}, the network needs {shape:?}"
             );
-            ensure!(
-                kind == Dtype::F32,
-                "tensor {name} holds {kind:?}, the network needs F32"
-            );
-            let floats = tensor.data().as_chunks::<4>().0;
-            values.extend(floats.iter().map(|&bytes| f32::from_le_bytes(bytes)));
+            let floats = floats(tensor);
+            let floats = floats
+                .with_context(|| format!("tensor {name} holds {kind:?}, the network needs F32"))?;
+            values.extend(floats);
+            if kind != Dtype::F32 {
+                converted = Some(kind.to_string());
+            }
         }
-        Self::from_values(values, &architecture)
+        Ok((Self::from_values(values, &architecture)?, converted))
     }
 }
 
-fn tensor<'a>(file: &SafeTensors<'a>, name: &str) -> Result<TensorView<'a>> {
-    let tensor = file.tensor(name).ok();
-    tensor.with_context(|| format!("tensor {name} is missing"))
+/// The numbers of a tensor, if they are floats of a usual width.
+#[expect(clippy::cast_possible_truncation, reason = "weights are f32")]
+fn floats(tensor: &TensorView) -> Option<Vec<f32>> {
+    let bytes = tensor.data();
+    let (twos, fours) = (bytes.as_chunks().0.iter(), bytes.as_chunks().0.iter());
+    let eights = bytes.as_chunks().0.iter();
+    Some(match tensor.dtype() {
+        Dtype::F16 => twos.map(|&two| f16::from_le_bytes(two).to_f32()).collect(),
+        Dtype::BF16 => twos.map(|&two| bf16::from_le_bytes(two).to_f32()).collect(),
+        Dtype::F32 => fours.map(|&four| f32::from_le_bytes(four)).collect(),
+        Dtype::F64 => eights.map(|&it| f64::from_le_bytes(it) as f32).collect(),
+        _ => return None,
+    })
 }
 
-/// The network whose layers have as many outputs as the file's.
-fn architecture_of(file: &SafeTensors) -> Result<Architecture> {
-    let outputs = |name: &str| {
-        let shape = tensor(file, name)?.shape().to_vec();
-        let outputs = shape.first().copied();
-        outputs.with_context(|| format!("tensor {name} has no sizes"))
-    };
-    let mut channels = vec![outputs("conv1.weight")?];
-    let others = (2..).map(|block| format!("conv{block}.weight"));
-    for name in others.take_while(|name| file.tensor(name).is_ok()) {
-        channels.push(outputs(&name)?);
+/// The tensors of a file by the names that they have in the network.
+struct File<'a>(BTreeMap<String, TensorView<'a>>);
+
+impl<'a> File<'a> {
+    fn new(file: &SafeTensors<'a>) -> Self {
+        let names = file.names();
+        // What all begin with, up to a dot.
+        let common = names.iter().copied().reduce(|one, other| {
+            let same = one.bytes().zip(other.bytes()).take_while(|(a, b)| a == b);
+            &one[..same.count()]
+        });
+        let prefix = common.and_then(|common| common.rfind('.'));
+        let start = prefix.map_or(0, |dot| dot + 1);
+        let layer = |name: &str| name[start..].split_once('.')?.0.parse::<usize>().ok();
+        // Where every layer is a number, they are the layers in that order.
+        let numbers: Option<BTreeSet<usize>> = names.iter().map(|name| layer(name)).collect();
+        let numbers: Vec<usize> = numbers.into_iter().flatten().collect();
+        let own = |name: &str| {
+            let name = &name[start..];
+            let Some((number, rest)) = name.split_once('.').filter(|_| !numbers.is_empty()) else {
+                return name.to_owned();
+            };
+            match numbers
+                .iter()
+                .position(|other| number.parse() == Ok(*other))
+            {
+                Some(place) if place + 1 < numbers.len() => format!("conv{}.{rest}", place + 1),
+                _ => format!("dense.{rest}"),
+            }
+        };
+        let tensors = file.iter();
+        Self(tensors.map(|(name, tensor)| (own(name), tensor)).collect())
     }
-    Architecture::new(channels, outputs("dense.weight")?)
+
+    fn get(&self, name: &str) -> Result<&TensorView<'a>> {
+        self.0.get(name).with_context(|| {
+            let held = self.0.iter().take(MOST_SHOWN);
+            let held = held.map(|(name, tensor)| format!("{name} {:?}", tensor.shape()));
+            let held: Vec<String> = held.collect();
+            let more = if self.0.len() > MOST_SHOWN {
+                ", ..."
+            } else {
+                ""
+            };
+            format!(
+                "tensor {name} is missing; needed are conv1, conv2 and so on, and dense, a weight \
+                 and a bias each; there are {}{more}",
+                held.join(", ")
+            )
+        })
+    }
+
+    /// The network whose layers have as many outputs as the file's.
+    fn architecture(&self) -> Result<Architecture> {
+        let outputs = |name: &str| {
+            let outputs = self.get(name)?.shape().first().copied();
+            outputs.with_context(|| format!("tensor {name} has no sizes"))
+        };
+        let mut channels = vec![outputs("conv1.weight")?];
+        let others = (2..).map(|block| format!("conv{block}.weight"));
+        for name in others.take_while(|name| self.0.contains_key(name)) {
+            channels.push(outputs(&name)?);
+        }
+        Architecture::new(channels, outputs("dense.weight")?)
+    }
 }
 
 #[cfg(test)]
@@ -194,6 +265,8 @@ mod tests {
     use super::*;
 
     type Tensor = (String, Dtype, Vec<usize>);
+    /// A kind, what makes a number of it, and the names of layers.
+    type Floats = (Dtype, fn(f32) -> Vec<u8>, &'static str, [&'static str; 4]);
     /// A change of a good file, and what is said of it.
     type Case = (fn(&mut Vec<Tensor>), &'static str);
 
@@ -239,8 +312,50 @@ mod tests {
                 let weights = Weights::initial(Init::Kaiming, 5, &architecture);
                 let bytes = weights.to_safetensors().unwrap();
                 assert_eq!(bytes, weights.to_safetensors().unwrap());
-                assert_eq!(Weights::from_safetensors(&bytes).unwrap(), weights);
+                assert_eq!(Weights::from_safetensors(&bytes).unwrap(), (weights, None));
             }
+        }
+    }
+
+    #[test]
+    fn other_kinds_of_floats_prefixes_and_numbered_layers_are_taken() {
+        let weights = Weights::initial(Init::Flux, 0, &article(10));
+        // What no kind of floats rounds.
+        let values = weights.values.iter().map(|value| (value * 8.0).round());
+        let weights = Weights::from_values(values.collect(), &article(10)).unwrap();
+        let half = |value: f32| f16::from_f32(value).to_le_bytes().to_vec();
+        let brain = |value: f32| bf16::from_f32(value).to_le_bytes().to_vec();
+        let double = |value: f32| f64::from(value).to_le_bytes().to_vec();
+        let single = |value: f32| value.to_le_bytes().to_vec();
+        let plain = ["conv1", "conv2", "conv3", "dense"];
+        let kinds: [Floats; 5] = [
+            (Dtype::F16, half, "", plain),
+            (Dtype::BF16, brain, "", plain),
+            (Dtype::F64, double, "module.", plain),
+            (Dtype::F32, single, "_orig_mod.module.", plain),
+            (Dtype::F32, single, "net.", ["0", "3", "6", "10"]),
+        ];
+        for (kind, bytes, prefix, layers) in kinds {
+            let tensors: Vec<_> = weights
+                .named()
+                .map(|(name, shape, values)| {
+                    let (layer, rest) = name.split_once('.').unwrap();
+                    let layer = layers[plain.iter().position(|own| *own == layer).unwrap()];
+                    let data: Vec<u8> = values.iter().flat_map(|&value| bytes(value)).collect();
+                    (format!("{prefix}{layer}.{rest}"), shape, data)
+                })
+                .collect();
+            let view = |(name, shape, data)| {
+                let view = TensorView::new(kind, Vec::clone(shape), data).unwrap();
+                (String::clone(name), view)
+            };
+            let views = tensors
+                .iter()
+                .map(|(name, shape, data)| view((name, shape, data)));
+            let file = safetensors::serialize(views, None).unwrap();
+            let (read, converted) = Weights::from_safetensors(&file).unwrap();
+            assert_eq!(read, weights, "{kind:?} {prefix}");
+            assert_eq!(converted.is_some(), kind != Dtype::F32);
         }
     }
 
@@ -248,9 +363,8 @@ mod tests {
     fn files_of_other_networks_are_refused() {
         let error = |tensors: Vec<Tensor>| {
             let data = vec![0; 50_000];
-            let width = |kind| if kind == Dtype::F64 { 8 } else { 4 };
             let views = tensors.into_iter().map(|(name, kind, shape)| {
-                let length = width(kind) * shape.iter().product::<usize>();
+                let length = 4 * shape.iter().product::<usize>();
                 (name, TensorView::new(kind, shape, &data[..length]).unwrap())
             });
             let bytes = safetensors::serialize(views, None).unwrap();
@@ -266,11 +380,15 @@ mod tests {
                 "dense.bias has shape [11], the network needs [10]",
             ),
             (
-                |all| all[1].1 = Dtype::F64,
-                "conv1.bias holds F64, the network needs F32",
+                |all| all[1].1 = Dtype::I32,
+                "conv1.bias holds I32, the network needs F32",
             ),
             (|all| all[6].2 = vec![], "tensor dense.weight has no sizes"),
-            (|all| drop(all.remove(0)), "tensor conv1.weight is missing"),
+            (
+                |all| drop(all.remove(0)),
+                "tensor conv1.weight is missing; needed are conv1, conv2 and so on, and dense, a \
+                 weight and a bias each; there are conv1.bias [8], conv2.bias [16], conv2.weight",
+            ),
             (
                 |all| all[7].0 = "fc.bias".into(),
                 "fc.bias is not a part of the network",

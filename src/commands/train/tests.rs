@@ -221,7 +221,7 @@ fn a_damaged_summary_gives_no_accuracy_and_no_images_that_its_run_cannot_have_ha
     run(&job, Instant::now()).unwrap();
     let options = options(RESUME);
     let run_dir = RunDir::open(&path).unwrap();
-    let model = model::open(&path).unwrap();
+    let model = model::open(&path, false).unwrap();
     let file = path.join(run_dir::SUMMARY);
     let read = || {
         let bytes = fs::read(&file)?;

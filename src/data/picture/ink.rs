@@ -1,7 +1,7 @@
 //! Light values become ink: what is darker, or lighter, than its surroundings.
 
-use image::imageops::{self, FilterType};
 use image::Pixel;
+use image::imageops::{self, FilterType};
 
 use super::{Pixels, Plane, within};
 
