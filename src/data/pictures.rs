@@ -74,12 +74,13 @@ pub(super) fn read(
         files.extend(turns.zip(pictures).map(|(turn, file)| (turn, label, *file)));
     }
     files.sort_by_key(|&(turn, label, _)| (turn, label));
-    let images = in_parallel(&files, |(_, _, file)| image_of(&root.join(file)))?;
+    let (inverted, is_light) = polarity(root, &trees)?;
+    let images = in_parallel(&files, |(_, _, file)| image_of(&root.join(file), is_light))?;
     let as_they_are = images.iter().filter(|(_, is_plain)| *is_plain).count();
     let done = Pictures {
         as_they_are,
         prepared: images.len() - as_they_are,
-        inverted: is_dark_on_light(root, &trees)?,
+        inverted,
     };
     let mut pixels = Vec::with_capacity(images.len() * PIXELS);
     for (mut image, is_plain) in images {
@@ -132,13 +133,17 @@ fn names(trees: &[Tree], given: &Classes) -> Result<Vec<String>> {
     Ok(names)
 }
 
-/// A picture as the network takes it, and whether it was so already.
-fn image_of(path: &Path) -> Result<(Prepared, bool)> {
+/// A picture as the network takes it, and whether it was so already. Of ink it may be known whether
+/// it is light.
+fn image_of(path: &Path, is_light: Option<bool>) -> Result<(Prepared, bool)> {
     let named = || path.display().to_string();
     let bytes = bytes_of(path).with_context(named)?;
     match plain(&bytes) {
         Some(image) => Ok((image, true)),
-        None => Ok((picture::prepare(&bytes).with_context(named)?, false)),
+        None => Ok((
+            picture::prepare(&bytes, is_light).with_context(named)?,
+            false,
+        )),
     }
 }
 
@@ -163,17 +168,26 @@ fn plain(bytes: &[u8]) -> Option<Prepared> {
     pixels.try_into().ok().filter(|_| is_opaque)
 }
 
-/// Whether the pictures of a set that are taken as they are show dark ink on light paper.
-fn is_dark_on_light(root: &Path, trees: &[Tree]) -> Result<bool> {
+/// Whether the pictures of a set that are taken as they are show dark ink on light paper; and
+/// whether the ink of the others is light, where nearly all agree.
+fn polarity(root: &Path, trees: &[Tree]) -> Result<(bool, Option<bool>)> {
     let files = trees.iter().flat_map(BTreeMap::values).flatten();
     let files: Vec<_> = files.collect();
     let step = files.len().div_ceil(SAMPLE).max(1);
-    let mut pixels = Vec::new();
+    let (mut pixels, mut found) = (Vec::new(), [0, 0]);
     for path in files.into_iter().step_by(step).map(|file| root.join(file)) {
         let bytes = bytes_of(&path).with_context(|| path.display().to_string())?;
-        pixels.extend(plain(&bytes).into_iter().flatten());
+        match plain(&bytes) {
+            Some(image) => pixels.extend(image),
+            None => picture::is_light_on_dark(&bytes)
+                .into_iter()
+                .for_each(|is_light| found[usize::from(is_light)] += 1),
+        }
     }
-    Ok(Dataset::unlabelled(pixels).is_dark_on_light())
+    let is_light = found[1] > found[0];
+    let is_sure = found[usize::from(!is_light)] * 10 <= found[usize::from(is_light)];
+    let inverted = Dataset::unlabelled(pixels).is_dark_on_light();
+    Ok((inverted, is_sure.then_some(is_light)))
 }
 
 /// What `work` makes of each, in their order, on all cores.

@@ -18,44 +18,47 @@ pub(super) struct Drawing {
     pub ink: Plane,
     /// The connected pieces of ink.
     pub pieces: Vec<Piece>,
+    /// Whether the ink is lighter than the paper.
+    pub is_light: bool,
     /// What of `ink` is nothing yet, and what is a full stroke.
     paper: f32,
     stroke: f32,
 }
 
 impl Drawing {
-    /// What is drawn on a picture of these light values, in the colour that is likely, else in the
-    /// other; `None` where nothing is.
-    pub fn of(light: &Plane) -> Option<Self> {
-        let on_sheet = sheet(light).and_then(|sheet| Self::in_either_colour(&sheet));
+    /// What is drawn on a picture of these light values, `None` where nothing is: in light or dark
+    /// ink where that is known, else in the colour that is likely, else in the other.
+    pub fn of(light: &Plane, is_light: Option<bool>) -> Option<Self> {
+        let on_sheet = sheet(light).and_then(|sheet| Self::in_either_colour(&sheet, is_light));
         // What is in the hole of a bold 0 is a spot.
         let on_sheet = on_sheet.filter(|drawing| !drawing.usual(Piece::is_spot));
-        on_sheet.or_else(|| Self::in_either_colour(light))
+        on_sheet.or_else(|| Self::in_either_colour(light, is_light))
     }
 
-    fn in_either_colour(light: &Plane) -> Option<Self> {
+    fn in_either_colour(light: &Plane, known: Option<bool>) -> Option<Self> {
+        let is_light = known.unwrap_or_else(|| is_light_on_dark(light));
         let dark = inverted(light);
-        let (likely, other) = if is_light_on_dark(light) {
-            (light, &dark)
-        } else {
-            (&dark, light)
+        let drawn = |is_light| {
+            let ink = above_paper(if is_light { light } else { &dark });
+            Self::found(ink, is_light)
         };
-        let found = Self::found(above_paper(likely));
+        let found = drawn(is_light);
         let likely = found.clone().and_then(Self::cleaned);
-        if likely.as_ref().is_some_and(|drawing| !drawing.is_paper()) {
-            return likely;
+        if known.is_some() || likely.as_ref().is_some_and(|drawing| !drawing.is_paper()) {
+            return likely.or(found);
         }
-        let other = Self::found(above_paper(other)).and_then(Self::cleaned);
+        let other = drawn(!is_light).and_then(Self::cleaned);
         let other = other.filter(|drawing| likely.is_none() || !drawing.is_paper());
         other.or(likely).or(found)
     }
 
-    fn found(ink: Plane) -> Option<Self> {
+    fn found(ink: Plane, is_light: bool) -> Option<Self> {
         let (paper, stroke) = paper_and_stroke(&ink)?;
         let pieces = pieces(&ink, f32::midpoint(paper, stroke));
         Some(Self {
             ink,
             pieces,
+            is_light,
             paper,
             stroke,
         })
@@ -86,7 +89,7 @@ impl Drawing {
     fn cleaned(mut self) -> Option<Self> {
         for _ in 0..6 {
             match self.without_lines().or_else(|| self.without_edges()) {
-                Some(ink) => self = Self::found(ink)?,
+                Some(ink) => self = Self::found(ink, self.is_light)?,
                 None => break,
             }
         }

@@ -76,10 +76,16 @@ pub(crate) struct Figure {
     pub place: [u32; 4],
 }
 
-/// Prepares the one digit in a picture of any size and colour, drawn dark on light or light on
-/// dark, of whatever pieces it is.
-pub(crate) fn prepare(bytes: &[u8]) -> Result<Prepared> {
-    Ok(whole(&decode(bytes)?, BOX)?.prepared)
+/// Prepares the one digit in a picture of any size and colour, of whatever pieces it is, drawn
+/// light on dark or dark on light, which may be known.
+pub(crate) fn prepare(bytes: &[u8], is_light: Option<bool>) -> Result<Prepared> {
+    Ok(whole(&decode(bytes)?, is_light, BOX)?.prepared)
+}
+
+/// Whether the ink on a picture is lighter than the paper, as far as can be seen.
+pub(crate) fn is_light_on_dark(bytes: &[u8]) -> Option<bool> {
+    let drawing = drawing(&decode(bytes).ok()?, None, WORKING)?;
+    Some(drawing.is_light)
 }
 
 /// Prepares what is in a picture: digits from left to right, line by line; of anything else there
@@ -88,21 +94,21 @@ pub(crate) fn figures(bytes: &[u8], preparation: Preparation) -> Result<Vec<Figu
     let picture = decode(bytes)?;
     Ok(match preparation {
         Preparation::Digits => digits(&picture)?,
-        Preparation::Character => vec![whole(&picture, SIDE as u32)?],
+        Preparation::Character => vec![whole(&picture, None, SIDE as u32)?],
         Preparation::Article => vec![article(&picture)?],
     })
 }
 
 /// All ink as one figure.
-fn whole(picture: &Picture, side: u32) -> Result<Figure> {
-    let drawing = drawing(picture, WORKING).context(NOTHING)?;
+fn whole(picture: &Picture, is_light: Option<bool>, side: u32) -> Result<Figure> {
+    let drawing = drawing(picture, is_light, WORKING).context(NOTHING)?;
     let all = digits::whole(&drawing).context(NOTHING)?;
     figure(picture, &drawing, &all, side)
 }
 
 fn digits(picture: &Picture) -> Result<Vec<Figure>> {
     let look = |most| {
-        let drawing = drawing(picture, most)?;
+        let drawing = drawing(picture, None, most)?;
         let digits = digits::digits(&drawing);
         (!digits.is_empty()).then_some((drawing, digits))
     };
@@ -168,11 +174,11 @@ pub(crate) fn to_png(prepared: &Prepared) -> Result<Vec<u8>> {
 }
 
 /// What is drawn on a picture, looked at with at most `most` pixels along its longer side.
-fn drawing(picture: &Picture, most: u32) -> Option<Drawing> {
+fn drawing(picture: &Picture, is_light: Option<bool>, most: u32) -> Option<Drawing> {
     let (width, height) = picture.pixels.dimensions();
     let (width, height) = within(most, width, height);
     let small = resized(&picture.pixels, width, height);
-    let drawn = |background| Drawing::of(&light(&small, background));
+    let drawn = |background| Drawing::of(&light(&small, background), is_light);
     // Where nothing shows on white, the drawing may be a white one on nothing.
     drawn(1.0).or_else(|| drawn(0.0))
 }

@@ -44,7 +44,7 @@ fn a_digit_of_mnist_drawn_large_comes_back_nearly_itself() {
         let dark = pixels.iter().map(|pixel| 255 - pixel).collect();
         let image = DynamicImage::from(GrayImage::from_raw(28, 28, dark).unwrap());
         let large = image.resize(280, 280, FilterType::Triangle);
-        let found = difference(&prepare(&png(large)).unwrap(), pixels);
+        let found = difference(&prepare(&png(large), None).unwrap(), pixels);
         assert!(found < 20.0, "digit {index}: {found}");
         sum += found;
     }
@@ -64,7 +64,7 @@ fn polarity_is_right_for_every_digit_even_without_margins() {
         let tight = frame.within(&light, 1).cut(&light);
         for (name, plane) in [("tight", tight), ("whole", light)] {
             let drawn = |plane: &Plane| {
-                let drawing = Drawing::of(plane);
+                let drawing = Drawing::of(plane, None);
                 drawing
                     .unwrap_or_else(|| panic!("digit {index}, {name}"))
                     .ink
@@ -283,14 +283,14 @@ fn what_cannot_be_read_is_named_whatever_it_is_called() {
         (b"\0\0\0\x1cftypavif\0\0\0\0", "an AVIF picture"),
         (b"%PDF-1.7\n", "a PDF document"),
     ] {
-        let error = prepare(bytes).unwrap_err().to_string();
+        let error = prepare(bytes, None).unwrap_err().to_string();
         assert!(error.starts_with(name) && error.contains("save"), "{error}");
     }
 }
 
 #[test]
 fn blank_noisy_and_strange_files_are_errors() {
-    let error = |bytes: &[u8]| format!("{:#}", prepare(bytes).unwrap_err());
+    let error = |bytes: &[u8]| format!("{:#}", prepare(bytes, None).unwrap_err());
     let blank = |value: u8| GrayImage::from_pixel(100, 80, Luma([value]));
     for value in [0, 128, 255] {
         let text = error(&png(blank(value)));
@@ -322,11 +322,24 @@ fn blank_noisy_and_strange_files_are_errors() {
 #[test]
 fn a_tiny_and_a_very_long_picture_do_no_harm() {
     let dot = GrayImage::from_fn(1, 1, |_, _| Luma([0]));
-    assert!(prepare(&png(dot)).is_err());
+    assert!(prepare(&png(dot), None).is_err());
     let black_if = |ink| Luma([if ink { 0 } else { 255 }]);
     let line = GrayImage::from_fn(2_000, 3, |x, _| black_if(x % 500 < 20));
-    let _ = prepare(&png(line));
+    let _ = prepare(&png(line), None);
     let bar = GrayImage::from_fn(300, 900, |x, _| black_if(x > 140 && x < 160));
-    let prepared = prepare(&png(bar)).unwrap();
+    let prepared = prepare(&png(bar), None).unwrap();
     assert!(prepared.iter().filter(|&&pixel| pixel > 128).count() >= 20);
+}
+
+#[test]
+fn where_ink_and_paper_cannot_be_told_apart_it_helps_to_know() {
+    // Dark strokes that fill most of the picture, up to its edges, could be paper.
+    let bold = GrayImage::from_fn(60, 60, |x, _| Luma([if x % 30 < 22 { 30 } else { 230 }]));
+    let (bytes, mass) = (png(bold), |image: Prepared| {
+        image.iter().map(|&grey| u32::from(grey)).sum::<u32>()
+    });
+    let [unknown, dark, light] =
+        [None, Some(false), Some(true)].map(|is_light| mass(prepare(&bytes, is_light).unwrap()));
+    assert_eq!(is_light_on_dark(&bytes), Some(true));
+    assert!(unknown == light && dark > 2 * light, "{dark} {light}");
 }
