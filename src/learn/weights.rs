@@ -151,7 +151,7 @@ impl Weights {
     /// When one of these does not hold, naming the tensor, or the bytes are no safetensors file.
     pub fn from_safetensors(bytes: &[u8]) -> Result<(Self, Option<String>)> {
         let file = SafeTensors::deserialize(bytes).context("not a safetensors file")?;
-        let tensors = File::new(&file);
+        let tensors = Tensors::new(&file);
         let architecture = tensors.architecture()?;
         let parameters = architecture.parameters();
         let known = |name: &str| parameters.iter().any(|(parameter, _)| *parameter == name);
@@ -194,9 +194,9 @@ fn floats(tensor: &TensorView) -> Option<Vec<f32>> {
 }
 
 /// The tensors of a file by the names that they have in the network.
-struct File<'a>(BTreeMap<String, TensorView<'a>>);
+struct Tensors<'a>(BTreeMap<String, TensorView<'a>>);
 
-impl<'a> File<'a> {
+impl<'a> Tensors<'a> {
     fn new(file: &SafeTensors<'a>) -> Self {
         let names = file.names();
         // What all begin with, up to a dot.
