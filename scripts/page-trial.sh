@@ -6,12 +6,11 @@ set -euo pipefail
 # shellcheck source=scripts/common.sh
 . "$(dirname -- "${BASH_SOURCE[0]}")/common.sh"
 
-chromium() { command -v chromium || command -v google-chrome; }
-if ! chromium >/dev/null; then apt-get install --yes --no-install-recommends chromium >&2 || true; fi
-browser=$(chromium) || { say "skipped: there is no Chromium, and apt-get cannot install it here"; exit 0; }
+find_browser() { type -P chromium || type -P google-chrome; }
+if ! find_browser >/dev/null; then apt-get install --yes --no-install-recommends chromium >&2 || true; fi
+browser=$(find_browser) || { say "skipped: there is no Chromium, and apt-get cannot install it here"; exit 0; }
 prepare
-scratch
-if (($#)); then mkdir -- "$1" && folder=$(cd -- "$1" && pwd); fi
+if (($#)); then mkdir -- "$1" && folder=$1; else scratch; fi
 
 "$program" --device cpu --quiet --eval-every 0 --page --out "$folder/run"
 "$program" --device cpu --quiet --channels 32,64,64 --epochs 1 --train-range ..100 --test-range ..100 --page --out "$folder/wide"

@@ -1,11 +1,7 @@
-"""drive.py BROWSER PROGRAM FOLDER: the pages in FOLDER in a headless Chromium, against the program.
-
-FOLDER holds the runs `run` and `wide` with their pages, `clothes.html` with the weights of the first, and the program's logits in
-ours/predictions.csv. What is drawn, and screenshots, are left in FOLDER. Needs nothing beside Python.
-"""
+"""drive.py BROWSER PROGRAM FOLDER: the pages in FOLDER in a headless Chromium, against the program. scripts/page-trial.sh puts there
+the runs `run` and `wide`, clothes.html with the weights of `run`, and its logits, ours/predictions.csv."""
 
 import base64
-import csv
 import gzip
 import itertools
 import json
@@ -52,8 +48,7 @@ def visit(path):
     is_silent()
 
 
-def is_silent():
-    """Nothing was said on the console, and nothing asked for but the page itself."""
+def is_silent():  # nothing was said on the console, and nothing asked for but the page itself
     for event in events:
         asks = not event["params"].get("request", {}).get("url", "file:").startswith(("file:", "data:"))
         if asks or event["method"] in ("Runtime.consoleAPICalled", "Runtime.exceptionThrown", "Log.entryAdded"):
@@ -87,7 +82,7 @@ def draw(strokes):
 
 
 def agrees(name, *options):
-    """Whether the page shows what predict says to the paper, saved as a picture; how far its probability is off."""
+    # Whether the page shows what predict says to the paper, saved as a picture; how far its probability is off.
     (folder / name).write_bytes(base64.b64decode(js("canvas.toDataURL()").split(",")[1]))
     line = [program, "predict", "--device", "cpu", "--json", "--model", folder / "run", *options, folder / name]
     ours = json.loads(subprocess.run(line, check=True, capture_output=True, text=True).stdout)
@@ -121,11 +116,14 @@ for width, scheme in itertools.product((1280, 360, 320), ("light", "dark")):
     picture("page", width, scheme)
 
 data = gzip.decompress((Path(__file__).parents[2] / "data" / "mnist-10k-images-idx3-ubyte.gz").read_bytes())[16 + 5000 * 784:]
-with open(folder / "ours" / "predictions.csv", newline="", encoding="utf-8") as file:
-    ours = [[float(logit) for logit in line[4:]] for line in list(csv.reader(file))[1:]]
+lines = (folder / "ours" / "predictions.csv").read_text(encoding="utf-8").splitlines()[1:]
+ours = [[float(logit) for logit in line.split(",")[4:]] for line in lines]
 theirs = [js(f"forward(bytes('{base64.b64encode(data[n * 784:][:784]).decode()}')).logits") for n in range(len(ours))]
 furthest = max(abs(one - other) for pair in zip(ours, theirs) for one, other in zip(*pair))
 print(f"{len(ours)} test images: logits differ by {furthest:.1e} at most")
+mistakes = js("[...document.querySelectorAll('#mistakes button')].map(button => (button.click(), $('best').textContent))")
+are_wrong = mistakes == js("model.mistakes.map(mistake => model.classes[mistake.predicted])")
+print(f"{len(mistakes)} mistakes, each put onto the paper: {'the same' if are_wrong else 'other'} wrong answers")
 
 visit(folder / "clothes.html")
 node = call("DOM.querySelector", nodeId=call("DOM.getDocument")["root"]["nodeId"], selector="#file")["nodeId"]
@@ -138,4 +136,4 @@ is_silent()
 call("Browser.close")
 process.wait()
 print(f"{sum(same for same, _ in good)} of {len(good)} answers are the same, probabilities within {max(off for _, off in good):.3f}")
-sys.exit(furthest > 1e-4 or not all(same for same, _ in good))
+sys.exit(furthest > 1e-4 or not are_wrong or not all(same for same, _ in good))

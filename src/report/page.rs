@@ -127,6 +127,24 @@ mod tests {
         text.split_once(start).unwrap().1.split_once(end).unwrap().0
     }
 
+    /// What stands before the network in a page, and what stands behind it.
+    fn around_the_network(page: &str) -> [&str; 2] {
+        let (before, rest) = page.split_once(r#"type="application/json">"#).unwrap();
+        [before, rest.split_once("</script>").unwrap().1]
+    }
+
+    #[test]
+    fn the_page_in_docs_is_as_it_is_written_now() {
+        let weights = Weights::initial(Init::Flux, 0, &Architecture::article(10).unwrap());
+        let now = page(&weights, Preparation::Digits, &[], None, None);
+        let kept = include_str!("../../docs/digit.html");
+        let same = around_the_network(kept) == around_the_network(&now);
+        assert!(
+            same,
+            "make it anew: export --model RUN docs/digit.html --force"
+        );
+    }
+
     #[test]
     fn it_holds_every_weight_and_the_surest_mistakes_and_no_name_gets_out_of_its_place() {
         let names = [
