@@ -33,7 +33,9 @@ fn sources() -> Vec<(String, PathBuf, String)> {
         if path.is_dir() {
             let inside = fs::read_dir(path).unwrap();
             paths.extend(inside.map(|entry| entry.unwrap().path()));
-        } else if !path.ends_with("tests.rs") {
+        } else if path.extension().is_some_and(|ending| ending == "rs")
+            && !path.ends_with("tests.rs")
+        {
             let text = fs::read_to_string(&path).unwrap();
             let code = text.split("#[cfg(test)]\nmod tests").next().unwrap();
             let code = comment.replace_all(code, "");

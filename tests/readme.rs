@@ -32,6 +32,7 @@ fn readme() -> String {
 fn manual() -> Vec<PathBuf> {
     let docs = fs::read_dir(in_root("docs")).unwrap();
     let docs = docs.map(|file| file.unwrap().path());
+    let docs = docs.filter(|path| path.extension().is_some_and(|ending| ending == "md"));
     docs.chain([in_root("README.md")]).collect()
 }
 
@@ -124,7 +125,7 @@ fn the_files_of_a_run_are_those_in_its_table() {
     let (_, table) = readme.split_once("| file | what it holds |").unwrap();
     let (table, _) = table.split_once("\n\n").unwrap();
     let folder = tempdir().unwrap();
-    small_run(&folder, "--keep best");
+    small_run(&folder, "--keep best --page");
     let files = fs::read_dir(folder.path().join("run")).unwrap();
     let mut names: Vec<String> = files
         .map(|file| file.unwrap().file_name().into_string().unwrap())

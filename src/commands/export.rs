@@ -1,32 +1,76 @@
-//! `mnist-tch export`: a trained model as an ONNX file.
+//! `mnist-tch export`: a trained model as an ONNX file, or as a web page.
 
 use std::path::PathBuf;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use clap::Args;
 
-use super::model;
-use crate::report::{files, onnx};
+use super::images::{Mirrors, load_again, set_name};
+use super::model::{self, Model};
+use crate::data::Location;
+use crate::learn::{Device, cores, score};
+use crate::report::{files, onnx, page};
 
 #[derive(Debug, Args)]
 pub(crate) struct Options {
-    /// The ONNX file to write. Its input `images` is n x 1 x 28 x 28, f32, grey values / 255 with
-    /// ink high; its output `logits` is n x classes, f32
-    #[arg(value_name = "FILE.onnx")]
+    /// The file to write. NAME.html: a web page on which one draws and the network answers.
+    /// NAME.onnx: its input `images` is n x 1 x 28 x 28, f32, grey values / 255 with ink high; its
+    /// output `logits` is n x classes, f32
+    #[arg(value_name = "FILE")]
     file: PathBuf,
     /// The model: a safetensors file of this program or of PyTorch, or the directory of a run
     #[arg(long, value_name = "FILE|RUN_DIR")]
     model: PathBuf,
+    /// The data set that the model was trained on: it says how the page prepares pictures and what
+    /// the classes are called [default: the run's; for a file without its run, digits]
+    #[arg(long, value_name = "NAME", value_parser = set_name())]
+    dataset: Option<Location>,
     /// Replace the file
     #[arg(long)]
     force: bool,
 }
 
 pub(crate) fn run(options: &Options) -> Result<()> {
+    let name = options.file.display();
+    let ending = options.file.extension().unwrap_or_default();
+    let is_page = ending.eq_ignore_ascii_case("html");
+    if !is_page && !ending.eq_ignore_ascii_case("onnx") {
+        bail!("{name}: give it a name that ends in .onnx, or in .html for a web page");
+    }
     let model = model::open(&options.model, false)?;
     files::refuse_taken(&options.file, options.force)?;
-    let bytes = onnx::onnx(&model.weights);
+    let bytes = if is_page {
+        page(&model, options.dataset.as_ref())?.into_bytes()
+    } else {
+        onnx::onnx(&model.weights)
+    };
     files::write(&options.file, &bytes)?;
-    let (name, size) = (options.file.display(), bytes.len());
+    let size = bytes.len();
     super::print(&format!("{name}: {size} bytes\n"))
+}
+
+/// The page, with the mistakes on the run's test images where those can still be read.
+fn page(model: &Model, set: Option<&Location>) -> Result<String> {
+    let (preparation, classes) = model.pictures(set)?;
+    let run = model.recorded(set)?;
+    let mut tested = None;
+    if let Some(run) = &run {
+        match load_again(&run.data, &Mirrors::default(), false) {
+            Ok((split, _)) => {
+                let scores = score(&model.weights, &split.test, Device::CPU, cores())?;
+                tested = Some((scores.predictions(), split.test));
+            }
+            Err(error) => super::note(&format!("note: a page without mistakes: {error:#}")),
+        }
+    }
+    let tested = tested
+        .as_ref()
+        .map(|(answers, images)| (&answers[..], images));
+    Ok(page::page(
+        &model.weights,
+        preparation,
+        &classes,
+        run.as_ref(),
+        tested,
+    ))
 }

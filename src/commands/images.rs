@@ -46,7 +46,7 @@ pub(crate) struct SetOptions {
 }
 
 /// Where data sets are fetched from.
-#[derive(Debug, Clone, Args)]
+#[derive(Debug, Clone, Default, Args)]
 pub(crate) struct Mirrors {
     /// Fetch from this folder on the web in place of the public mirrors; again, or several with
     /// spaces between them, to try one after the other

@@ -55,6 +55,7 @@ Examples:
   mnist-tch reproduce                          40 seeds: is the article one?
   mnist-tch evaluate --model first             precision, recall, F1, matrix
   mnist-tch predict --model first photo.jpg    your own pictures; - for stdin
+  mnist-tch export --model first digit.html    a page to draw on
   mnist-tch export --model first model.onnx    for other runtimes
   mnist-tch describe --png network.png         the layers, as a figure too
   mnist-tch show --range test:0..200           a picture of images and labels
@@ -89,7 +90,7 @@ enum Command {
     Evaluate(evaluate::Options),
     /// Recognise the digits in your own pictures
     Predict(predict::Options),
-    /// Write a trained model as an ONNX file
+    /// Write a trained model as a web page to draw on, or as an ONNX file
     Export(export::Options),
     /// Show the layers: shapes, parameters, multiply-adds; as a figure too
     Describe(describe::Options),

@@ -11,7 +11,7 @@ use crate::data::picture::Preparation;
 use crate::data::{Classes, Dataset, ImageRange, Location, Part, Reading, hex};
 use crate::learn::Weights;
 use crate::report::run_dir::{MODEL, SUMMARY};
-use crate::report::summary::{Data, Origin, Recorded};
+use crate::report::summary::{Origin, Recorded};
 
 /// Far more than the weights of any network of this program.
 const MAX_BYTES: u64 = 64 << 20;
@@ -110,24 +110,31 @@ impl Model {
     /// of the set that its run was trained on. Where no run is known, it is taken to know digits.
     pub fn pictures(&self, set: Option<&Location>) -> Result<(Preparation, Vec<String>)> {
         let count = self.weights.classes();
-        let folder = self.origin.path.parent();
-        let is_of_a_run = |folder: &&Path| {
-            self.origin.path.ends_with(MODEL) && folder.join(SUMMARY).exists() && set.is_none()
+        let run = self.recorded(set)?;
+        let location = run.as_ref().map(|run| run.data.location());
+        let location = set.or(location.as_ref()).unwrap_or(&Location::Embedded);
+        let names = match location {
+            Location::Published { set, .. } => set.class_names(),
+            _ => Vec::new(),
         };
-        let trained_on = folder.filter(is_of_a_run).map(data_of).transpose()?;
-        let location = trained_on.as_ref().map(Data::location);
-        let (preparation, names) = match set.or(location.as_ref()) {
-            Some(Location::Published { set, .. }) => (set.preparation(), set.class_names()),
-            _ => (Preparation::Digits, Vec::new()),
-        };
-        let mut names = trained_on.map_or(names, |data| data.classes);
+        let mut names = run.map_or(names, |run| run.data.classes);
         names.extend((names.len()..count).map(|class| class.to_string()));
         ensure!(
             names.len() == count,
             "--dataset: that set has {} classes, the model tells {count} apart",
             names.len()
         );
-        Ok((preparation, names))
+        Ok((location.preparation(), names))
+    }
+
+    /// The run whose final weights these are, by the summary beside them; `None` where there is
+    /// none, or where `set` is what counts.
+    pub fn recorded(&self, set: Option<&Location>) -> Result<Option<Recorded>> {
+        let folder = self.origin.path.parent();
+        let is_of_a_run = |folder: &&Path| {
+            self.origin.path.ends_with(MODEL) && folder.join(SUMMARY).exists() && set.is_none()
+        };
+        folder.filter(is_of_a_run).map(recorded_in).transpose()
     }
 
     /// The test images of the set that `options` name; where none is named and the model is a
@@ -140,7 +147,8 @@ impl Model {
             asked == count,
             "--classes {asked}: the model tells {count} classes apart"
         );
-        let data = self.run.as_deref().map(data_of);
+        let run = self.run.as_deref().map(recorded_in);
+        let data = run.map(|run| run.map(|run| run.data));
         let mut names = None;
         let is_said = options.dataset.is_some() || options.data_dir.is_some();
         let (location, reading) = match data {
@@ -183,16 +191,15 @@ impl Model {
     }
 }
 
-/// What the summary of the run in `folder` says of its images.
-fn data_of(folder: &Path) -> Result<Data> {
+/// What the summary of the run in `folder` says.
+fn recorded_in(folder: &Path) -> Result<Recorded> {
     let file = folder.join(SUMMARY);
     let summary = start_of(&file, MAX_BYTES).and_then(|text| Recorded::from_bytes(&text));
-    let summary = summary.with_context(|| {
+    summary.with_context(|| {
         let hint = "say so with --dataset or --data-dir";
         format!(
             "{}: the images of the run are not known; {hint}",
             file.display()
         )
-    })?;
-    Ok(summary.data)
+    })
 }

@@ -87,6 +87,9 @@ pub(crate) struct Options {
     /// Replace the results that --out holds; nothing else in it is touched
     #[arg(long, requires = "out", help_heading = "Output")]
     force: bool,
+    /// Write page.html too: the trained network as a web page on which one draws
+    #[arg(long, help_heading = "Output")]
+    page: bool,
     /// Print nothing but errors
     #[arg(long, short, help_heading = "Output")]
     quiet: bool,
@@ -132,8 +135,9 @@ pub(crate) fn run(options: &Options, program_start: Instant) -> Result<()> {
     };
     // So that the folder knows its run from the first moment on.
     run.keep(state)?;
-    // A run that goes on past its end is complete no more.
+    // A run that goes on past its end is complete no more, and its page is not that of its weights.
     run.folder.remove(run_dir::SUMMARY)?;
+    run.folder.remove(run_dir::PAGE)?;
     run.go(program_start)
 }
 

@@ -7,6 +7,7 @@ use anyhow::{Context, Result, ensure};
 use flate2::read::GzDecoder;
 use serde::{Deserialize, Serialize};
 
+use super::picture::Preparation;
 use super::{Dataset, Labelled, PIXELS, Part, Published, Reading, folder, idx};
 
 /// Where a data set is.
@@ -69,6 +70,14 @@ impl Location {
         let path = std::path::absolute(path).unwrap_or_else(|_| path.clone());
         let text = path.to_string_lossy().into_owned();
         self.clone().moved(text.into())
+    }
+
+    /// How a picture has to be prepared to be like its images: as a digit, unless more is known.
+    pub(crate) fn preparation(&self) -> Preparation {
+        match self {
+            Self::Published { set, .. } => set.preparation(),
+            Self::Embedded | Self::Folder(_) => Preparation::Digits,
+        }
     }
 
     /// What people call the set: its name or its folder.

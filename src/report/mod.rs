@@ -3,9 +3,9 @@
 //!
 //! What many runs say together and against a curve (`ensemble`, `reference`, `verdict`); records
 //! as tables and text (`tables`, `text`, `summary`) and as pictures (`charts`, `heatmap`,
-//! `sheets`, `network_figure`, all on a `picture`); the network for other runtimes (`onnx`); and
-//! how files get where they belong (`files`, `run_dir`, `seed_store`). Nothing here knows tensors
-//! or terminals.
+//! `sheets`, `network_figure`, all on a `picture`); the network for other runtimes (`onnx`) and as a
+//! web page (`page`); and how files get where they belong (`files`, `run_dir`, `seed_store`).
+//! Nothing here knows tensors or terminals.
 
 pub mod charts;
 pub mod ensemble;
@@ -13,6 +13,7 @@ pub mod files;
 pub mod heatmap;
 pub mod network_figure;
 pub mod onnx;
+pub(crate) mod page;
 mod picture;
 pub mod reference;
 pub mod run_dir;

@@ -62,17 +62,17 @@ fn fitted(name: &str) -> Result<(String, Font)> {
 
 /// A wrong answer.
 #[derive(Debug, Clone, Copy, PartialEq)]
-struct Mistake {
+pub(super) struct Mistake {
     /// Place of the image in its set, from 0.
-    image: usize,
-    truth: usize,
-    predicted: usize,
+    pub image: usize,
+    pub truth: usize,
+    pub predicted: usize,
     /// Of the class that was predicted, 0..=1.
-    probability: f64,
+    pub probability: f64,
 }
 
 /// All wrong answers, the most confident first; of equal ones the first image.
-fn wrong(answers: &[Prediction], labels: &[u8]) -> Vec<Mistake> {
+pub(super) fn wrong(answers: &[Prediction], labels: &[u8]) -> Vec<Mistake> {
     let mistake = |(image, (answer, &label)): (usize, (&Prediction, &u8))| {
         let (truth, (predicted, probability)) = (usize::from(label), answer.best());
         (predicted != truth).then_some(Mistake {

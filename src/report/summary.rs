@@ -93,6 +93,7 @@ fn is_default(reading: &Reading) -> bool {
 /// What other commands need of the `summary.json` of a run.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Recorded {
+    pub started: String,
     pub data: Data,
     pub final_accuracy: f64,
 }

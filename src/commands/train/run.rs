@@ -18,11 +18,11 @@ use crate::commands::{file_list, print};
 use crate::data::Dataset;
 use crate::learn::checkpoint::{Best, Checkpoint};
 use crate::learn::cuda::libtorch_version;
-use crate::learn::{Config, ConfusionMatrix, Device, State, Training, score};
+use crate::learn::{Config, ConfusionMatrix, Device, Prediction, State, Training, Weights, score};
 use crate::report::run_dir::{self, RunDir};
-use crate::report::summary::{self, Data, Origin, Summary, Timings};
+use crate::report::summary::{self, Data, Origin, Recorded, Summary, Timings};
 use crate::report::tables::{self, AccuracyLog};
-use crate::report::{charts, heatmap, json, sheets, text};
+use crate::report::{charts, heatmap, json, page, sheets, text};
 
 /// What a checkpoint remembers besides the training itself.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -156,7 +156,9 @@ impl Run<'_> {
             .map_err(|error| self.failed(error))?;
         if !self.options.quiet {
             let best = self.history.best.as_ref().map(|_| run_dir::BEST);
-            let files: Vec<&str> = run_dir::FILES.into_iter().chain(best).collect();
+            let page = self.options.page.then_some(run_dir::PAGE);
+            let files = run_dir::FILES.into_iter().chain(page).chain(best);
+            let files: Vec<&str> = files.collect();
             print(&format!(
                 "{}\n{}\n{:.1} s, {:.0} images/s trained on or scored\n{}",
                 text::epochs_text(&self.history.records),
@@ -177,6 +179,10 @@ impl Run<'_> {
         let answers = score(&weights, &self.test, self.device, self.threads)?.predictions();
         let mistakes = sheets::mistakes(&answers, &self.test, self.class_names())?;
         self.folder.write(run_dir::MISTAKES_PNG, &mistakes)?;
+        if self.options.page {
+            let page = self.page(&weights, &answers, confusion.accuracy());
+            self.folder.write(run_dir::PAGE, page.as_bytes())?;
+        }
         // After all others, because it says that the run is complete.
         let summary = json(&self.summary(confusion, timings))?;
         self.folder.write(run_dir::SUMMARY, summary.as_bytes())
@@ -198,6 +204,19 @@ impl Run<'_> {
         self.folder.write(run_dir::CONFUSION_CSV, &csv)?;
         self.folder.write(run_dir::CONFUSION_PNG, &heatmap)?;
         self.folder.write(run_dir::ACCURACY_PNG, &curve)
+    }
+
+    /// The page of these weights, which gave these answers to the test images.
+    fn page(&self, weights: &Weights, answers: &[Prediction], final_accuracy: f64) -> String {
+        let about = &self.history.about;
+        let run = Recorded {
+            started: about.started.clone(),
+            data: about.data.clone(),
+            final_accuracy,
+        };
+        let preparation = about.data.location().preparation();
+        let tested = Some((answers, &self.test));
+        page::page(weights, preparation, self.class_names(), Some(&run), tested)
     }
 
     fn class_names(&self) -> &[String] {

@@ -26,6 +26,7 @@ use std::io::Cursor;
 
 use anyhow::{Context, Result, ensure};
 use image::{GrayAlphaImage, GrayImage, ImageBuffer, ImageFormat, Luma, Pixel};
+use serde::Serialize;
 
 use self::decode::{Picture, decode};
 use self::drawing::Drawing;
@@ -58,7 +59,8 @@ type Pixels<P> = ImageBuffer<P, Vec<<P as Pixel>::Subpixel>>;
 type Plane = Pixels<Luma<f32>>;
 
 /// How a picture becomes what a model was trained on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub(crate) enum Preparation {
     /// As MNIST's digits: each in the picture is cut out and scaled into a box of 20x20.
     Digits,
