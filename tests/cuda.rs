@@ -153,7 +153,7 @@ fn what_is_in_the_way_of_a_gpu_is_named_before_it_is_tried() {
             "--device cuda",
             "LD_PRELOAD",
             "",
-            "there is no NVIDIA driver on this machine",
+            "there is no NVIDIA driver here",
         ),
     ] {
         let error = error_line(on(&machine, line, "2").env(variable, value), 1);

@@ -9,7 +9,6 @@
 //! the threads of its backward passes once. So a device is found before libtorch does anything.
 
 use std::path::Path;
-use std::sync::OnceLock;
 
 use anyhow::{Result, anyhow, bail, ensure};
 use tch::{Kind, Tensor};
@@ -20,35 +19,6 @@ use super::{libtorch, nvidia, tch_errors};
 const MINIMUM_DRIVER: &str = env!("CUDA_MINIMUM_DRIVER");
 
 const LIBRARY: &str = "libtorch_cuda.so";
-
-/// What libtorch's words about a GPU that does not work mean; the first that they hold counts.
-const MEANINGS: [(&str, &str); 5] = [
-    (
-        "out of memory",
-        "its memory is full, see what nvidia-smi shows",
-    ),
-    (
-        "busy or unavailable",
-        "another program has it for itself (exclusive mode), see what nvidia-smi shows",
-    ),
-    (
-        "cudnn",
-        "cuDNN is missing or of another version, run scripts/setup.sh --cuda",
-    ),
-    (
-        "driver version is insufficient",
-        "the driver is too old for this libtorch",
-    ),
-    (
-        "kernel image",
-        concat!(
-            "this libtorch has no code for its compute capability: the one of scripts/setup.sh is \
-             for ",
-            env!("CUDA_MINIMUM_CAPABILITY"),
-            " and newer, docs/libtorch.md says how to use another"
-        ),
-    ),
-];
 
 /// What this machine has for CUDA.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -81,9 +51,9 @@ impl Facts {
             visible: std::env::var("CUDA_VISIBLE_DEVICES").ok(),
         };
         if let Some(path) = library.filter(|_| facts.check_system().is_ok()) {
-            match load(&path) {
-                Ok(()) => facts.gpus = count(),
-                Err(problem) => facts.load_error = Some(problem),
+            facts.load_error = load(&path).err().map(|problem| problem.to_string());
+            if facts.load_error.is_none() {
+                facts.gpus = count();
             }
         }
         facts
@@ -92,7 +62,7 @@ impl Facts {
     /// Whether GPU `index` can be used: it is there, and it computes.
     pub(crate) fn usable(&self, index: usize) -> Result<()> {
         self.check(index)?;
-        probe(index).map_err(|error| {
+        probe(tch::Device::Cuda(index)).map_err(|error| {
             let name = nvidia::gpus(self.gpus).into_iter().nth(index);
             let name = name.map_or(String::new(), |name| format!(" ({name})"));
             anyhow!(
@@ -131,13 +101,9 @@ impl Facts {
     /// Whether libtorch's CUDA library is worth its loading.
     fn check_system(&self) -> Result<()> {
         let Some(driver) = &self.driver else {
-            ensure!(
-                !nvidia::is_kept_out(),
-                "this container was given no GPU: start it with --gpus all"
-            );
             bail!(
-                "there is no NVIDIA driver on this machine: \
-                 install driver {MINIMUM_DRIVER} or newer"
+                "there is no NVIDIA driver here: install driver {MINIMUM_DRIVER} or newer; \
+                 a container has to be given the GPU (--gpus all)"
             );
         };
         ensure!(
@@ -157,17 +123,16 @@ fn count() -> usize {
     tch_errors::call(|| Ok(usize::try_from(tch::Cuda::device_count())?)).unwrap_or(0)
 }
 
-/// Makes GPU `index` do what training does: a convolution and its gradient, read back. Libraries
-/// that are missing and machine code that does not fit show only then.
-fn probe(index: usize) -> Result<()> {
-    let device = tch::Device::Cuda(index);
+/// Makes a device do what training does: a convolution and its gradient, read back. Libraries that
+/// are missing and machine code that does not fit show only then.
+fn probe(device: tch::Device) -> Result<()> {
     let gradient = tch_errors::call(|| {
         let images = Tensor::f_ones([1, 1, 4, 4], (Kind::Float, device))?;
         let weights = Tensor::f_ones([1, 1, 3, 3], (Kind::Float, device))?;
         let weights = weights.f_set_requires_grad(true)?;
-        let sum = images.f_conv2d::<Tensor>(&weights, None, [1], [0], [1], 1)?;
-        let gradient =
-            Tensor::f_run_backward(&[sum.f_sum(Kind::Float)?], &[&weights], false, false)?;
+        let maps = images.f_conv2d::<Tensor>(&weights, None, [1, 1], [0, 0], [1, 1], 1)?;
+        let sum = maps.f_sum(Kind::Float)?;
+        let gradient = Tensor::f_run_backward(&[sum], &[weights], false, false)?;
         Ok(Vec::<f32>::try_from(gradient[0].f_reshape([-1])?)?)
     })?;
     // Each weight meets the four places of the image where the filter fits.
@@ -175,30 +140,43 @@ fn probe(index: usize) -> Result<()> {
     Ok(())
 }
 
-/// What libtorch's words about a GPU mean, and the words, without their details.
+/// What libtorch's words about a GPU that does not work mean, and the words.
 fn explained(words: &str) -> String {
+    // What follows the first sentence are numbers.
     let words = words.split(". ").next().unwrap_or(words);
-    let lower = words.to_lowercase();
-    match MEANINGS.iter().find(|(part, _)| lower.contains(part)) {
-        Some((_, meaning)) => format!("{meaning} ({words})"),
-        None => words.to_owned(),
-    }
+    let say = |part| words.contains(part);
+    let meaning = if say("out of memory") {
+        "its memory is full, see what nvidia-smi shows"
+    } else if say("busy or unavailable") {
+        "another program has it for itself (exclusive mode), see what nvidia-smi shows"
+    } else if say("cuDNN") || say("CUDNN") {
+        "cuDNN is missing or of another version, run scripts/setup.sh --cuda"
+    } else if say("driver version is insufficient") {
+        "the driver is too old for this libtorch"
+    } else if say("kernel image") {
+        concat!(
+            "this libtorch has no code for its compute capability, that of scripts/setup.sh for ",
+            env!("CUDA_MINIMUM_CAPABILITY"),
+            " and newer; docs/libtorch.md says how to use another"
+        )
+    } else {
+        return words.to_owned();
+    };
+    format!("{meaning} ({words})")
 }
 
-/// Loads libtorch's CUDA library into the program, once and for good.
-fn load(path: &Path) -> Result<(), String> {
-    static LOADED: OnceLock<Result<(), String>> = OnceLock::new();
-    let load = || {
-        load_library(path).map_err(|error| {
-            let reason = reason(&error);
-            format!("libtorch's CUDA libraries are missing ({reason}): run scripts/setup.sh --cuda")
-        })?;
-        let knows = tch::utils::has_cudart();
-        let late = "libtorch was asked for CUDA before its CUDA library was loaded, and keeps to \
-                    its answer: find the device before all else";
-        knows.then_some(()).ok_or_else(|| late.to_owned())
-    };
-    LOADED.get_or_init(load).clone()
+/// Loads libtorch's CUDA library into the program, for good.
+fn load(path: &Path) -> Result<()> {
+    load_library(path).map_err(|error| {
+        let reason = reason(&error);
+        anyhow!("libtorch's CUDA libraries are missing ({reason}): run scripts/setup.sh --cuda")
+    })?;
+    ensure!(
+        tch::utils::has_cudart(),
+        "libtorch was asked for CUDA before its CUDA library was loaded, and keeps to its answer: \
+         find the device before all else"
+    );
+    Ok(())
 }
 
 #[expect(
@@ -269,6 +247,11 @@ mod tests {
         assert!(good(2).check(1).is_ok());
         // Whether a libtorch of the user's runs with this driver, only the probe can tell.
         assert!(of_the_user.check(0).is_ok());
+    }
+
+    #[test]
+    fn a_device_that_works_passes_the_probe() {
+        probe(tch::Device::Cpu).unwrap();
     }
 
     #[cfg(target_os = "linux")]

@@ -18,19 +18,9 @@ const TOOLS: [&str; 2] = ["nvidia-smi", "/usr/lib/wsl/lib/nvidia-smi"];
 /// The tool waits for ever for a GPU that hangs, and some seconds for one that sleeps.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Whether a GPU may be there for this process to use; costs nothing, unlike asking the driver.
-pub(super) fn may_be_there() -> bool {
-    DEVICES.iter().any(|path| Path::new(path).exists())
-}
-
-/// Whether this is a container on a machine with a driver, and was given no GPU.
-pub(super) fn is_kept_out() -> bool {
-    Path::new(DRIVER_FILE).exists() && !may_be_there()
-}
-
 /// The driver's version, such as `580.95.05`; `None` where there is none to use.
 pub(super) fn driver() -> Option<String> {
-    if !may_be_there() {
+    if !DEVICES.iter().any(|path| Path::new(path).exists()) {
         return None;
     }
     if let Ok(text) = fs::read_to_string(DRIVER_FILE) {
