@@ -8,8 +8,8 @@ set -euo pipefail
 . "$(dirname -- "${BASH_SOURCE[0]}")/common.sh"
 
 export LC_ALL=C
-device=${1:-cuda} log=$(realpath "${2:-gpu-trial.log}") python=${PYTHON:-python3} passes=12 seeds=5
-if [[ $device == cpu ]]; then passes=1 seeds=2; fi
+device=${1:-cuda} log=$(realpath "${2:-gpu-trial.log}") python=${PYTHON:-python3} passes=12 more=5 seeds=5
+if [[ $device == cpu ]]; then passes=1 more=2 seeds=2; fi
 if [[ -n ${MNIST_TCH_PROGRAM:-} ]]; then program=$(realpath "$MNIST_TCH_PROGRAM"); else prepare; fi
 scratch
 cd "$folder"
@@ -23,7 +23,7 @@ calculate() { awk "BEGIN { printf \"%.2f\", $1 }"; }
 # timed COMMAND...: prints the seconds it took, or its last word where it failed or the eight minutes are over.
 timed() {
     local from=$EPOCHREALTIME
-    timeout $((SECONDS < 470 ? 475 - SECONDS : 5)) "$@" >said 2>&1 || { wrong "$(tail -n 1 said)" && return; }
+    timeout $((SECONDS < 450 ? 460 - SECONDS : 2)) "$@" >said 2>&1 || { wrong "status $?: $* ($(tail -n 1 said))" && return; }
     calculate "$EPOCHREALTIME - $from"
 }
 
@@ -46,11 +46,11 @@ parity() {
     echo "$1: losses $(apart 4 "$1-"{cpu,"$device"}/accuracy.csv), logits $(apart 5- "$1-"{cpu,"$device"}/of/predictions.csv)"
 }
 
-# rate COMMAND...: seconds of the whole process for one pass through 60,000 images, and of each later pass.
+# rate COMMAND...: seconds of a whole process that goes once through 60,000 images, and of each later pass.
 rate() {
     local first all
-    first=$(timed "$@" --epochs "$passes" --out "once-$RANDOM") all=$(timed "$@" --epochs $((5 * passes)) --out "often-$RANDOM")
-    echo "$first s, then $(calculate "($all - $first) / 4" 2>/dev/null) s a pass"
+    first=$(timed "$@" --epochs "$passes" --out "once-$RANDOM") all=$(timed "$@" --epochs $((more * passes)) --out "often-$RANDOM")
+    [[ -z $all ]] || echo "$first s, then $(calculate "($all - $first) / ($more - 1)") s a pass"
 }
 
 everything() {

@@ -155,6 +155,12 @@ fn what_is_in_the_way_of_a_gpu_is_named_before_it_is_tried() {
             "",
             "there is no NVIDIA driver here",
         ),
+        (
+            "--device cuda",
+            "PATH",
+            "/nowhere",
+            "there is no NVIDIA driver here",
+        ),
     ] {
         let error = error_line(on(&machine, line, "2").env(variable, value), 1);
         assert!(error.contains(cause), "{variable}: {error}");
