@@ -15,7 +15,7 @@ use mnist_tch::learn::{
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-/// The one that `MNIST_TCH_TEST_DEVICE` names, such as `cuda`, which asks for `NVIDIA_TF32_OVERRIDE=0`.
+/// The one that `MNIST_TCH_TEST_DEVICE` names, such as `cuda`; without TF32 (docs/libtorch.md).
 fn device() -> Device {
     static DEVICE: LazyLock<Device> = LazyLock::new(|| {
         let name = env::var("MNIST_TCH_TEST_DEVICE").unwrap_or("cpu".to_owned());
