@@ -31,7 +31,6 @@ fn main() -> ExitCode {
 
 fn link() -> Result<(), String> {
     let wanted = version_of("LIBTORCH_VERSION")?;
-    let driver = version_of("CUDA_MINIMUM_DRIVER")?;
     let rpath = if env::var_os("CARGO_FEATURE_DOC_ONLY").is_some() {
         String::new()
     } else {
@@ -39,7 +38,9 @@ fn link() -> Result<(), String> {
     };
     println!("cargo:rustc-env=LIBTORCH_VERSION={wanted}");
     println!("cargo:rustc-env=LIBTORCH_FOLDER={rpath}");
-    println!("cargo:rustc-env=CUDA_MINIMUM_DRIVER={driver}");
+    for name in ["CUDA_MINIMUM_DRIVER", "CUDA_MINIMUM_CAPABILITY"] {
+        println!("cargo:rustc-env={name}={}", version_of(name)?);
+    }
     Ok(())
 }
 

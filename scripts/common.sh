@@ -82,14 +82,21 @@ check_compiler() {
         "sudo dnf install gcc-c++  (Fedora) or  xcode-select --install  (macOS)"
 }
 
-# Prints the version of the NVIDIA driver; fails where none answers. Where nvidia-smi is there its word counts:
-# it fails in a container that was given no GPU, where /proc still shows the host's driver.
-driver_version() {
-    if has nvidia-smi; then
-        nvidia-smi --query-gpu=driver_version --format=csv,noheader 2>/dev/null
-    else
-        grep -oE '[0-9]+\.[0-9]+(\.[0-9]+)?' /proc/driver/nvidia/version 2>/dev/null
-    fi | head -n 1
+# gpus FIELD: what the NVIDIA driver's own tool says of each GPU, a line each. It fails in a container that was given no GPU, where
+# /proc still shows the host's driver; it hangs where a GPU does; in WSL2 the PATH may lack it.
+gpus() { PATH=$PATH:/usr/lib/wsl/lib timeout 20 nvidia-smi "--query-gpu=$1" --format=csv,noheader 2>/dev/null; }
+
+# Prints what keeps the CUDA set from running here; nothing where it will run.
+cuda_lacks() {
+    local driver capability
+    if ! driver=$(gpus driver_version | head -n 1); then
+        echo "no NVIDIA driver answers on this machine"
+    elif older_than "$driver" "$CUDA_MINIMUM_DRIVER"; then
+        echo "the NVIDIA driver $driver is older than $CUDA_MINIMUM_DRIVER"
+    elif capability=$(gpus compute_cap | awk '$1 > best { best = $1 } END { print best }') &&
+        older_than "$capability" "$CUDA_MINIMUM_CAPABILITY"; then
+        echo "the GPU's compute capability $capability is below $CUDA_MINIMUM_CAPABILITY (docs/libtorch.md says how to use another libtorch)"
+    fi
 }
 
 # A LIBTORCH that is empty or names the project's own folder says nothing new. It is unset, so that cargo always

@@ -4,7 +4,7 @@
 # Installs libtorch into libtorch/ through pip (or uv), without a virtual environment; when it is there it only says so.
 #   --cpu   the CPU set: 540 MB to download, 1.2 GB on disk (Linux)
 #   --cuda  the CUDA set: 2.5 GB to download, 4 GB on disk; runs on the CPU too. Replaces a CPU set.
-# Without an option a set that is there stays. Else an NVIDIA driver 580 or newer means the CUDA set.
+# Without an option a set that is there stays. Else driver 580 and a GPU of compute capability 7.5, or newer, mean the CUDA set.
 # With LIBTORCH or LIBTORCH_USE_PYTORCH set nothing is installed; the version is checked.
 set -euo pipefail
 # shellcheck source=scripts/common.sh
@@ -93,15 +93,14 @@ check_platform() {
 }
 
 choose_set() {
-    local driver
+    local lacks
     set=${asked:-cpu}
     if [[ $asked == cpu || $(uname -s) != Linux ]]; then return; fi
-    if ! driver=$(driver_version); then
-        if [[ $asked == cuda ]]; then say "note: no NVIDIA driver answers on this machine; the CUDA set will run on its CPU only"; fi
-    elif older_than "$driver" "$CUDA_MINIMUM_DRIVER"; then
-        say "note: the NVIDIA driver $driver is older than $CUDA_MINIMUM_DRIVER: CUDA will not run until it is updated"
-    else
+    lacks=$(cuda_lacks)
+    if [[ -z $lacks ]]; then
         set=cuda
+    elif [[ $asked == cuda || $lacks != no* ]]; then
+        say "note: $lacks: as long as that is so, the CUDA set runs on the CPU only"
     fi
 }
 

@@ -8,8 +8,8 @@ set -euo pipefail
 
 options=()
 asks_for_cuda=' --device[ =]cuda(:[0-9]+)? '
-# Without a driver the CUDA set would help nobody; the program then says what is missing.
-if [[ " $* " =~ $asks_for_cuda ]] && driver_version >/dev/null; then options=(--cuda); fi
+# Where the CUDA set would not run it helps nobody; the program then says what is missing.
+if [[ " $* " =~ $asks_for_cuda && -z $(cuda_lacks) ]]; then options=(--cuda); fi
 "$root/scripts/setup.sh" ${options[@]+"${options[@]}"}
 build
 exec "$program" "$@"

@@ -3,14 +3,26 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
-use std::fs;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
+use std::sync::LazyLock;
+use std::{env, fs};
 
 use mnist_tch::data::mnist_10k;
-use mnist_tch::learn::{Architecture, Config, Device, Init, State, Step, Training, Weights, score};
+use mnist_tch::learn::{
+    Architecture, Config, Device, DeviceChoice, Init, State, Step, Training, Weights, score,
+};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+
+/// The one that `MNIST_TCH_TEST_DEVICE` names, such as `cuda`; without TF32 (docs/libtorch.md).
+fn device() -> Device {
+    static DEVICE: LazyLock<Device> = LazyLock::new(|| {
+        let name = env::var("MNIST_TCH_TEST_DEVICE").unwrap_or("cpu".to_owned());
+        name.parse::<DeviceChoice>().unwrap().find().unwrap().0
+    });
+    *DEVICE
+}
 
 fn fixture(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
@@ -42,7 +54,7 @@ fn train(initial: Weights, steps: usize, eval_every: usize) -> (Vec<Step>, Weigh
     let split = split.resized(Some(images), None).unwrap();
     let threads = NonZeroUsize::new(2).unwrap();
     let state = State::initial(initial);
-    let mut training = Training::new(&config, &state, &split, Device::CPU, threads).unwrap();
+    let mut training = Training::new(&config, &state, &split, device(), threads).unwrap();
     let records: Vec<Step> = training.by_ref().map(Result::unwrap).collect();
     assert_eq!(records.len(), steps);
     (records, training.state().unwrap().weights)
@@ -57,7 +69,7 @@ fn largest_difference(one: &Weights, other: &Weights) -> f32 {
 fn begins_as_in_pytorch(initial: &Weights, file: &str) {
     let expected: Vec<Vec<f32>> = reference(file, "logits_test_first16");
     let test = mnist_10k().unwrap().resized(None, Some(16)).unwrap().test;
-    let scores = score(initial, &test, Device::CPU, NonZeroUsize::MIN).unwrap();
+    let scores = score(initial, &test, device(), NonZeroUsize::MIN).unwrap();
     let logits = scores.logits;
     assert_eq!((logits.len(), expected.len()), (16, 16));
     for (ours, theirs) in logits.iter().flatten().zip(expected.iter().flatten()) {

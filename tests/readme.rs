@@ -96,8 +96,9 @@ fn it_names_every_option_and_no_other() {
     assert!(options.len() > 30, "{options:?}");
     let text = manual_text();
     let mut named: BTreeSet<&str> = all(pattern, &text).into_iter().collect();
-    // Those of cargo, containers and scripts/setup.sh; and one that every program has.
-    for other in "--release --locked --path --example --gpus --cuda".split(' ') {
+    // Those of cargo, containers, scripts/setup.sh and Slurm; and one that every program has.
+    let others = "--release --locked --path --example --gpus --cuda --requeue --wrap";
+    for other in others.split(' ') {
         assert!(named.remove(other), "{other}");
     }
     named.insert("--version");

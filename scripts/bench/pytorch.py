@@ -40,6 +40,7 @@ def parse() -> argparse.Namespace:
     for option in ("--train-range", "--test-range"):
         parser.add_argument(option, type=span, default=slice(None), metavar="A..B")
     parser.add_argument("--lr", type=float, default=0.005)
+    parser.add_argument("--device", default="cpu", help="direct and example only")
     parser.add_argument("--channels", default="8,16,8", help="of each block of convolution, ReLU and pool")
     parser.add_argument("--init", choices=("flux", "kaiming"), default="flux")
     recipe = parser.add_argument_group("direct and example only")
@@ -79,7 +80,7 @@ def load(folder: Path | None) -> list[tuple[Tensor, Tensor]]:
         parts = [[part[:EMBEDDED_SPLIT] for part in whole], [part[EMBEDDED_SPLIT:] for part in whole]]
     else:
         parts = [[read_idx(folder / f"{prefix}-{kind}") for kind in kinds] for prefix in ("train", "t10k")]
-    return [(images[chosen].unsqueeze(1).float() / 255, labels[chosen].long())
+    return [(images[chosen].unsqueeze(1).float().to(OPTIONS.device) / 255, labels[chosen].long().to(OPTIONS.device))
             for (images, labels), chosen in zip(parts, (OPTIONS.train_range, OPTIONS.test_range))]
 
 
@@ -108,7 +109,7 @@ class Direct:
     def __init__(self, weights: list[Tensor], train, test) -> None:
         *convolutions, (classes, features) = shapes()
         blocks = [(nn.Conv2d(inputs, outputs, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2)) for outputs, inputs, *_ in convolutions]
-        self.model = nn.Sequential(*sum(blocks, ()), nn.Flatten(), nn.Linear(features, classes))
+        self.model = nn.Sequential(*sum(blocks, ()), nn.Flatten(), nn.Linear(features, classes)).to(OPTIONS.device)
         with torch.no_grad():
             for parameter, initial in zip(self.model.parameters(), weights, strict=True):
                 parameter.copy_(initial)
@@ -155,7 +156,7 @@ class Example(Direct):
         self.model = nn.Sequential(
             nn.Conv2d(1, 32, 3), nn.ReLU(), nn.Conv2d(32, 64, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Dropout(0.25), nn.Flatten(),
             nn.Linear(9216, 128), nn.ReLU(), nn.Dropout(0.5), nn.Linear(128, 10),
-        )
+        ).to(OPTIONS.device)
         self.optimizer = torch.optim.Adadelta(self.model.parameters(), lr=1.0)
         # Each epoch with 0.7 of the rate before.
         self.schedule = torch.optim.lr_scheduler.StepLR(self.optimizer, len(self.labels), 0.7)

@@ -4,32 +4,31 @@ use std::fmt::Write;
 
 use anyhow::Result;
 
-use crate::learn::cores;
-use crate::learn::cuda::{
-    self, Facts, expected_folder, libtorch_folder, libtorch_version, other_libtorch,
-};
-use crate::learn::device::available;
+use crate::learn::cuda::Facts;
+use crate::learn::device::list;
+use crate::learn::{cores, libtorch, nvidia};
 
-/// Prints libtorch's version and path, its CUDA build, the driver, the GPUs and the threads.
+/// Prints libtorch's version and path, its CUDA build, the driver, the GPUs, which of them work,
+/// and the threads.
 pub(crate) fn run() -> Result<()> {
     let facts = Facts::gather();
     let mut text = String::new();
     let mut line = |name: &str, value: &str| {
         let _ = writeln!(text, "{name:<12}{value}");
     };
-    line("libtorch", &libtorch_version());
-    if let Some(folder) = libtorch_folder() {
+    line("libtorch", &libtorch::version());
+    if let Some(folder) = libtorch::folder() {
         line("path", &folder.display().to_string());
     }
-    if let Some(folder) = expected_folder() {
+    if let Some(folder) = libtorch::expected_folder() {
         line("built with", &folder.display().to_string());
     }
-    line("CUDA build", &cuda_build(&facts));
+    line("CUDA build", if facts.built { "yes" } else { "no" });
     line(
         "driver",
         facts.driver.as_deref().unwrap_or("no NVIDIA driver"),
     );
-    let names = cuda::gpu_names();
+    let names = nvidia::gpus(facts.gpus);
     for gpu in 0..facts.gpus {
         let name = names.get(gpu).map_or("", String::as_str);
         line("GPU", &format!("cuda:{gpu}  {name}"));
@@ -38,23 +37,15 @@ pub(crate) fn run() -> Result<()> {
         line("GPU", "none");
     }
     line("threads", &cores().to_string());
-    line("usable", &available(&facts));
-    if facts.driver.is_some()
-        && let Err(problem) = facts.check(0)
-    {
+    let tried = (0..facts.gpus.max(1)).map(|gpu| facts.usable(gpu).map(|()| gpu));
+    let (usable, unusable): (Vec<_>, Vec<_>) = tried.partition(Result::is_ok);
+    line("usable", &list(usable.into_iter().flatten()));
+    let problems = unusable.into_iter().filter_map(Result::err);
+    for problem in problems.filter(|_| facts.driver.is_some()) {
         line("note", &problem.to_string());
     }
-    if let Some(note) = other_libtorch() {
+    if let Some(note) = libtorch::other_than_built_with() {
         line("note", &note);
     }
     super::print(&text)
-}
-
-fn cuda_build(facts: &Facts) -> String {
-    match (facts.built, &facts.load_error, &facts.driver) {
-        (false, ..) => "no".to_owned(),
-        (true, Some(reason), _) => format!("yes, but its libraries are missing ({reason})"),
-        (true, None, None) => "yes, not loaded: there is no driver".to_owned(),
-        (true, None, Some(_)) => "yes".to_owned(),
-    }
 }

@@ -16,7 +16,7 @@ use crate::learn::{Architecture, Config, Device, DeviceChoice, Init, Keep, cores
 /// The device and the threads.
 #[derive(Debug, Args)]
 pub(crate) struct Machine {
-    /// Device to use: auto (a GPU if CUDA is usable, else the CPU), cpu, cuda, cuda:N or mps
+    /// Device to use: auto (a GPU if CUDA is usable, else the CPU), cpu, cuda or cuda:N
     #[arg(long, value_name = "DEVICE", default_value = "auto")]
     device: DeviceChoice,
     /// Threads on the CPU; the numbers do not depend on it [default: the cores this process may

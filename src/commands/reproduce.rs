@@ -62,7 +62,7 @@ pub(crate) struct Options {
     #[arg(long, value_name = "DIR", num_args = 1.., conflicts_with_all = NOT_WITH_MERGE)]
     #[arg(requires = "out", help_heading = "Seeds")]
     merge: Option<Vec<PathBuf>>,
-    /// Device to use: auto (a GPU if CUDA is usable, else the CPU), cpu, cuda, cuda:N or mps
+    /// Device to use: auto (a GPU if CUDA is usable, else the CPU), cpu, cuda or cuda:N
     #[arg(long, value_name = "DEVICE", default_value = "auto")]
     #[arg(help_heading = "Machine")]
     device: DeviceChoice,

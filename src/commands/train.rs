@@ -19,7 +19,7 @@ use super::note;
 use super::options::{Machine, Protocol, fraction};
 use crate::data::Split;
 use crate::learn::checkpoint::Checkpoint;
-use crate::learn::cuda::libtorch_version;
+use crate::learn::libtorch;
 use crate::learn::{Config, Device, DeviceChoice, Keep, State, Training};
 use crate::report::run_dir::{self, RunDir};
 use crate::report::summary::Recorded;
@@ -178,7 +178,7 @@ impl Options {
             about: About {
                 from: trained.map(|model| model.origin),
                 started: started.to_string(),
-                libtorch: libtorch_version(),
+                libtorch: libtorch::version(),
                 device: device.to_string(),
                 data,
                 training_seconds: 0.0,
@@ -299,7 +299,7 @@ fn tell(history: &Checkpoint<About>, device: Device, steps: usize) {
             "note: the run began on {began} and goes on on {now}: {what}"
         ));
     }
-    let (began, now) = (&history.about.libtorch, libtorch_version());
+    let (began, now) = (&history.about.libtorch, libtorch::version());
     if *began != now {
         let what = "last digits may differ";
         note(&format!(

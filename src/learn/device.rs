@@ -1,7 +1,8 @@
 //! Where the work is done: what the user asks for, what that means on this machine, and how a
 //! device is used. `cuda` tells what there is of CUDA, and why not.
 //!
-//! A device that is asked for by name is used or refused, never replaced. Only `auto` chooses.
+//! A device that is asked for by name is used or refused, never replaced. Only `auto` chooses, and
+//! never Apple's GPU, which nobody has tried yet.
 
 use std::fmt;
 use std::hint::black_box;
@@ -11,7 +12,8 @@ use std::thread;
 
 use anyhow::{Result, anyhow, bail};
 
-use super::cuda::{self, Facts};
+use super::cuda::Facts;
+use super::libtorch;
 
 /// What `--device` asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -42,9 +44,8 @@ impl FromStr for DeviceChoice {
             "mps" => Some(Self::Mps),
             _ => text.strip_prefix("cuda:").and_then(index),
         };
-        choice.ok_or_else(|| {
-            anyhow!("auto, cpu, cuda, cuda:N (a GPU's index, from 0) or mps is expected")
-        })
+        choice
+            .ok_or_else(|| anyhow!("auto, cpu, cuda or cuda:N (a GPU's index, from 0) is expected"))
     }
 }
 
@@ -52,36 +53,41 @@ impl DeviceChoice {
     /// The device that is meant, and a note where the user should know why `auto` took the CPU, or
     /// that another libtorch is loaded than the program was built with.
     ///
+    /// A GPU counts only when it works, which is tried here. Call this before anything else that
+    /// has libtorch do something: it can be told of CUDA only then.
+    ///
     /// # Errors
     /// When a device was asked for by name and is not usable: the message says why, and what there
     /// is.
     pub fn find(self) -> Result<(Device, Option<String>)> {
-        let mut notes = Vec::from_iter(cuda::other_libtorch());
+        let mut notes = Vec::from_iter(libtorch::other_than_built_with());
         let device = match self {
             Self::Cpu => Device::CPU,
             Self::Cuda(index) => {
                 let facts = Facts::gather();
-                if let Err(problem) = facts.check(index) {
-                    bail!(
-                        "--device cuda: {problem}. Devices here: {}",
-                        available(&facts)
-                    );
-                }
+                facts.usable(index).map_err(|problem| {
+                    let others = list((0..facts.gpus).filter(|gpu| *gpu != index));
+                    anyhow!("--device cuda: {problem}. Devices here: {others}")
+                })?;
                 Device::gpu(tch::Device::Cuda(index))
             }
-            Self::Mps if tch::utils::has_mps() => Device::gpu(tch::Device::Mps),
-            Self::Mps => bail!(
-                "--device mps: this needs macOS on Apple silicon. Devices here: {}",
-                available(&Facts::gather())
-            ),
-            Self::Auto if !cuda::sees_driver() => Device::CPU,
-            Self::Auto => match Facts::gather().check(0) {
-                Ok(()) => Device::gpu(tch::Device::Cuda(0)),
-                Err(problem) => {
-                    notes.push(format!("using the CPU: {problem}"));
-                    Device::CPU
+            Self::Mps if tch::utils::has_mps() => {
+                notes.push("nobody has tried mps yet: compare with --device cpu".to_owned());
+                Device::gpu(tch::Device::Mps)
+            }
+            Self::Mps => bail!("--device mps: this needs macOS on Apple silicon: use --device cpu"),
+            Self::Auto => {
+                let facts = Facts::gather();
+                match facts.usable(0) {
+                    Ok(()) => Device::gpu(tch::Device::Cuda(0)),
+                    Err(problem) => {
+                        // Where there is no GPU nobody expects one to be used.
+                        let why = facts.driver.map(|_| format!("using the CPU: {problem}"));
+                        notes.extend(why);
+                        Device::CPU
+                    }
                 }
-            },
+            }
         };
         Ok((device, (!notes.is_empty()).then(|| notes.join("; "))))
     }
@@ -207,14 +213,10 @@ pub fn cores() -> NonZeroUsize {
     thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
 }
 
-/// The devices that can be used, for people: `cpu, cuda:0`.
-pub(crate) fn available(facts: &Facts) -> String {
-    let gpus = (0..facts.gpus).map(|index| Device::gpu(tch::Device::Cuda(index)));
-    let mps = tch::utils::has_mps().then_some(Device::gpu(tch::Device::Mps));
-    let all = std::iter::once(Device::CPU).chain(gpus).chain(mps);
-    all.map(|device| device.to_string())
-        .collect::<Vec<_>>()
-        .join(", ")
+/// The CPU and these GPUs, for people: `cpu, cuda:0`.
+pub(crate) fn list(gpus: impl Iterator<Item = usize>) -> String {
+    let gpus = gpus.map(|index| format!(", cuda:{index}"));
+    std::iter::once("cpu".to_owned()).chain(gpus).collect()
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 //! Read `training` first: one step, from a batch to a score. `network` says what is trained,
 //! `batches` on what and in which order, `scoring` how well it does. The rest is behind small
 //! interfaces: `adam`; `threads`, which share the work; `device`, where it is done (`cuda`:
-//! whether that can be); `weights` and `checkpoint`, plain numbers and their files; `metrics`,
+//! whether that can be; `nvidia`, `libtorch`: what system and library say of themselves); `weights` and `checkpoint`, plain numbers and their files; `metrics`,
 //! what comes out; `many_seeds`, the same run again and again; `tch_errors`, what becomes of
 //! libtorch's failures; `scoring_conv`, one convolution in the form that scores fastest.
 
@@ -12,9 +12,11 @@ mod batches;
 pub(crate) mod checkpoint;
 pub(crate) mod cuda;
 pub(crate) mod device;
+pub(crate) mod libtorch;
 pub(crate) mod many_seeds;
 pub(crate) mod metrics;
 pub(crate) mod network;
+pub(crate) mod nvidia;
 mod scoring;
 mod scoring_conv;
 mod tch_errors;

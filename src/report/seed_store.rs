@@ -134,11 +134,13 @@ impl SeedStore {
             bail!("{there} holds runs of another job than {here} ({difference})");
         }
         let own = self.seeds()?;
+        // A GPU's last digits, and by them whole runs, differ from one time to the next.
+        let is_exact = self.protocol["device"] != "gpu";
         for seed in other.seeds()? {
             let run = other.load(seed)?;
             if !own.contains(&seed) {
                 self.save(&run)?;
-            } else if !run.agrees_with(&self.load(seed)?) {
+            } else if is_exact && !run.agrees_with(&self.load(seed)?) {
                 bail!("seed {seed} in {there} has other numbers than in {here}");
             }
         }

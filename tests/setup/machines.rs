@@ -151,6 +151,9 @@ fn a_machine_that_will_do_gets_the_set_that_fits_it() {
             (CPU set) is ready
         STUB_DRIVER=570.133.20 ; --cuda | note: the NVIDIA driver 570.133.20 is older ; \
             (CUDA set) is ready
+        STUB_DRIVER=580.65.06 ; STUB_CAPABILITY=7.5 | (CUDA set) is ready
+        STUB_DRIVER=580.65.06 ; STUB_CAPABILITY=7.0 | note: the GPU's compute capability 7.0 ; \
+            docs/libtorch.md ; (CPU set) is ready
         --cuda | note: no NVIDIA driver answers ; (CUDA set) is ready
         LIBTORCH= | fetching ; is ready in libtorch/
         LIBTORCH=libtorch/torch | fetching ; is ready in libtorch/

@@ -11,7 +11,8 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 /// The programs that scripts and stubs may use as they are. Nothing else of the machine is found.
-const TOOLS: &str = "bash env sed grep awk mkdir mv rm cp cat head tail dirname sleep flock";
+const TOOLS: &str = "bash env sed grep awk mkdir mv rm cp cat head tail dirname sleep flock \
+                     timeout";
 /// The files of the project that the scripts run or read.
 const LINKED: &str = "scripts/common.sh scripts/setup.sh scripts/train.sh scripts/test.sh \
                       scripts/check.sh .ci/run Cargo.toml tests/setup/stub.sh";

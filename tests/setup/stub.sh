@@ -108,7 +108,10 @@ df)
     [ -z "${STUB_DF_FAILS:-}" ] || exit 1
     printf 'Filesystem 1024-blocks Used Available Capacity Mounted on\n/dev/stub 9 9 %s 9%% /\n' "$(($(free_mb "$2") * 1024))"
     ;;
-nvidia-smi) [ -n "${STUB_DRIVER:-}" ] && printf '%s\n' "$STUB_DRIVER" "$STUB_DRIVER" ;;
+nvidia-smi)
+    [ -n "${STUB_DRIVER:-}" ] || exit 9
+    case $1 in *compute_cap) printf '%s\n' 3.0 "${STUB_CAPABILITY:-12.0}" ;; *) printf '%s\n' "$STUB_DRIVER" "$STUB_DRIVER" ;; esac
+    ;;
 shellcheck) note shellcheck "$@"; exit "${STUB_SHELLCHECK_EXIT:-0}" ;;
 sync) note sync "$@" ;;
 mkdir) stop "mkdir: cannot create directory: Read-only file system" ;;

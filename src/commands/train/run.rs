@@ -17,7 +17,7 @@ use crate::commands::progress::RunProgress;
 use crate::commands::{file_list, print};
 use crate::data::Dataset;
 use crate::learn::checkpoint::{Best, Checkpoint};
-use crate::learn::cuda::libtorch_version;
+use crate::learn::libtorch;
 use crate::learn::{Config, ConfusionMatrix, Device, Prediction, State, Training, Weights, score};
 use crate::report::run_dir::{self, RunDir};
 use crate::report::summary::{self, Data, Origin, Recorded, Summary, Timings};
@@ -244,7 +244,7 @@ impl Run<'_> {
         Summary {
             started: about.started.clone(),
             version: env!("CARGO_PKG_VERSION"),
-            libtorch: libtorch_version(),
+            libtorch: libtorch::version(),
             configuration,
             from: about.from.clone(),
             data: about.data.clone(),

@@ -1,0 +1,85 @@
+//! Which libtorch is loaded, and whether it is the one this program was built with.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// The version of libtorch this program was built for.
+const VERSION: &str = env!("LIBTORCH_VERSION");
+
+/// The folder it is to be in; `$ORIGIN` stands for that of the program.
+const FOLDER: &str = env!("LIBTORCH_FOLDER");
+
+/// The folder of the libtorch libraries that are loaded, where the system tells (Linux).
+pub(crate) fn folder() -> Option<PathBuf> {
+    let maps = fs::read_to_string("/proc/self/maps").ok()?;
+    // A line is: addresses, permissions, offset, device, inode, path; the path may hold spaces.
+    let line = maps.lines().find(|line| line.contains("/libtorch_cpu."))?;
+    let path = &line[line.find('/')?..];
+    Path::new(path).parent().map(Path::to_owned)
+}
+
+/// Whether `scripts/setup.sh` made the one that is loaded.
+pub(super) fn is_from_setup() -> bool {
+    let root = folder().and_then(|folder| Some(folder.parent()?.parent()?.to_owned()));
+    root.is_some_and(|root| root.join("made-by-setup").exists())
+}
+
+/// What the loaded libtorch says of itself, such as `2.13.0+cu130`, else what the program was
+/// built for.
+pub(crate) fn version() -> String {
+    loaded_version().unwrap_or_else(|| VERSION.to_owned())
+}
+
+fn loaded_version() -> Option<String> {
+    folder().and_then(|folder| version_in(folder.parent()?))
+}
+
+/// Where the program is to find libtorch, if what is loaded comes from elsewhere.
+pub(crate) fn expected_folder() -> Option<PathBuf> {
+    let loaded = folder()?;
+    let program = std::env::current_exe().ok()?;
+    let beside = program.parent()?.to_string_lossy();
+    let expected = PathBuf::from(FOLDER.replace("$ORIGIN", &beside));
+    let is_loaded = fs::canonicalize(&expected).is_ok_and(|folder| folder == loaded);
+    (!is_loaded).then_some(expected)
+}
+
+/// What to tell the user where a libtorch of another version is loaded, or one from elsewhere whose
+/// version nobody knows: its numbers may be others.
+pub(crate) fn other_than_built_with() -> Option<String> {
+    let (folder, version) = (folder()?, loaded_version());
+    let release = version
+        .as_deref()
+        .and_then(|version| version.split('+').next());
+    if release.map_or(expected_folder().is_none(), |it| it == VERSION) {
+        return None;
+    }
+    let (found, folder) = (release.unwrap_or("of unknown version"), folder.display());
+    Some(format!(
+        "libtorch {found} in {folder} is loaded, and this program was built with \
+         {VERSION}: see what LD_PRELOAD and LD_LIBRARY_PATH name, or build it again"
+    ))
+}
+
+/// The version in `build-version` (libtorch as a zip) or `version.py` (a Python wheel).
+fn version_in(folder: &Path) -> Option<String> {
+    if let Ok(text) = fs::read_to_string(folder.join("build-version")) {
+        return text.lines().next().map(str::to_owned);
+    }
+    let text = fs::read_to_string(folder.join("version.py")).ok()?;
+    let value = text
+        .lines()
+        .find_map(|line| line.strip_prefix("__version__ = "))?;
+    Some(value.trim_matches(['\'', '"']).to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_loaded_libtorch_is_the_one_built_for() {
+        tch::utils::has_openmp();
+        assert_eq!(version().split('+').next(), Some(VERSION));
+    }
+}
