@@ -75,7 +75,8 @@ fn read(file: &Path, bytes: &[u8]) -> Result<(Weights, Option<String>)> {
     Ok((weights, converted))
 }
 
-/// What a file is that holds weights in another way, by its first bytes or its name, and what to do.
+/// What a file is that holds weights in another way, by its first bytes or its name, and what to
+/// do.
 fn other_format(file: &Path, bytes: &[u8]) -> Option<&'static str> {
     // The name of an archive's first file stands behind 30 bytes, of which two say how long it is.
     let first = match *bytes {

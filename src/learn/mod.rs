@@ -3,9 +3,10 @@
 //! Read `training` first: one step, from a batch to a score. `network` says what is trained,
 //! `batches` on what and in which order, `scoring` how well it does. The rest is behind small
 //! interfaces: `adam`; `threads`, which share the work; `device`, where it is done (`cuda`:
-//! whether that can be; `nvidia`, `libtorch`: what system and library say of themselves); `weights` and `checkpoint`, plain numbers and their files; `metrics`,
-//! what comes out; `many_seeds`, the same run again and again; `tch_errors`, what becomes of
-//! libtorch's failures; `scoring_conv`, one convolution in the form that scores fastest.
+//! whether that can be; `nvidia`, `libtorch`: what system and library say of themselves);
+//! `weights` and `checkpoint`, plain numbers and their files; `metrics`, what comes out;
+//! `many_seeds`, the same run again and again; `tch_errors`, what becomes of libtorch's failures;
+//! `scoring_conv`, one convolution in the form that scores fastest.
 
 mod adam;
 mod batches;

@@ -110,8 +110,8 @@ fn about(weights: &Weights, run: Option<&Recorded>) -> String {
         .display();
     let day = started.get(..10).unwrap_or(started);
     format!(
-        "{network}, trained on {} images of {name}; accuracy {final_accuracy:.4} on {} test images. \
-         mnist-tch {version}, run of {day}.",
+        "{network}, trained on {} images of {name}; accuracy {final_accuracy:.4} on {} test \
+         images. mnist-tch {version}, run of {day}.",
         data.train_images, data.test_images
     )
 }
