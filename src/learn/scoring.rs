@@ -60,8 +60,19 @@ pub fn score(
     })?;
     let threads = device.threads(threads).min(chunks.len());
     let (pool, mut own) = workers(architecture, device, threads)?;
-    let jobs = chunks.into_iter().map(|chunk| {
-        let flat = flat.shallow_clone();
+    score_chunks(&flat, &chunks, &pool, &mut own, architecture)
+}
+
+/// The same for chunks that are there, with `flat` weights on the device.
+pub(super) fn score_chunks(
+    flat: &Tensor,
+    chunks: &[Chunk],
+    pool: &Pool<Network>,
+    own: &mut Network,
+    architecture: &Architecture,
+) -> Result<Scores> {
+    let jobs = chunks.iter().map(|chunk| {
+        let (flat, chunk) = (flat.shallow_clone(), chunk.share());
         pool.push(false, move |network| {
             tch_errors::call(|| {
                 let (logits, counts) = score_chunk(network, &flat, &chunk)?;
@@ -73,10 +84,10 @@ pub fn score(
     let jobs: Vec<Job<_>> = jobs.collect();
     let mut scores = Scores {
         confusion: ConfusionMatrix::new(architecture.classes()),
-        logits: Vec::with_capacity(dataset.len()),
+        logits: Vec::new(),
     };
     for job in &jobs {
-        let (logits, counts) = pool.wait(job, &mut own)?;
+        let (logits, counts) = pool.wait(job, own)?;
         let rows = logits.chunks_exact(architecture.classes());
         scores.logits.extend(rows.map(<[f32]>::to_vec));
         let counts = counts.into_iter().map(i64::unsigned_abs);

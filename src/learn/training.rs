@@ -24,7 +24,7 @@ use super::checkpoint::State;
 use super::device::Device;
 use super::metrics::{ConfusionMatrix, StepRecord};
 use super::network::{Architecture, Network, Pass};
-use super::scoring::{self, Chunk};
+use super::scoring::{self, Chunk, Scores};
 use super::tch_errors;
 use super::threads::{Job, Pool};
 use super::weights::Weights;
@@ -277,6 +277,15 @@ impl Training {
     /// When the device fails.
     pub fn state(&self) -> Result<State> {
         tch_errors::call(|| State::from_device(&self.weights, &self.adam, &self.architecture))
+    }
+
+    /// What the network answers to the test images, once the iterator has ended.
+    ///
+    /// # Errors
+    /// When the device fails.
+    pub fn scores(&mut self) -> Result<Scores> {
+        let (pool, own) = (&self.pool, &mut self.network);
+        scoring::score_chunks(&self.weights, &self.test, pool, own, &self.architecture)
     }
 
     /// Makes no other step. Those that are made, a few that ran ahead, are still yielded; then the

@@ -18,7 +18,7 @@ use crate::commands::{file_list, print};
 use crate::data::Dataset;
 use crate::learn::checkpoint::{Best, Checkpoint};
 use crate::learn::libtorch;
-use crate::learn::{Config, ConfusionMatrix, Device, Prediction, State, Training, Weights, score};
+use crate::learn::{Config, ConfusionMatrix, Device, Prediction, State, Training, Weights};
 use crate::report::run_dir::{self, RunDir};
 use crate::report::summary::{self, Data, Origin, Recorded, Summary, Timings};
 use crate::report::tables::{self, AccuracyLog};
@@ -148,9 +148,9 @@ impl Run<'_> {
     }
 
     /// Leaves the results, prints them, and judges the accuracy.
-    fn finish(self, start_seconds: f64) -> Result<()> {
-        let confusion = self.history.confusion.as_ref();
-        let confusion = confusion.context("the run ended without a score")?;
+    fn finish(mut self, start_seconds: f64) -> Result<()> {
+        let confusion = self.history.confusion.clone();
+        let confusion = &confusion.context("the run ended without a score")?;
         let timings = self.timings(start_seconds);
         self.complete(confusion, timings)
             .map_err(|error| self.failed(error))?;
@@ -171,12 +171,12 @@ impl Run<'_> {
         self.options.check_accuracy(confusion.accuracy())
     }
 
-    fn complete(&self, confusion: &ConfusionMatrix, timings: Timings) -> Result<()> {
+    fn complete(&mut self, confusion: &ConfusionMatrix, timings: Timings) -> Result<()> {
         self.write_scores()?;
         let weights = self.training.state()?.weights;
         let model = weights.to_safetensors()?;
         self.folder.write(run_dir::MODEL, &model)?;
-        let answers = score(&weights, &self.test, self.device, self.threads)?.predictions();
+        let answers = self.training.scores()?.predictions();
         let mistakes = sheets::mistakes(&answers, &self.test, self.class_names())?;
         self.folder.write(run_dir::MISTAKES_PNG, &mistakes)?;
         if self.options.page {
