@@ -5,7 +5,9 @@
 mod run;
 
 use std::num::NonZeroUsize;
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
+use std::thread;
 use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
@@ -151,11 +153,14 @@ impl Options {
             keep: self.keep,
             ..self.protocol.config()
         };
+        // Read while a GPU, if there is one, is made ready.
+        let (images, batch_size, quiet) = (self.images.clone(), config.batch_size, self.quiet);
+        let images = thread::spawn(move || images.load(batch_size, quiet));
         let (device, threads) = self.machine.select(DeviceChoice::Auto, self.quiet)?;
         let trained = self.from.as_deref();
         let trained = trained.map(|path| model::open(path, self.quiet));
         let trained = trained.transpose().context("--from")?;
-        let (split, data) = self.images.load(config.batch_size, self.quiet)?;
+        let (split, data) = images.join().unwrap_or_else(|panic| resume_unwind(panic))?;
         let classes = split.classes.len();
         let state = match &trained {
             None => State::new(&config, classes)?,
