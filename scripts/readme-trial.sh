@@ -46,7 +46,7 @@ export XDG_CACHE_HOME=$PWD/cache
 mkdir -p path/to scans
 if [[ -n $mnist ]]; then
     ln -s "$mnist" path/to/mnist
-    ln -s "$mnist" path/to/idx
+    ln -s "$mnist" path/to/images
     serve "$mnist"
 fi
 mnist-tch show --range test:0..1 --out scans/one.png
