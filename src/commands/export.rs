@@ -51,8 +51,8 @@ pub(crate) fn run(options: &Options) -> Result<()> {
 
 /// The page, with the mistakes on the run's test images where those can still be read.
 fn page(model: &Model, set: Option<&Location>) -> Result<String> {
-    let (preparation, classes) = model.pictures(set)?;
     let run = model.recorded(set)?;
+    let (preparation, classes) = model.pictures(set, run.as_ref())?;
     let mut tested = None;
     if let Some(run) = &run {
         match load_again(&run.data, &Mirrors::default(), false) {

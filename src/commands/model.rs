@@ -108,17 +108,20 @@ fn other_format(file: &Path, bytes: &[u8]) -> Option<&'static str> {
 
 impl Model {
     /// How pictures are prepared for it, and what its classes are called: as those of `set`, else
-    /// of the set that its run was trained on. Where no run is known, it is taken to know digits.
-    pub fn pictures(&self, set: Option<&Location>) -> Result<(Preparation, Vec<String>)> {
+    /// of the set that its `run` was trained on. Where no run is known, it is taken to know digits.
+    pub fn pictures(
+        &self,
+        set: Option<&Location>,
+        run: Option<&Recorded>,
+    ) -> Result<(Preparation, Vec<String>)> {
         let count = self.weights.classes();
-        let run = self.recorded(set)?;
-        let location = run.as_ref().map(|run| run.data.location());
+        let location = run.map(|run| run.data.location());
         let location = set.or(location.as_ref()).unwrap_or(&Location::Embedded);
         let names = match location {
             Location::Published { set, .. } => set.class_names(),
             _ => Vec::new(),
         };
-        let mut names = run.map_or(names, |run| run.data.classes);
+        let mut names = run.map_or(names, |run| run.data.classes.clone());
         names.extend((names.len()..count).map(|class| class.to_string()));
         ensure!(
             names.len() == count,

@@ -88,7 +88,9 @@ struct Question {
 pub(crate) fn run(options: &Options) -> Result<()> {
     let model = model::open(&options.model, false)?;
     let (device, threads) = options.machine.select(DeviceChoice::Auto, false)?;
-    let (preparation, classes) = model.pictures(options.dataset.as_ref())?;
+    let set = options.dataset.as_ref();
+    let run = model.recorded(set)?;
+    let (preparation, classes) = model.pictures(set, run.as_ref())?;
     let shown = options.show.then(|| PREPARED.into());
     let out = options.out.clone().or(shown);
     let keep = out.map(|path| Keep::in_folder(&path, options.force));

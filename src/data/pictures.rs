@@ -172,16 +172,18 @@ fn plain(bytes: &[u8]) -> Option<Prepared> {
 /// whether the ink of the others is light, where nearly all agree.
 fn polarity(root: &Path, trees: &[Tree]) -> Result<(bool, Option<bool>)> {
     let files = trees.iter().flat_map(BTreeMap::values).flatten();
-    let files: Vec<_> = files.collect();
-    let step = files.len().div_ceil(SAMPLE).max(1);
+    let step = files.clone().count().div_ceil(SAMPLE).max(1);
+    let sample: Vec<PathBuf> = files.step_by(step).map(|file| root.join(file)).collect();
+    let looked_at = in_parallel(&sample, |path| {
+        let bytes = bytes_of(path).with_context(|| path.display().to_string())?;
+        Ok(plain(&bytes).ok_or_else(|| picture::is_light_on_dark(&bytes)))
+    })?;
     let (mut pixels, mut found) = (Vec::new(), [0, 0]);
-    for path in files.into_iter().step_by(step).map(|file| root.join(file)) {
-        let bytes = bytes_of(&path).with_context(|| path.display().to_string())?;
-        match plain(&bytes) {
-            Some(image) => pixels.extend(image),
-            None => picture::is_light_on_dark(&bytes)
-                .into_iter()
-                .for_each(|is_light| found[usize::from(is_light)] += 1),
+    for picture in looked_at {
+        match picture {
+            Ok(image) => pixels.extend(image),
+            Err(Some(is_light)) => found[usize::from(is_light)] += 1,
+            Err(None) => {}
         }
     }
     let is_light = found[1] > found[0];

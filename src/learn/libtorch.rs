@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
 /// The version of libtorch this program was built for.
 const VERSION: &str = env!("LIBTORCH_VERSION");
@@ -9,18 +10,23 @@ const VERSION: &str = env!("LIBTORCH_VERSION");
 /// The folder it is to be in; `$ORIGIN` stands for that of the program.
 const FOLDER: &str = env!("LIBTORCH_FOLDER");
 
-/// The folder of the libtorch libraries that are loaded, where the system tells (Linux).
-pub(crate) fn folder() -> Option<PathBuf> {
+/// Several ask for it at every start.
+static LOADED: LazyLock<Option<PathBuf>> = LazyLock::new(|| {
     let maps = fs::read_to_string("/proc/self/maps").ok()?;
     // A line is: addresses, permissions, offset, device, inode, path; the path may hold spaces.
     let line = maps.lines().find(|line| line.contains("/libtorch_cpu."))?;
     let path = &line[line.find('/')?..];
     Path::new(path).parent().map(Path::to_owned)
+});
+
+/// The folder of the libtorch libraries that are loaded, where the system tells (Linux).
+pub(crate) fn folder() -> Option<&'static Path> {
+    LOADED.as_deref()
 }
 
 /// Whether `scripts/setup.sh` made the one that is loaded.
 pub(super) fn is_from_setup() -> bool {
-    let root = folder().and_then(|folder| Some(folder.parent()?.parent()?.to_owned()));
+    let root = folder().and_then(|folder| folder.parent()?.parent());
     root.is_some_and(|root| root.join("made-by-setup").exists())
 }
 
