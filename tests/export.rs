@@ -7,19 +7,48 @@ mod common;
 use std::fs;
 
 use mnist_tch::learn::{Architecture, Init, Weights};
-use mnist_tch::report::onnx::proto::{Model, Value};
-use prost::Message;
 use tempfile::tempdir;
 
 use common::{fails, printed, run_file, small_run};
 
+/// The number that begins here, seven bits a byte; and it goes on behind it.
+fn varint(bytes: &mut &[u8]) -> usize {
+    let length = 1 + bytes.iter().position(|byte| byte & 0x80 == 0).unwrap();
+    let (number, rest) = bytes.split_at(length);
+    *bytes = rest;
+    let bits = |number: usize, byte: &u8| number << 7 | usize::from(byte & 0x7f);
+    number.iter().rev().fold(0, bits)
+}
+
+/// The fields of this number in a protocol buffer: what is inside, or numbers as their bytes.
+fn fields(mut message: &[u8], wanted: usize) -> Vec<&[u8]> {
+    let mut found = Vec::new();
+    while !message.is_empty() {
+        let key = varint(&mut message);
+        let start = message;
+        let mut length = varint(&mut message);
+        let mut value = &start[..start.len() - message.len()];
+        if key & 7 == 2 {
+            (value, message) = message.split_at(std::mem::take(&mut length));
+        }
+        if key >> 3 == wanted {
+            found.push(value);
+        }
+    }
+    found
+}
+
+fn text(message: &[u8], field: usize) -> &str {
+    str::from_utf8(fields(message, field)[0]).unwrap()
+}
+
 /// Name and sizes of an input or output; a size that is not fixed is `None`.
-fn signature(value: &Value) -> (&str, Vec<Option<i64>>) {
-    let tensor = value.kind.as_ref().unwrap().tensor.as_ref().unwrap();
-    assert_eq!(tensor.kind, Some(1), "32-bit floats");
-    let dimensions = &tensor.shape.as_ref().unwrap().dimensions;
-    let sizes = dimensions.iter().map(|dimension| dimension.value);
-    (value.name.as_deref().unwrap(), sizes.collect())
+fn signature(value: &[u8]) -> (&str, Vec<Option<usize>>) {
+    let tensor = fields(fields(value, 2)[0], 1)[0];
+    assert_eq!(fields(tensor, 1), [[1]], "32-bit floats");
+    let sizes = fields(fields(tensor, 2)[0], 1).into_iter();
+    let size = |size| fields(size, 1).first_mut().map(varint);
+    (text(value, 1), sizes.map(size).collect())
 }
 
 #[test]
@@ -32,45 +61,35 @@ fn the_file_holds_a_network_of_any_number_of_blocks_node_by_node_with_its_weight
         fs::write(&file, weights.to_safetensors().unwrap()).unwrap();
         let line = "export --model model.safetensors model.onnx --force";
         printed(folder.path(), line);
-        let bytes = fs::read(folder.path().join("model.onnx")).unwrap();
-        let model = Model::decode(bytes.as_slice()).unwrap();
-        assert_eq!(model.encode_to_vec(), bytes, "nothing was lost in reading");
-
-        let graph = model.graph.unwrap();
+        let model = fs::read(folder.path().join("model.onnx")).unwrap();
+        let graph = fields(&model, 7)[0];
         let input = ("images", vec![None, Some(1), Some(28), Some(28)]);
-        assert_eq!(signature(&graph.inputs[0]), input);
-        let output = ("logits", vec![None, Some(i64::try_from(classes).unwrap())]);
-        assert_eq!(signature(&graph.outputs[0]), output);
+        assert_eq!(signature(fields(graph, 11)[0]), input);
+        let output = ("logits", vec![None, Some(classes)]);
+        assert_eq!(signature(fields(graph, 12)[0]), output);
 
-        let parameters = architecture.parameters();
-        assert_eq!(graph.initializers.len(), parameters.len());
-        let mut values = Vec::new();
-        for (tensor, (name, shape)) in graph.initializers.iter().zip(&parameters) {
-            let sizes = tensor
-                .dims
-                .iter()
-                .map(|&size| usize::try_from(size).unwrap());
-            assert_eq!(sizes.collect::<Vec<_>>(), *shape, "{name}");
-            assert_eq!(tensor.name.as_ref(), Some(name));
-            let raw = tensor.raw.as_ref().unwrap().chunks(4);
-            values.extend(raw.map(|bytes| f32::from_le_bytes(bytes.try_into().unwrap())));
+        let tensors = fields(graph, 5);
+        assert_eq!(tensors.len(), weights.named().count());
+        for (tensor, (name, shape, values)) in tensors.into_iter().zip(weights.named()) {
+            let sizes = fields(tensor, 1).into_iter();
+            let sizes: Vec<usize> = sizes.map(|mut size| varint(&mut size)).collect();
+            assert_eq!((text(tensor, 8), sizes), (name.as_str(), shape));
+            let bytes = values.iter().flat_map(|value| value.to_le_bytes());
+            assert!(bytes.eq(fields(tensor, 9)[0].iter().copied()), "{name}");
         }
-        assert_eq!(values, weights.values());
 
         // Each node takes what the one before it gives, then the next parameters.
-        let mut names = parameters.iter().map(|(name, _)| name);
-        let (mut last, mut operators) = ("images", Vec::new());
-        for node in &graph.nodes {
-            assert_eq!(node.inputs[0], last);
-            assert!(
-                node.inputs[1..]
-                    .iter()
-                    .eq(names.by_ref().take(node.inputs.len() - 1))
-            );
-            last = &node.outputs[0];
-            operators.push(node.operator.as_deref().unwrap());
+        let mut names = weights.named().map(|(name, ..)| name.into_bytes());
+        let (mut last, mut operators) = (&b"images"[..], Vec::new());
+        for node in fields(graph, 1) {
+            let inputs = fields(node, 1);
+            assert_eq!(inputs[0], last);
+            let own = names.by_ref().take(inputs.len() - 1);
+            assert!(own.eq(inputs[1..].iter().map(|name| name.to_vec())));
+            last = fields(node, 2)[0];
+            operators.push(text(node, 4));
         }
-        assert_eq!((last, names.next()), ("logits", None));
+        assert_eq!((last, names.next()), (&b"logits"[..], None));
         let expected = "Conv MaxPool Relu ".repeat(channels.len()) + "Flatten Gemm";
         assert_eq!(operators.join(" "), expected);
     }

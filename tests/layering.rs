@@ -16,7 +16,7 @@ const HOMES: [(&[&str], &str); 5] = [
     (&["data"], "ureq|etcetera|zip"),
     (&["data", "report"], "image"),
     (&["learn"], "tch|libloading"),
-    (&["report"], "plotters|plotters_backend|ab_glyph|csv|prost"),
+    (&["report"], "plotters|plotters_backend|ab_glyph|csv"),
     (&["commands"], "clap|clap_complete|indicatif|signal_hook"),
 ];
 

@@ -46,7 +46,6 @@ pub struct Stopped {
 
 impl Stopped {
     /// The exit status that shells give to a program that ended so.
-    #[must_use]
     pub fn status(&self) -> i32 {
         STATUS + self.signal
     }

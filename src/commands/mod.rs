@@ -110,7 +110,6 @@ enum Command {
 
 impl CommandLine {
     /// The command line of this process. Help, version and usage errors end it.
-    #[must_use]
     pub fn of_this_process() -> Self {
         Self::try_parse().unwrap_or_else(|error| {
             // What clap's own exit does, without taking libtorch apart.

@@ -97,7 +97,6 @@ impl RunProgress {
     }
 
     /// Shows one more step.
-    #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
     pub fn step(&mut self, step: &Step) {
         let scored = step.confusion.as_ref().map(ConfusionMatrix::accuracy);
         self.accuracy = scored.or(self.accuracy);

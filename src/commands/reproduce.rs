@@ -32,21 +32,8 @@ use crate::report::{charts, heatmap, json};
 const SEEDS: Range<u64> = 0..40;
 
 /// What the runs were made with. `Protocol` is all of that group's options.
-const NOT_WITH_MERGE: [&str; 13] = [
-    "shard",
-    "device",
-    "jobs",
-    "Protocol",
-    "dataset",
-    "data_dir",
-    "split",
-    "transpose",
-    "invert",
-    "stretch",
-    "classes",
-    "train_range",
-    "test_range",
-];
+const NOT_WITH_MERGE: &str = "shard device jobs Protocol dataset data_dir split transpose invert \
+                              stretch classes train_range test_range";
 
 #[derive(Debug, Args)]
 pub(crate) struct Options {
@@ -59,8 +46,8 @@ pub(crate) struct Options {
     #[arg(help_heading = "Seeds")]
     shard: Option<Shard>,
     /// Run nothing: put together what the parts left in these folders
-    #[arg(long, value_name = "DIR", num_args = 1.., conflicts_with_all = NOT_WITH_MERGE)]
-    #[arg(requires = "out", help_heading = "Seeds")]
+    #[arg(long, value_name = "DIR", num_args = 1.., requires = "out", help_heading = "Seeds")]
+    #[arg(conflicts_with_all = NOT_WITH_MERGE.split(' '))]
     merge: Option<Vec<PathBuf>>,
     /// Device to use: auto (a GPU if CUDA is usable, else the CPU), cpu, cuda or cuda:N
     #[arg(long, value_name = "DEVICE", default_value = "auto")]

@@ -30,29 +30,9 @@ use crate::report::summary::Recorded;
 const RUNS: &str = "runs";
 
 /// What a checkpoint says itself.
-const NOT_WITH_RESUME: [&str; 21] = [
-    "channels",
-    "batch_size",
-    "lr",
-    "lr_final",
-    "init",
-    "shuffle",
-    "augment",
-    "eval_every",
-    "from",
-    "seed",
-    "checkpoint_every",
-    "keep",
-    "dataset",
-    "transpose",
-    "invert",
-    "stretch",
-    "classes",
-    "train_range",
-    "test_range",
-    "out",
-    "force",
-];
+const NOT_WITH_RESUME: &str = "channels batch_size lr lr_final init shuffle augment eval_every \
+                               from seed checkpoint_every keep dataset transpose invert stretch \
+                               classes train_range test_range out force";
 
 /// The options of a training run, which need no subcommand.
 #[derive(Debug, Args)]
@@ -84,7 +64,8 @@ pub(crate) struct Options {
     out: Option<PathBuf>,
     /// Go on with the run in DIR that was stopped; all that decides its numbers comes from its
     /// checkpoint
-    #[arg(long, value_name = "DIR", help_heading = "Output", conflicts_with_all = NOT_WITH_RESUME)]
+    #[arg(long, value_name = "DIR", help_heading = "Output")]
+    #[arg(conflicts_with_all = NOT_WITH_RESUME.split(' '))]
     resume: Option<PathBuf>,
     /// Replace the results that --out holds; nothing else in it is touched
     #[arg(long, requires = "out", help_heading = "Output")]
@@ -204,11 +185,7 @@ impl Options {
     fn go_on(&self, folder: &RunDir) -> Result<Parts> {
         let mut history = read_checkpoint(folder)?;
         history.config.epochs = self.epochs_in_all(&history.config)?;
-        let file = folder.path().join(run_dir::CHECKPOINT);
-        let cannot = || format!("--resume: cannot go on from {}", file.display());
-        let began_on = history.about.device.parse().with_context(cannot)?;
-        let seconds = history.about.training_seconds;
-        ensure!(seconds >= 0.0, "{}: it took {seconds} s", cannot());
+        let began_on = history.about.device.parse().context("--resume")?;
         let (device, threads) = self.machine.select(began_on, self.quiet)?;
         let data = &mut history.about.data;
         let mut location = data.location();
@@ -220,7 +197,6 @@ impl Options {
         data.location = Some(location);
         let mirrors = &self.images.set.mirrors;
         let (split, data) = load_again(data, mirrors, self.quiet).context("--resume")?;
-        history.check_images(&split).with_context(cannot)?;
         history.about.data = data;
         Ok((history, split, device, threads))
     }

@@ -166,7 +166,6 @@ impl Schedule {
 
     /// Adam's learning rate in `step`. The final one would be that of the step after the last, so
     /// that no step is without effect where it is 0.
-    #[expect(clippy::cast_precision_loss, reason = "steps are far below 2^53")]
     pub(super) fn learning_rate(&self, step: usize) -> f64 {
         let first = self.config.learning_rate;
         let done = step.saturating_sub(1) as f64 / self.steps() as f64;

@@ -118,13 +118,11 @@ impl Device {
     }
 
     /// Whether it is the CPU.
-    #[must_use]
     pub fn is_cpu(self) -> bool {
         self.as_cpu
     }
 
     /// The device as tch names it.
-    #[must_use]
     pub fn tch(self) -> tch::Device {
         self.tch
     }
@@ -208,7 +206,6 @@ fn keep_freed_memory() {
 }
 
 /// The cores that this process may use, at least one.
-#[must_use]
 pub fn cores() -> NonZeroUsize {
     thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
 }

@@ -31,7 +31,6 @@ pub struct ConfusionMatrix {
 
 impl ConfusionMatrix {
     /// A matrix of `classes` x `classes` zeros.
-    #[must_use]
     pub fn new(classes: usize) -> Self {
         Self {
             classes,
@@ -67,14 +66,12 @@ impl ConfusionMatrix {
     }
 
     /// Number of classes.
-    #[must_use]
     pub fn classes(&self) -> usize {
         self.classes
     }
 
     /// Number of images of class `truth` that were predicted as `predicted`; both must be below
     /// `classes()`.
-    #[must_use]
     pub fn count(&self, truth: usize, predicted: usize) -> u64 {
         self.counts[truth * self.classes + predicted]
     }
@@ -85,14 +82,11 @@ impl ConfusionMatrix {
     }
 
     /// Number of images counted.
-    #[must_use]
     pub fn total(&self) -> u64 {
         self.counts.iter().sum()
     }
 
     /// Share of the images on the diagonal, 0..=1; 0 where nothing was counted.
-    #[must_use]
-    #[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^53")]
     pub fn accuracy(&self) -> f64 {
         let correct: u64 = (0..self.classes)
             .map(|class| self.count(class, class))
@@ -101,7 +95,6 @@ impl ConfusionMatrix {
     }
 
     /// A score per class, in the order of classes.
-    #[must_use]
     pub fn class_scores(&self) -> Vec<ClassScore> {
         let classes = 0..self.classes;
         let score = |class| {
@@ -149,40 +142,6 @@ impl TryFrom<Vec<Vec<u64>>> for ConfusionMatrix {
     }
 }
 
-/// Whether a set of so many `images` can give this accuracy: all others come from a damaged file.
-#[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^53")]
-pub(crate) fn is_share(accuracy: f64, images: u64) -> bool {
-    let images = images as f64;
-    let nearest = (accuracy * images).round() / images;
-    (0.0..=1.0).contains(&accuracy) && nearest.total_cmp(&accuracy).is_eq()
-}
-
-/// Makes sure that rows, and the matrix after the last of them, can be those of a run: they come
-/// out of a file.
-pub(crate) fn check_scores(
-    records: &[StepRecord],
-    confusion: Option<&ConfusionMatrix>,
-) -> Result<()> {
-    let images = confusion.map_or(0, ConfusionMatrix::total);
-    let is_sound = |row: &StepRecord| {
-        let is_placed = row.epoch > 0 && row.batch > 0 && row.step >= row.batch;
-        let is_loss = row.train_loss.is_finite() && row.train_loss >= 0.0;
-        is_placed && is_loss && is_share(row.test_accuracy, images)
-    };
-    let ascend = |pair: &[StepRecord]| {
-        let epochs = pair[0].epoch..=pair[1].epoch;
-        pair[0].step < pair[1].step && !epochs.is_empty()
-    };
-    let last = records.last().map(|row| row.test_accuracy);
-    ensure!(
-        records.iter().all(is_sound)
-            && records.windows(2).all(ascend)
-            && last == confusion.map(ConfusionMatrix::accuracy),
-        "its scores are none that a run can have"
-    );
-    Ok(())
-}
-
 /// How well one class is told from the others. A ratio without a denominator is `None`, not 0.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct ClassScore {
@@ -198,7 +157,6 @@ pub struct ClassScore {
     pub support: u64,
 }
 
-#[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^53")]
 fn ratio(part: u64, whole: u64) -> Option<f64> {
     (whole > 0).then(|| part as f64 / whole as f64)
 }
@@ -214,7 +172,6 @@ pub struct Prediction {
 impl Prediction {
     /// The softmax of `logits`, which are one per class and at least one. Of equal logits the
     /// first class wins.
-    #[must_use]
     pub fn from_logits(logits: &[f32]) -> Self {
         let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
         let powers = logits.iter().map(|&logit| f64::from(logit - largest).exp());
@@ -232,20 +189,17 @@ impl Prediction {
     }
 
     /// Probability of each class, in the order of classes, 0..=1; together 1.
-    #[must_use]
     pub fn probabilities(&self) -> &[f64] {
         &self.probabilities
     }
 
     /// The most probable class and its probability.
-    #[must_use]
     pub fn best(&self) -> (usize, f64) {
         self.place(0)
     }
 
     /// The second most probable class and its probability; the best once more where there is no
     /// other.
-    #[must_use]
     pub fn runner_up(&self) -> (usize, f64) {
         self.place(1.min(self.ranking.len().saturating_sub(1)))
     }

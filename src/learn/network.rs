@@ -49,7 +49,6 @@ impl Operation {
     }
 
     /// Shape of the weights; there is a bias for each of its first size. Empty: nothing to learn.
-    #[must_use]
     pub fn weight(&self) -> &[usize] {
         match self {
             Self::Convolution(shape) => shape,
@@ -129,19 +128,16 @@ impl Architecture {
     }
 
     /// Channels of each convolution.
-    #[must_use]
     pub fn channels(&self) -> &[usize] {
         &self.channels
     }
 
     /// Number of classes that the network tells apart.
-    #[must_use]
     pub fn classes(&self) -> usize {
         self.classes
     }
 
     /// The layers in order: (convolution 3x3, max-pool 2, ReLU) for each block, flatten, dense.
-    #[must_use]
     pub fn layers(&self) -> Vec<Layer> {
         let mut layers: Vec<Layer> = Vec::new();
         let mut shape = INPUT.to_vec();
@@ -164,7 +160,6 @@ impl Architecture {
     }
 
     /// Name and shape of every parameter, in order: those of `PyTorch` for the same layers.
-    #[must_use]
     pub fn parameters(&self) -> Vec<(String, Vec<usize>)> {
         let mut parameters = Vec::new();
         for layer in self.layers() {
@@ -178,7 +173,6 @@ impl Architecture {
     }
 
     /// Number of parameters.
-    #[must_use]
     pub fn count(&self) -> usize {
         self.layers().iter().map(|layer| layer.parameters).sum()
     }

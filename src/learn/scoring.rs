@@ -30,7 +30,6 @@ pub struct Scores {
 
 impl Scores {
     /// The logits as probabilities.
-    #[must_use]
     pub fn predictions(&self) -> Vec<Prediction> {
         let rows = self.logits.iter();
         rows.map(|logits| Prediction::from_logits(logits)).collect()

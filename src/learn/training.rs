@@ -53,7 +53,6 @@ pub struct Step {
 
 impl Step {
     /// The step as a row of `accuracy.csv`; `None` where the test set was not scored.
-    #[must_use]
     pub fn record(&self) -> Option<StepRecord> {
         self.confusion.as_ref().map(|confusion| StepRecord {
             epoch: self.epoch,
@@ -258,14 +257,12 @@ impl Training {
     }
 
     /// The last step made.
-    #[must_use]
     pub fn made(&self) -> usize {
         self.made
     }
 
     /// Whether training itself has failed, so that going on from an earlier state would fail
     /// likewise.
-    #[must_use]
     pub fn has_failed(&self) -> bool {
         self.failed
     }
@@ -321,7 +318,6 @@ impl Iterator for Training {
 /// What one thread does for a step: forward, loss and backward for a part of its batch. Gives the
 /// part's share of the gradient (flat, f32) and of the loss, the batch's mean cross-entropy
 /// (scalar).
-#[expect(clippy::cast_precision_loss, reason = "batch sizes are far below 2^53")]
 fn gradient_part(
     network: &mut Network,
     weights: &Tensor,

@@ -34,7 +34,6 @@ pub enum Init {
 
 impl Init {
     /// The bound for a weight tensor of this shape.
-    #[expect(clippy::cast_precision_loss, reason = "sizes are small")]
     fn bound(self, shape: &[usize]) -> f64 {
         // Height times width of a convolution's kernel; 1 for a dense layer.
         let field: usize = shape[2..].iter().product();
@@ -56,7 +55,6 @@ pub struct Weights {
 
 impl Weights {
     /// Initial weights. The same seed gives the same weights on every machine and every device.
-    #[must_use]
     pub fn initial(init: Init, seed: u64, architecture: &Architecture) -> Self {
         let mut generator = ChaCha8Rng::seed_from_u64(seed);
         let mut values = Vec::with_capacity(architecture.count());
@@ -93,19 +91,16 @@ impl Weights {
     }
 
     /// The network that they are for.
-    #[must_use]
     pub fn architecture(&self) -> &Architecture {
         &self.architecture
     }
 
     /// Number of classes that the network tells apart.
-    #[must_use]
     pub fn classes(&self) -> usize {
         self.architecture.classes()
     }
 
     /// The values, flat, in the order of [`Architecture::parameters`].
-    #[must_use]
     pub fn values(&self) -> &[f32] {
         &self.values
     }

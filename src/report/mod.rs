@@ -40,10 +40,6 @@ fn tick_step(range: usize, most: usize) -> usize {
 }
 
 /// A count as a floating-point number, to the 16 digits that one holds.
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "positions, colours and means need fewer digits"
-)]
 fn real(n: impl TryInto<u64>) -> f64 {
     n.try_into().unwrap_or(u64::MAX) as f64
 }

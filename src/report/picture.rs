@@ -98,7 +98,6 @@ impl DrawingBackend for Bitmap<'_> {
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_possible_wrap,
-        clippy::cast_precision_loss,
         reason = "small numbers of samples"
     )]
     fn draw_text<S: BackendTextStyle>(

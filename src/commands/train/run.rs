@@ -223,7 +223,6 @@ impl Run<'_> {
         &self.history.about.data.classes
     }
 
-    #[expect(clippy::cast_precision_loss, reason = "far below 2^53")]
     fn timings(&self, start_seconds: f64) -> Timings {
         let (history, schedule) = (&self.history, self.training.schedule());
         let trained = schedule.images_through(schedule.steps());
