@@ -51,6 +51,15 @@ pub(crate) fn select_device(choice: DeviceChoice, quiet: bool) -> Result<Device>
 /// clap takes a plain `Vec` for an option that is given several times.
 pub(crate) type Channels = Vec<usize>;
 
+/// How long; by itself, because a run that goes on may be given more.
+#[derive(Debug, Args)]
+pub(crate) struct Length {
+    /// Times to go through the training images; with --resume, go on until there are so many
+    /// [default: 5]
+    #[arg(long, value_name = "N", value_parser = count, allow_negative_numbers = true)]
+    pub epochs: Option<NonZeroUsize>,
+}
+
 /// What is trained and how, but for the seed.
 #[derive(Debug, Args)]
 pub(crate) struct Protocol {
@@ -58,10 +67,6 @@ pub(crate) struct Protocol {
     /// [default: 8,16,8]
     #[arg(long, value_name = "N,N..", value_parser = channels)]
     channels: Option<Channels>,
-    /// Times to go through the training images; with --resume, go on until there are so many
-    /// [default: 5]
-    #[arg(long, value_name = "N", value_parser = count, allow_negative_numbers = true)]
-    pub epochs: Option<NonZeroUsize>,
     /// Images per step
     #[arg(long, value_name = "N", value_parser = count, allow_negative_numbers = true)]
     #[arg(default_value_t = Config::default().batch_size)]
@@ -91,11 +96,11 @@ pub(crate) struct Protocol {
 
 impl Protocol {
     /// The same as a configuration, of seed 0.
-    pub fn config(&self) -> Config {
+    pub fn config(&self, length: &Length) -> Config {
         let usual = Config::default();
         Config {
             channels: self.channels.clone().unwrap_or(usual.channels),
-            epochs: self.epochs.unwrap_or(usual.epochs),
+            epochs: length.epochs.unwrap_or(usual.epochs),
             batch_size: self.batch_size,
             learning_rate: self.lr,
             final_learning_rate: self.lr_final,

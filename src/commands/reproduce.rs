@@ -14,7 +14,7 @@ use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 
 use super::images::ImageOptions;
-use super::options::{Protocol, select_device, threads};
+use super::options::{Length, Protocol, select_device, threads};
 use super::progress::SeedsProgress;
 use super::{file_list, print};
 use crate::learn::many_seeds::{Event, ManySeeds};
@@ -31,9 +31,9 @@ use crate::report::{charts, heatmap, json};
 /// The seeds unless said.
 const SEEDS: Range<u64> = 0..40;
 
-/// What the runs were made with. `Protocol` is all of that group's options.
-const NOT_WITH_MERGE: &str = "shard device jobs Protocol dataset data_dir split transpose invert \
-                              stretch classes train_range test_range";
+/// What the runs were made with; capitals begin the names of whole groups of options.
+const NOT_WITH_MERGE: &str = "shard device jobs Length Protocol dataset data_dir split transpose \
+                              invert stretch classes train_range test_range";
 
 #[derive(Debug, Args)]
 pub(crate) struct Options {
@@ -59,6 +59,8 @@ pub(crate) struct Options {
     #[arg(help_heading = "Machine")]
     jobs: Option<NonZeroUsize>,
     #[command(flatten, next_help_heading = "Training")]
+    length: Length,
+    #[command(flatten)]
     protocol: Protocol,
     #[command(flatten, next_help_heading = "Data")]
     images: ImageOptions,
@@ -137,7 +139,7 @@ impl Options {
     }
 
     fn out(&self) -> PathBuf {
-        let init = self.protocol.config().init.to_possible_value();
+        let init = self.protocol.config(&self.length).init.to_possible_value();
         let usual = init.map(|init| format!("runs/reproduce-{}", init.get_name()));
         let out = self.out.clone();
         out.unwrap_or_else(|| usual.unwrap_or_default().into())
@@ -145,7 +147,7 @@ impl Options {
 
     /// Makes the runs that are not there yet. Returns where they are, and this machine's seeds.
     fn make(&self, reference: &Reference) -> Result<(SeedStore, BTreeSet<u64>)> {
-        let config = self.protocol.config();
+        let config = self.protocol.config(&self.length);
         let device = select_device(self.device, self.quiet)?;
         let (split, data) = self.images.load(config.batch_size, self.quiet)?;
         let schedule = Schedule::new(&config, split.train.len());

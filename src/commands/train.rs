@@ -18,7 +18,7 @@ use self::run::{About, Run};
 use super::images::{ImageOptions, load_again};
 use super::model::{self, Model};
 use super::note;
-use super::options::{Machine, Protocol, fraction};
+use super::options::{Length, Machine, Protocol, fraction};
 use crate::data::Split;
 use crate::learn::checkpoint::Checkpoint;
 use crate::learn::libtorch;
@@ -29,10 +29,9 @@ use crate::report::summary::Recorded;
 /// Where runs go that were not told where to go.
 const RUNS: &str = "runs";
 
-/// What a checkpoint says itself.
-const NOT_WITH_RESUME: &str = "channels batch_size lr lr_final init shuffle augment eval_every \
-                               from seed checkpoint_every keep dataset transpose invert stretch \
-                               classes train_range test_range out force";
+/// What a checkpoint says itself. `Protocol` is all of that group's options.
+const NOT_WITH_RESUME: &str = "Protocol seed checkpoint_every keep from dataset transpose invert \
+                               stretch classes train_range test_range out force";
 
 /// The options of a training run, which need no subcommand.
 #[derive(Debug, Args)]
@@ -40,6 +39,8 @@ pub(crate) struct Options {
     #[command(flatten, next_help_heading = "Machine")]
     machine: Machine,
     #[command(flatten, next_help_heading = "Training")]
+    length: Length,
+    #[command(flatten)]
     protocol: Protocol,
     /// Seed of the initial weights and of shuffling
     #[arg(long, value_name = "N", default_value_t, allow_negative_numbers = true)]
@@ -132,7 +133,7 @@ impl Options {
             seed: self.seed,
             checkpoint_every: self.checkpoint_every,
             keep: self.keep,
-            ..self.protocol.config()
+            ..self.protocol.config(&self.length)
         };
         // Read while a GPU, if there is one, is made ready.
         let (images, batch_size, quiet) = (self.images.clone(), config.batch_size, self.quiet);
@@ -203,7 +204,7 @@ impl Options {
 
     /// Whether `--epochs` asks a complete run for more.
     fn goes_past_the_end(&self, folder: &RunDir) -> Result<bool> {
-        if self.protocol.epochs.is_none() {
+        if self.length.epochs.is_none() {
             return Ok(false);
         }
         let config = read_checkpoint(folder)?.config;
@@ -213,7 +214,7 @@ impl Options {
     /// The epochs that a run that goes on is to have.
     fn epochs_in_all(&self, config: &Config) -> Result<NonZeroUsize> {
         let planned = config.epochs;
-        let epochs = self.protocol.epochs.unwrap_or(planned);
+        let epochs = self.length.epochs.unwrap_or(planned);
         ensure!(
             epochs >= planned,
             "--epochs {epochs}: the run has {planned} epochs by its plan, --resume can only add \

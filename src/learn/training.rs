@@ -16,7 +16,7 @@ use std::collections::VecDeque;
 use std::num::NonZeroUsize;
 
 use anyhow::{Context, Result, ensure};
-use tch::{Kind, Reduction, Tensor};
+use tch::{Reduction, Tensor};
 
 use super::adam::Adam;
 use super::batches::{Batches, Config, Part, Position, Schedule};
@@ -219,7 +219,11 @@ impl Training {
             whole += 1;
         }
         if whole >= if ended { 1 } else { per_read } {
-            tch_errors::call(|| self.read_steps(whole))?;
+            for step in self.unread.drain(..whole) {
+                let place = step.place();
+                let step = tch_errors::call(|| step.read(&self.architecture));
+                self.read.push_back(step.context(place));
+            }
         } else if self.pool.threads() == 0 && self.pool.help(&mut self.network) {
             // Nobody else would do it meanwhile.
         } else if !ended && self.unread.len() < per_read.max(2 * (self.pool.threads() + 1)) {
@@ -232,23 +236,6 @@ impl Training {
             }
         }
         Ok(true)
-    }
-
-    /// Reads the first `count` steps from the device, in one transfer.
-    fn read_steps(&mut self, count: usize) -> Result<()> {
-        let steps: Vec<Unread> = self.unread.drain(..count).collect();
-        let rows = steps.iter().map(Unread::row);
-        let rows: Vec<Tensor> = rows.collect::<Result<_>>()?;
-        let all = Vec::<f32>::try_from(Tensor::f_cat(&rows, 0)?)?;
-        let mut rest = &all[..];
-        for (step, row) in steps.into_iter().zip(&rows) {
-            let (own, after) = rest.split_at(row.numel());
-            rest = after;
-            let place = step.place();
-            self.read
-                .push_back(step.finish(own, &self.architecture).context(place));
-        }
-        Ok(())
     }
 
     /// The plan of the run.
@@ -364,18 +351,10 @@ impl Unread {
         format!("step {} (epoch {epoch}, batch {batch})", self.position.step)
     }
 
-    /// Loss, largest weight and confusion counts in one row (f32, which holds counts up to 2^24),
-    /// so that they take one transfer; without counts where the step is not scored.
-    fn row(&self) -> Result<Tensor> {
-        Ok(match &self.counts {
-            None => self.numbers.shallow_clone(),
-            Some(counts) => Tensor::f_cat(&[&self.numbers, &counts.f_to_kind(Kind::Float)?], 0)?,
-        })
-    }
-
-    /// The step, with what its row holds.
-    fn finish(self, row: &[f32], architecture: &Architecture) -> Result<Step> {
-        let (loss, largest_weight, counts) = (row[0], row[1], &row[2..]);
+    /// The step, with its numbers from the device.
+    fn read(self, architecture: &Architecture) -> Result<Step> {
+        let numbers = Vec::<f32>::try_from(&self.numbers)?;
+        let (loss, largest_weight) = (numbers[0], numbers[1]);
         let hint = "training has failed; try a smaller --lr";
         ensure!(loss.is_finite(), "the loss is {loss}, {hint}");
         ensure!(
@@ -383,20 +362,19 @@ impl Unread {
             "the weights are no longer finite, {hint}"
         );
         let kept = |weights: Tensor| Weights::from_values(weights.try_into()?, architecture);
-        let mut confusion = ConfusionMatrix::new(architecture.classes());
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "counts"
-        )]
-        confusion.add_counts(counts.iter().map(|&count| count as u64));
+        let matrix = |counts: Tensor| -> Result<ConfusionMatrix> {
+            let counts = Vec::<i64>::try_from(counts)?.into_iter();
+            let mut confusion = ConfusionMatrix::new(architecture.classes());
+            confusion.add_counts(counts.map(i64::unsigned_abs));
+            Ok(confusion)
+        };
         Ok(Step {
             epoch: self.position.epoch,
             batch: self.position.batch,
             step: self.position.step,
             images: self.position.places.len(),
             train_loss: loss,
-            confusion: (!counts.is_empty()).then_some(confusion),
+            confusion: self.counts.map(matrix).transpose()?,
             state: self.state,
             weights: self.weights.map(kept).transpose()?,
         })
