@@ -69,12 +69,14 @@ fn machine() -> Option<TempDir> {
 /// Makes a shared library of a C file.
 fn compile(folder: &Path, name: &str, source: &Path) {
     let mut command = Command::new("c++");
-    command
-        .current_dir(folder)
-        .args(["-x", "c", "-shared", "-fPIC"]);
-    command
-        .arg(source)
-        .args(["-o", name, &format!("-Wl,-soname,{name}")]);
+    command.current_dir(folder).args(["-x", "c"]).arg(source);
+    command.args([
+        "-shared",
+        "-fPIC",
+        "-o",
+        name,
+        &format!("-Wl,-soname,{name}"),
+    ]);
     assert!(command.status().unwrap().success(), "{name}");
 }
 
@@ -84,9 +86,9 @@ fn on(machine: &TempDir, line: &str, gpu_says: &str) -> assert_cmd::Command {
     let folder = machine.path();
     command.env("LD_PRELOAD", folder.join("driver.so"));
     command.envs([("PATH", folder), ("LD_LIBRARY_PATH", folder)]);
-    command
-        .env_remove("CUDA_VISIBLE_DEVICES")
-        .env_remove("LD_BIND_NOW");
+    for variable in ["CUDA_VISIBLE_DEVICES", "LD_BIND_NOW"] {
+        command.env_remove(variable);
+    }
     command.env("GPU_SAYS", gpu_says);
     command
 }
@@ -95,13 +97,11 @@ fn on(machine: &TempDir, line: &str, gpu_says: &str) -> assert_cmd::Command {
 fn a_gpu_that_does_not_work_is_refused_with_the_cause_and_auto_goes_on_to_the_cpu() {
     let Some(machine) = machine() else { return };
     let gpu = "cuda:0 (Stand-in, 8192 MiB, compute capability 6.1) does not work: ";
+    let unfit = "this libtorch has no code for its compute capability";
     for (gpu_says, cause) in [
         ("2", "its memory is full"),
         ("46", "another program has it for itself (exclusive mode)"),
-        (
-            "209",
-            "this libtorch has no code for its compute capability",
-        ),
+        ("209", unfit),
         ("35", "the driver is too old for this libtorch"),
         ("999", "libtorch: CUDA error: unknown error"),
     ] {
@@ -114,7 +114,7 @@ fn a_gpu_that_does_not_work_is_refused_with_the_cause_and_auto_goes_on_to_the_cp
     let run = on(&machine, &line, "209").assert().success();
     let said = String::from_utf8(run.get_output().stderr.clone()).unwrap();
     let (note, progress) = said.split_once('\n').unwrap();
-    let line = format!("note: using the CPU: {gpu}this libtorch has no code");
+    let line = format!("note: using the CPU: {gpu}{unfit}");
     assert!(note.starts_with(&line), "{said}");
     assert!(progress.starts_with("epoch 1/2"), "{said}");
     let summary = fs::read_to_string(machine.path().join("run/summary.json")).unwrap();
@@ -124,45 +124,20 @@ fn a_gpu_that_does_not_work_is_refused_with_the_cause_and_auto_goes_on_to_the_cp
 #[test]
 fn what_is_in_the_way_of_a_gpu_is_named_before_it_is_tried() {
     let Some(machine) = machine() else { return };
-    for (line, variable, value, cause) in [
-        (
-            "--device cuda:9",
-            "X",
-            "",
-            "there is no GPU 9: the only one is cuda:0. ",
-        ),
-        (
-            "--device cuda:9",
-            "CUDA_VISIBLE_DEVICES",
-            "GPU-1",
-            "is set to 'GPU-1': unset it",
-        ),
-        (
-            "--device cuda",
-            "DRIVER",
-            "470.1",
-            "driver 470.1 is too old: install driver 580",
-        ),
-        (
-            "--device cuda",
-            "ASKED_EARLY",
-            "1",
-            "find the device before all else",
-        ),
-        (
-            "--device cuda",
-            "LD_PRELOAD",
-            "",
-            "there is no NVIDIA driver here",
-        ),
-        (
-            "--device cuda",
-            "PATH",
-            "/nowhere",
-            "there is no NVIDIA driver here",
-        ),
+    for case in [
+        "cuda:9|X=|there is no GPU 9: the only one is cuda:0. ",
+        "cuda:9|CUDA_VISIBLE_DEVICES=GPU-1|is set to 'GPU-1': unset it",
+        "cuda|DRIVER=470.1|driver 470.1 is too old: install driver 580",
+        "cuda|ASKED_EARLY=1|find the device before all else",
+        "cuda|LD_PRELOAD=|there is no NVIDIA driver here",
+        "cuda|PATH=/nowhere|there is no NVIDIA driver here",
     ] {
-        let error = error_line(on(&machine, line, "2").env(variable, value), 1);
-        assert!(error.contains(cause), "{variable}: {error}");
+        let [device, variable, cause] = case.split('|').collect::<Vec<_>>()[..] else {
+            panic!("{case}");
+        };
+        let (name, value) = variable.split_once('=').unwrap();
+        let line = format!("--device {device}");
+        let error = error_line(on(&machine, &line, "2").env(name, value), 1);
+        assert!(error.contains(cause), "{case}: {error}");
     }
 }

@@ -86,20 +86,13 @@ fn a_curve_that_is_longer_or_shorter_than_the_runs_is_compared_as_far_as_both_go
     let begin = "step,test_accuracy\n1,0.1\n2,0.15\n";
     fs::write(path.join("short.csv"), begin).unwrap();
     let job = format!("reproduce {JOB} --seeds 0..2 --out r");
+    let merge = "reproduce --merge r --out r --compare short.csv";
     for (line, steps, scope) in [
-        (
-            &*job,
-            4,
-            "4 scored steps: the article has 250, the runs have 4",
-        ),
-        (
-            "reproduce --merge r --out r --compare short.csv",
-            2,
-            "2 scored steps: short.csv has 2, the runs have 4",
-        ),
+        (&*job, 4, "the article has 250, the runs have 4"),
+        (merge, 2, "short.csv has 2, the runs have 4"),
     ] {
         let shown = printed(path, line);
-        let scope = format!("(init flux, the first {scope})");
+        let scope = format!("(init flux, the first {steps} scored steps: {scope})");
         assert!(shown.contains(&scope), "{shown}");
         let verdict = fs::read_to_string(path.join("r/verdict.json")).unwrap();
         let verdict: serde_json::Value = serde_json::from_str(&verdict).unwrap();
@@ -179,15 +172,16 @@ fn a_folder_of_another_job_and_a_curve_of_other_steps_are_refused_before_the_wor
     let rows = "step,test_accuracy\n2,0.1\n4,0.3\n";
     fs::write(path.join("every-second.csv"), rows).unwrap();
     make(path, "--seeds 0..2 --out r");
+    let kept = "--compare curve.csv --out";
     for (line, part) in [
         (
-            "--compare curve.csv --out r --init glorot",
-            r#"configuration.init: "flux" there, "glorot" here"#,
+            &*format!("{kept} r --init glorot"),
+            r#"init: "flux" there, "glorot" here"#,
         ),
-        ("--compare curve.csv --out curve.csv", "curve.csv is a file"),
+        (&format!("{kept} curve.csv"), "curve.csv is a file"),
         (
             "--out new --compare every-second.csv",
-            "every-second.csv was scored after steps 2, 4, the runs after 1, 2, 3, ... 4",
+            "after steps 2, 4, the runs after 1, 2, 3, ... 4",
         ),
         ("--out new --compare no.csv", "cannot open no.csv"),
     ] {

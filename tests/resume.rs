@@ -169,7 +169,7 @@ fn stopped_after_any_step_training_goes_on_with_the_same_numbers() {
     }
 }
 
-// What else a checkpoint may hold is tested where it is read: src/learn/checkpoint.rs.
+// What else a checkpoint may hold is tested where it is read: src/commands/train/tests.rs.
 #[test]
 fn what_is_no_run_that_can_go_on_is_refused_and_one_that_can_is_not_replaced() {
     let empty = tempdir().unwrap();

@@ -186,7 +186,11 @@ impl Options {
     fn go_on(&self, folder: &RunDir) -> Result<Parts> {
         let mut history = read_checkpoint(folder)?;
         history.config.epochs = self.epochs_in_all(&history.config)?;
-        let began_on = history.about.device.parse().context("--resume")?;
+        let file = folder.path().join(run_dir::CHECKPOINT);
+        let cannot = || format!("--resume: cannot go on from {}", file.display());
+        let began_on = history.about.device.parse().with_context(cannot)?;
+        let seconds = history.about.training_seconds;
+        ensure!(seconds >= 0.0, "{}: it took {seconds} s", cannot());
         let (device, threads) = self.machine.select(began_on, self.quiet)?;
         let data = &mut history.about.data;
         let mut location = data.location();
@@ -198,6 +202,7 @@ impl Options {
         data.location = Some(location);
         let mirrors = &self.images.set.mirrors;
         let (split, data) = load_again(data, mirrors, self.quiet).context("--resume")?;
+        history.check_images(&split).with_context(cannot)?;
         history.about.data = data;
         Ok((history, split, device, threads))
     }

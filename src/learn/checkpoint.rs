@@ -12,12 +12,12 @@ use sha2::{Digest, Sha256};
 use tch::Tensor;
 
 use super::adam::Adam;
-use super::batches::Config;
+use super::batches::{Config, Keep, Schedule};
 use super::device::Device;
-use super::metrics::{ConfusionMatrix, StepRecord};
+use super::metrics::{ConfusionMatrix, StepRecord, check_scores};
 use super::network::Architecture;
 use super::weights::Weights;
-use crate::data::hex;
+use crate::data::{Split, hex};
 
 /// The whole state of training between two steps.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -70,6 +70,22 @@ impl State {
             &self.second_moment,
         ];
         numbers.into_iter().flatten().all(|value| value.is_finite())
+    }
+
+    /// Makes sure that training can go on from numbers that come out of a file.
+    fn check(&self) -> Result<()> {
+        let (architecture, weights) = (self.weights.architecture(), self.weights.values());
+        Architecture::new(architecture.channels().to_vec(), architecture.classes())?;
+        let count = architecture.count();
+        let arrays = [weights, &self.first_moment, &self.second_moment];
+        let are_whole = arrays.iter().all(|array| array.len() == count) && self.is_finite();
+        // A mean of squares; and one step more has a number too.
+        let is_possible = self.second_moment.iter().all(|&mean| mean >= 0.0);
+        ensure!(
+            are_whole && is_possible && (0..i32::MAX).contains(&self.steps),
+            "its numbers are none that training can go on from"
+        );
+        Ok(())
     }
 
     /// Weights (flat, f32) and optimiser on `device`.
@@ -139,6 +155,12 @@ impl<A> Checkpoint<A> {
         let best = self.best.as_ref();
         best.is_none_or(|best| record.test_accuracy > best.record.test_accuracy)
     }
+
+    /// The first of its best scores.
+    fn best_record(&self) -> Option<&StepRecord> {
+        let last_first = self.records.iter().rev();
+        last_first.max_by(|one, other| one.test_accuracy.total_cmp(&other.test_accuracy))
+    }
 }
 
 impl<A: Serialize + DeserializeOwned> Checkpoint<A> {
@@ -152,8 +174,9 @@ impl<A: Serialize + DeserializeOwned> Checkpoint<A> {
         Ok(format!("{}\n{body}", serde_json::to_string(&head)?).into_bytes())
     }
 
-    /// Reads the file. The error says whether it is no checkpoint, one in another format, or
-    /// damaged: what has its digest is as this program wrote it.
+    /// Reads the file, and checks all that can be checked without the images: see
+    /// [`Self::check_images`]. The error says whether it is no checkpoint, one in another format,
+    /// or damaged.
     pub(crate) fn from_bytes(bytes: &[u8]) -> Result<Self> {
         let text = str::from_utf8(bytes).context("damaged, or not a checkpoint")?;
         let (head, body) = text
@@ -171,6 +194,69 @@ impl<A: Serialize + DeserializeOwned> Checkpoint<A> {
             hex(Sha256::digest(body)) == head.sha256,
             "damaged: its content does not have the SHA-256 that was written with it"
         );
-        Ok(serde_json::from_str(body)?)
+        let checkpoint: Self = serde_json::from_str(body)?;
+        let Self { config, state, .. } = &checkpoint;
+        state.check()?;
+        let (network, matrix) = (state.weights.architecture(), checkpoint.confusion.as_ref());
+        ensure!(
+            config.learning_rate > 0.0
+                && config.final_learning_rate.is_none_or(|rate| rate >= 0.0)
+                && config.channels == network.channels(),
+            "its configuration is not that of its network"
+        );
+        ensure!(
+            matrix.is_none_or(|matrix| matrix.classes() == network.classes()),
+            "the confusion matrix has another size"
+        );
+        check_scores(&checkpoint.records, matrix)?;
+        let chosen = checkpoint.best.as_ref().map(|best| &best.record);
+        let best = match config.keep {
+            Keep::Best => checkpoint.best_record(),
+            Keep::Last => None,
+        };
+        ensure!(chosen == best, "the best score is none of its scores");
+        if let Some(Best { weights, .. }) = &checkpoint.best {
+            ensure!(
+                weights.architecture() == network,
+                "the best weights are those of another network"
+            );
+            State::initial(weights.clone()).check()?;
+        }
+        Ok(checkpoint)
+    }
+}
+
+impl<A> Checkpoint<A> {
+    /// Makes sure that it is that of a run on these images: as many classes, and a row for each
+    /// scored step up to where it stands.
+    pub(crate) fn check_images(&self, split: &Split) -> Result<()> {
+        let (own, classes) = (self.state.weights.classes(), split.classes.len());
+        ensure!(
+            own == classes,
+            "its network tells {own} classes apart, the images have {classes}"
+        );
+        let schedule = Schedule::new(&self.config, split.train.len());
+        let (made, steps) = (self.state.step(), schedule.steps());
+        ensure!(made <= steps, "it is that after step {made} of {steps}");
+        let is_scored = |&step: &usize| schedule.is_scored(step);
+        let is_placed = |row: &StepRecord| {
+            let place = schedule.position(row.step);
+            // The end of an epoch may have been that of the run, before it went on past it.
+            let is_possible = is_scored(&row.step) || row.batch == schedule.batches_per_epoch();
+            (row.epoch, row.batch) == (place.epoch, place.batch) && is_possible
+        };
+        let rows = self.records.iter();
+        let scored = rows.clone().map(|row| row.step).filter(is_scored);
+        ensure!(
+            rows.clone().all(is_placed) && scored.eq((1..=made).filter(is_scored)),
+            "its rows are not those of the steps up to step {made}"
+        );
+        let images = self.confusion.as_ref().map(ConfusionMatrix::total);
+        let tested = split.test.len();
+        ensure!(
+            images.is_none_or(|images| images == tested as u64),
+            "its confusion matrix is not one of {tested} test images"
+        );
+        Ok(())
     }
 }

@@ -142,6 +142,39 @@ impl TryFrom<Vec<Vec<u64>>> for ConfusionMatrix {
     }
 }
 
+/// Whether a set of so many `images` can give this accuracy: all others come from a damaged file.
+pub(crate) fn is_share(accuracy: f64, images: u64) -> bool {
+    let images = images as f64;
+    let nearest = (accuracy * images).round() / images;
+    (0.0..=1.0).contains(&accuracy) && nearest.total_cmp(&accuracy).is_eq()
+}
+
+/// Makes sure that rows, and the matrix after the last of them, can be those of a run: they come
+/// out of a file.
+pub(crate) fn check_scores(
+    records: &[StepRecord],
+    confusion: Option<&ConfusionMatrix>,
+) -> Result<()> {
+    let images = confusion.map_or(0, ConfusionMatrix::total);
+    let is_sound = |row: &StepRecord| {
+        let is_placed = row.epoch > 0 && row.batch > 0 && row.step >= row.batch;
+        let is_loss = row.train_loss.is_finite() && row.train_loss >= 0.0;
+        is_placed && is_loss && is_share(row.test_accuracy, images)
+    };
+    let ascend = |pair: &[StepRecord]| {
+        let epochs = pair[0].epoch..=pair[1].epoch;
+        pair[0].step < pair[1].step && !epochs.is_empty()
+    };
+    let last = records.last().map(|row| row.test_accuracy);
+    ensure!(
+        records.iter().all(is_sound)
+            && records.windows(2).all(ascend)
+            && last == confusion.map(ConfusionMatrix::accuracy),
+        "its scores are none that a run can have"
+    );
+    Ok(())
+}
+
 /// How well one class is told from the others. A ratio without a denominator is `None`, not 0.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct ClassScore {

@@ -6,7 +6,7 @@ use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
 
 use crate::data::{Classes, ImageRange, Location, Pictures, Reading};
-use crate::learn::StepRecord;
+use crate::learn::{StepRecord, metrics::is_share};
 
 /// Everything needed to run it again and to compare the result.
 #[derive(Debug, Serialize)]
@@ -103,10 +103,10 @@ impl Recorded {
     pub(crate) fn from_bytes(text: &[u8]) -> Result<Self> {
         let what = "damaged, or not the summary of a run";
         let summary: Self = serde_json::from_slice(text).context(what)?;
-        let accuracy = summary.final_accuracy;
+        let (accuracy, images) = (summary.final_accuracy, summary.data.test_images);
         ensure!(
-            (0.0..=1.0).contains(&accuracy),
-            "damaged: an accuracy of {accuracy}"
+            is_share(accuracy, images as u64),
+            "damaged: {accuracy} is no share of {images} images"
         );
         Ok(summary)
     }
