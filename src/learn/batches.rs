@@ -399,9 +399,8 @@ mod tests {
     }
 
     fn those(schedule: &Schedule, is_so: fn(&Schedule, usize) -> bool) -> Vec<usize> {
-        (1..=schedule.steps())
-            .filter(|&step| is_so(schedule, step))
-            .collect()
+        let steps = 1..=schedule.steps();
+        steps.filter(|&step| is_so(schedule, step)).collect()
     }
 
     #[test]
@@ -460,12 +459,11 @@ mod tests {
         assert_eq!(parts.len(), 2);
         for mut part in parts {
             let (images, labels) = part.load().unwrap();
-            let images = if images.is_mkldnn() {
-                images.to_dense(None, false)
-            } else {
-                images
-            };
             assert_eq!(images.size(), [60, 1, 28, 28]);
+            let images = match images.is_mkldnn() {
+                true => images.to_dense(None, false),
+                false => images,
+            };
             assert_eq!(part.generators.len(), 60);
             let pixels = (images * 255.0).round().to_kind(Kind::Uint8).flatten(0, -1);
             bytes.extend(Vec::<u8>::try_from(pixels).unwrap());
@@ -498,18 +496,14 @@ mod tests {
         let (bytes, same_labels) = loaded(|config| config.augment = 2);
         assert_eq!(labels, same_labels);
         assert_eq!(bytes, loaded(|config| config.augment = 2).0);
-        assert_ne!(
-            bytes,
-            loaded(|config| (config.augment, config.seed) = (2, 1)).0
-        );
+        let (other, _) = loaded(|config| (config.augment, config.seed) = (2, 1));
+        assert_ne!(bytes, other);
         // The ink's first row and column tell how far an image went.
         let corner = |image: &[u8]| {
             let ink = |at: usize| image[at] > 0;
             let row = (0..PIXELS).find(|&at| ink(at)).unwrap() / SIDE;
-            let column = (0..SIDE)
-                .find(|x| (0..SIDE).any(|y| ink(y * SIDE + x)))
-                .unwrap();
-            (row, column)
+            let has_ink = |x: &usize| (0..SIDE).any(|y| ink(y * SIDE + x));
+            (row, (0..SIDE).find(has_ink).unwrap())
         };
         let images = plain.chunks(PIXELS).zip(bytes.chunks(PIXELS));
         let moves = images.map(|(before, after)| {

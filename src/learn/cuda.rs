@@ -208,28 +208,29 @@ mod tests {
 
     #[test]
     fn each_problem_names_its_cause() {
-        let good = |gpus| Facts {
-            built: true,
-            from_setup: true,
-            load_error: None,
-            driver: Some("580.95.05".to_owned()),
-            gpus,
-            visible: None,
+        let with = |gpus, change: fn(&mut Facts)| {
+            let mut facts = Facts {
+                built: true,
+                from_setup: true,
+                load_error: None,
+                driver: Some("580.95.05".to_owned()),
+                gpus,
+                visible: None,
+            };
+            change(&mut facts);
+            facts
         };
-        let mut all = [(); 4].map(|()| good(0));
-        all[0].driver = None;
-        all[1].built = false;
-        all[2].driver = Some("570.86".to_owned());
-        all[3].visible = Some(String::new());
-        let [no_driver, not_built, old, hidden] = all;
+        let good = |gpus| with(gpus, |_| {});
+        let no_driver = with(0, |facts| facts.driver = None);
+        let not_built = with(0, |facts| facts.built = false);
+        let old = with(0, |facts| facts.driver = Some("570.86".to_owned()));
+        let hidden = with(0, |facts| facts.visible = Some(String::new()));
+        let only_one = with(1, |facts| facts.visible = Some("1".to_owned()));
+        let (from_setup, gpus) = (false, 1);
         let of_the_user = Facts {
-            from_setup: false,
-            gpus: 1,
+            from_setup,
+            gpus,
             ..old.clone()
-        };
-        let only_one = Facts {
-            visible: Some("1".to_owned()),
-            ..good(1)
         };
         for (facts, index, expected) in [
             (no_driver, 0, "no NVIDIA driver"),

@@ -222,14 +222,10 @@ mod tests {
 
     #[test]
     fn devices_are_read_from_their_names() {
-        for (text, choice) in [
-            ("auto", DeviceChoice::Auto),
-            ("cpu", DeviceChoice::Cpu),
-            ("cuda", DeviceChoice::Cuda(0)),
-            ("cuda:3", DeviceChoice::Cuda(3)),
-            ("mps", DeviceChoice::Mps),
-        ] {
-            assert_eq!(text.parse::<DeviceChoice>().unwrap(), choice);
-        }
+        let names = ["auto", "cpu", "cuda", "cuda:3", "mps"];
+        let read = names.map(|name| name.parse::<DeviceChoice>().unwrap());
+        let (first, fourth) = (DeviceChoice::Cuda(0), DeviceChoice::Cuda(3));
+        let (auto, cpu, mps) = (DeviceChoice::Auto, DeviceChoice::Cpu, DeviceChoice::Mps);
+        assert_eq!(read, [auto, cpu, first, fourth, mps]);
     }
 }

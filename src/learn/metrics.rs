@@ -267,14 +267,8 @@ mod tests {
     fn probabilities_are_the_softmax() {
         // e^ln 1 : e^ln 3 : e^ln 4 = 1 : 3 : 4.
         let answer = Prediction::from_logits(&[0.0, 3_f32.ln(), 4_f32.ln()]);
-        let expected = [0.125, 0.375, 0.5];
-        let found = answer.probabilities();
-        assert!(
-            found
-                .iter()
-                .zip(expected)
-                .all(|(a, b)| (a - b).abs() < 1e-6)
-        );
+        let mut pairs = answer.probabilities().iter().zip([0.125, 0.375, 0.5]);
+        assert!(pairs.all(|(a, b)| (a - b).abs() < 1e-6));
         assert_eq!((answer.best().0, answer.runner_up().0), (2, 1));
         assert!((answer.runner_up().1 - 0.375).abs() < 1e-6);
     }

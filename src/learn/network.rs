@@ -213,10 +213,8 @@ impl Network {
             let (features, dense) = layers.split_at(layers.len() - 1);
             let (features, dense) = (seq(&store.root(), features)?, seq(&store.root(), dense)?);
             let variables = store.variables();
-            let names = architecture.parameters();
-            let own = names
-                .iter()
-                .map(|(name, _)| variables[name].shallow_clone());
+            let names = architecture.parameters().into_iter();
+            let own = names.map(|(name, _)| variables[&name].shallow_clone());
             let parameters: Vec<Tensor> = own.collect();
             let size = i64::try_from(architecture.count())?;
             let flat = Tensor::f_zeros([size], (Kind::Float, device.tch()))?;
@@ -275,11 +273,7 @@ fn seq(root: &nn::Path, layers: &[Layer]) -> Result<nn::Sequential> {
     let mut seq = nn::seq();
     for layer in layers {
         let path = layer.name.as_ref().map_or(root.clone(), |name| root / name);
-        let sizes = layer
-            .operation
-            .weight()
-            .iter()
-            .map(|&size| i64::try_from(size));
+        let sizes = layer.operation.weight().iter().copied().map(i64::try_from);
         let sizes: Vec<i64> = sizes.collect::<Result<_, _>>()?;
         seq = match layer.operation {
             Operation::Convolution(weight) => {
@@ -359,17 +353,9 @@ mod tests {
             let mut outputs = network.features.forward_all(&random_images(1), None);
             outputs.push(network.forward(&random_images(1), Pass::Score));
             for (layer, output) in architecture.layers().iter().zip(&outputs) {
-                let shape: Vec<usize> = output
-                    .size()
-                    .iter()
-                    .map(|&n| n.try_into().unwrap())
-                    .collect();
-                assert_eq!(
-                    shape[1..],
-                    layer.output,
-                    "{channels:?}: {:?}",
-                    layer.operation
-                );
+                let shape = output.size().into_iter().skip(1).map(usize::try_from);
+                let shape: Vec<usize> = shape.map(Result::unwrap).collect();
+                assert_eq!(shape, layer.output, "{channels:?}: {:?}", layer.operation);
             }
             assert_eq!(outputs.len(), architecture.layers().len());
         }

@@ -201,14 +201,10 @@ mod tests {
     #[test]
     fn answers_and_counts_agree_and_do_not_depend_on_threads() {
         let test = mnist_10k().unwrap().test.slice(0..610).unwrap();
-        let one = score(&weights(), &test, Device::CPU, NonZeroUsize::MIN).unwrap();
-        let three = score(
-            &weights(),
-            &test,
-            Device::CPU,
-            NonZeroUsize::new(3).unwrap(),
-        )
-        .unwrap();
+        let [one, three] = [1, 3].map(|threads| {
+            let threads = NonZeroUsize::new(threads).unwrap();
+            score(&weights(), &test, Device::CPU, threads).unwrap()
+        });
         assert_eq!(one, three);
         let mut counted = ConfusionMatrix::new(10);
         for (prediction, &label) in one.predictions().iter().zip(test.labels()) {

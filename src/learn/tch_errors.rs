@@ -98,9 +98,7 @@ mod tests {
         let error = call::<()>(|| Err(anyhow!("no image 7"))).unwrap_err();
         assert_eq!(error.to_string(), "no image 7");
         let panic = call(|| Ok([1, 2][Vec::<u8>::new().len() + 2])).unwrap_err();
-        assert!(
-            panic.to_string().starts_with("a fault in mnist-tch"),
-            "{panic}"
-        );
+        let panic = panic.to_string();
+        assert!(panic.starts_with("a fault in mnist-tch"), "{panic}");
     }
 }

@@ -200,13 +200,8 @@ mod tests {
         has_begun.recv().unwrap();
         let second = pool.push(false, |()| Ok(()));
         pool.clear();
-        assert!(
-            second
-                .wait()
-                .unwrap_err()
-                .to_string()
-                .contains("was stopped")
-        );
+        let error = second.wait().unwrap_err().to_string();
+        assert!(error.contains("was stopped"), "{error}");
         end.send(()).unwrap();
         assert!(first.wait().is_ok());
     }

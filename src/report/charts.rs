@@ -443,10 +443,9 @@ mod tests {
     fn against_the_first(name: &str, curves: &[&[f64]]) -> image::RgbImage {
         let ensemble = ensemble(curves);
         let rows = (1..).zip(curves[0]);
-        let rows: Vec<String> = rows
+        let rows: String = rows
             .map(|(step, share)| format!("{step},{share}\n"))
             .collect();
-        let rows = rows.concat();
         let text = "step,test_accuracy\n".to_owned() + &rows;
         let reference = Reference::read("runs/of/other.csv".to_owned(), text.as_bytes()).unwrap();
         let verdict = Verdict::of(&ensemble, &reference, "flux").unwrap();
@@ -467,9 +466,8 @@ mod tests {
 
     #[test]
     fn many_runs_and_single_steps_have_a_picture() {
-        let curves: Vec<Vec<f64>> = (0..100)
-            .map(|run| (1..=250).map(|step| noisy(step + 3 * run)).collect())
-            .collect();
+        let curve = |run: usize| (1..=250).map(|step| noisy(step + 3 * run)).collect();
+        let curves: Vec<Vec<f64>> = (0..100).map(curve).collect();
         let curves: Vec<&[f64]> = curves.iter().map(Vec::as_slice).collect();
         against_the_first("band-100", &curves);
         against_the_first("band-1-step", &[&[0.4], &[0.5]]);

@@ -342,23 +342,16 @@ mod tests {
     #[test]
     fn inferno_is_that_of_matplotlib_and_ink_can_be_read_on_it() {
         // matplotlib's table at entries 0, 64, 128, 192 and 255 of 256.
-        for (entry, (red, green, blue)) in [
-            (0.0, (0, 0, 4)),
-            (64.0, (87, 16, 110)),
-            (128.0, (188, 55, 84)),
-            (192.0, (249, 142, 9)),
-            (255.0, (252, 255, 164)),
+        for (entry, expected) in [
+            (0.0, [0, 0, 4]),
+            (64.0, [87, 16, 110]),
+            (128.0, [188, 55, 84]),
+            (192.0, [249, 142, 9]),
+            (255.0, [252, 255, 164]),
         ] {
-            let found = inferno(entry / 255.0);
-            let differ = [
-                found.0.abs_diff(red),
-                found.1.abs_diff(green),
-                found.2.abs_diff(blue),
-            ];
-            assert!(
-                differ.iter().all(|&levels| levels <= 3),
-                "{entry}: {found:?}"
-            );
+            let RGBColor(red, green, blue) = inferno(entry / 255.0);
+            let mut pairs = [red, green, blue].into_iter().zip(expected);
+            assert!(pairs.all(|(a, b): (u8, u8)| a.abs_diff(b) <= 3), "{entry}");
         }
         for share in (0..=1_000).map(|i| f64::from(i) / 1_000.0) {
             let background = luminance(inferno(share)) + 0.05;

@@ -31,16 +31,10 @@ pub(crate) fn page(
     run: Option<&Recorded>,
     tested: Option<(&[Prediction], &Dataset)>,
 ) -> String {
-    let parameters: Vec<u8> = weights
-        .values()
-        .iter()
-        .copied()
-        .flat_map(f32::to_le_bytes)
-        .collect();
-    let color = |share| INFERNO.eval_rational(share, 256);
-    let inferno = (0..256)
-        .map(color)
-        .flat_map(|color| [color.r, color.g, color.b, u8::MAX]);
+    let parameters = weights.values().iter();
+    let parameters: Vec<u8> = parameters.flat_map(|value| value.to_le_bytes()).collect();
+    let colors = (0..256).map(|share| INFERNO.eval_rational(share, 256));
+    let inferno = colors.flat_map(|color| [color.r, color.g, color.b, u8::MAX]);
     let model = json!({
         "preparation": preparation,
         "channels": weights.architecture().channels(),
@@ -70,9 +64,8 @@ fn digest(start: &str, end: &str) -> String {
 
 /// The most confident mistakes, with their images.
 fn mistakes(answers: &[Prediction], images: &Dataset) -> Vec<Value> {
-    let wrong = sheets::wrong(answers, images.labels())
-        .into_iter()
-        .take(MISTAKES);
+    let wrong = sheets::wrong(answers, images.labels());
+    let wrong = wrong.into_iter().take(MISTAKES);
     let with_image = |mistake: sheets::Mistake| {
         json!({
             "pixels": base64(&images.pixels()[mistake.image * PIXELS..][..PIXELS]),
@@ -88,11 +81,8 @@ fn mistakes(answers: &[Prediction], images: &Dataset) -> Vec<Value> {
 /// anywhere.
 fn about(weights: &Weights, run: Option<&Recorded>) -> String {
     let architecture = weights.architecture();
-    let channels: Vec<String> = architecture
-        .channels()
-        .iter()
-        .map(usize::to_string)
-        .collect();
+    let channels = architecture.channels().iter();
+    let channels: Vec<String> = channels.map(usize::to_string).collect();
     let (channels, count) = (channels.join("-"), architecture.count());
     let network = format!("{channels} channels, {count} parameters");
     let version = env!("CARGO_PKG_VERSION");
@@ -104,10 +94,8 @@ fn about(weights: &Weights, run: Option<&Recorded>) -> String {
     else {
         return format!("{network}. mnist-tch {version}.");
     };
-    let name = Path::new(&data.name)
-        .file_name()
-        .unwrap_or(data.name.as_ref())
-        .display();
+    let name = Path::new(&data.name).file_name();
+    let name = name.unwrap_or(data.name.as_ref()).display();
     let day = started.get(..10).unwrap_or(started);
     format!(
         "{network}, trained on {} images of {name}; accuracy {final_accuracy:.4} on {} test \
@@ -139,51 +127,38 @@ mod tests {
         let now = page(&weights, Preparation::Digits, &[], None, None);
         let kept = include_str!("../../docs/digit.html");
         let same = around_the_network(kept) == around_the_network(&now);
-        assert!(
-            same,
-            "make it anew: export --model RUN docs/digit.html --force"
-        );
+        assert!(same, "make it anew: export --model RUN docs/digit.html");
     }
 
     #[test]
     fn it_holds_every_weight_and_the_surest_mistakes_and_no_name_gets_out_of_its_place() {
-        let names = [
-            "</script><script>alert(1)</script>",
-            "<!--",
-            "{{STYLE}}",
-            "Ankle boot",
-        ];
-        let names = names.map(str::to_owned);
+        let script = "</script><script>alert(1)</script>";
+        let names = [script, "<!--", "{{STYLE}}", "Ankle boot"].map(str::to_owned);
         let architecture = Architecture::new(vec![3, 2], names.len()).unwrap();
         let weights = Weights::initial(Init::Kaiming, 1, &architecture);
         let images = mnist_10k().unwrap().test.slice(0..30).unwrap();
         // Sure of class 3 everywhere, and most of all at image 7.
         let logits = |image| [0.0, 0.0, 0.0, if image == 7 { 9.0 } else { 5.0 }];
-        let answers: Vec<_> = (0..30)
-            .map(|image| Prediction::from_logits(&logits(image)))
-            .collect();
+        let answers = (0..30).map(|image| Prediction::from_logits(&logits(image)));
+        let answers: Vec<_> = answers.collect();
         let tested = Some((&answers[..], &images));
         let page = page(&weights, Preparation::Article, &names, None, tested);
 
         let model = between(&page, r#"type="application/json">"#, "</script>");
         let model: Value = serde_json::from_str(model).unwrap();
         assert_eq!(model["classes"], json!(names));
-        assert_eq!(
-            (&model["preparation"], &model["channels"]),
-            (&json!("article"), &json!([3, 2]))
-        );
+        assert_eq!(model["preparation"], "article");
+        assert_eq!(model["channels"], json!([3, 2]));
         let bytes = |text: &Value| BASE64_STANDARD.decode(text.as_str().unwrap()).unwrap();
-        let read = bytes(&model["weights"]);
-        let read = read
-            .chunks(4)
-            .map(|four| f32::from_le_bytes(four.try_into().unwrap()));
-        assert!(read.eq(weights.values().iter().copied()));
-        let first = &model["mistakes"][0];
+        let values = weights
+            .values()
+            .iter()
+            .flat_map(|value| value.to_le_bytes());
+        assert!(values.eq(bytes(&model["weights"])));
         assert_eq!(model["mistakes"].as_array().unwrap().len(), MISTAKES);
-        assert_eq!(
-            bytes(&first["pixels"]),
-            images.pixels()[7 * PIXELS..8 * PIXELS]
-        );
+        let first = &model["mistakes"][0];
+        let pixels = &images.pixels()[7 * PIXELS..8 * PIXELS];
+        assert_eq!(bytes(&first["pixels"]), pixels);
         assert_eq!(first["truth"], images.labels()[7]);
 
         // The policy allows the script and the style that are there, and nothing from elsewhere.
@@ -193,10 +168,7 @@ mod tests {
             let allowed = format!("{what}-src 'sha256-{}'", base64(&Sha256::digest(text)));
             assert!(page.contains(&allowed), "{what}");
         }
-        assert!(
-            page.contains("default-src 'none'")
-                && !page.contains("http:")
-                && !page.contains("https:")
-        );
+        assert!(page.contains("default-src 'none'"));
+        assert!(!page.contains("http:") && !page.contains("https:"));
     }
 }

@@ -124,10 +124,8 @@ mod tests {
         assert!(read("step,test_accuracy,more\n1,0.5,a\n3,0.6,b\n").is_ok());
         assert!(read("").is_err() && read("step,accuracy\n1,0.5\n").is_err());
         for rows in ["", "1,1.5\n", "1,NaN\n", "2,0.5\n1,0.6\n", "1\n", "\0\u{1}"] {
-            assert!(
-                read(&format!("step,test_accuracy\n{rows}")).is_err(),
-                "{rows:?}"
-            );
+            let text = format!("step,test_accuracy\n{rows}");
+            assert!(read(&text).is_err(), "{rows:?}");
         }
     }
 }
