@@ -92,11 +92,8 @@ fn images_that_are_gone_or_changed_are_told() {
     let summary = String::from_utf8(run_file(&folder, "summary.json")).unwrap();
     let other = summary.replace(r#""folder": "#, r#""\n\u001b[31m": "#);
     fs::write(folder.path().join("run/summary.json"), other).unwrap();
-    let error = fails(
-        folder.path(),
-        &evaluate,
-        &["summary.json: ", "damaged, or not"],
-    );
+    let parts = ["summary.json: ", "damaged, or not"];
+    let error = fails(folder.path(), &evaluate, &parts);
     assert!(error.contains("variant `  [31m`"), "{error:?}");
     fs::write(folder.path().join("run/summary.json"), summary).unwrap();
     for gone in ["t10k-images-idx3-ubyte", "run/summary.json"] {
@@ -115,14 +112,8 @@ fn files_that_are_no_models_are_named() {
     nan[last..].copy_from_slice(&f32::NAN.to_le_bytes());
     // The first file of an archive, whose name stands behind what else is said of it.
     let zip = |name: &str| {
-        let length = u8::try_from(name.len()).unwrap();
-        [
-            b"PK\x03\x04",
-            [0; 22].as_slice(),
-            &[length, 0, 0, 0],
-            name.as_bytes(),
-        ]
-        .concat()
+        let length = [u8::try_from(name.len()).unwrap(), 0, 0, 0];
+        [b"PK\x03\x04", &[0; 22][..], &length, name.as_bytes()].concat()
     };
     for (name, bytes, part) in [
         ("model", Vec::new(), "not a safetensors file"),

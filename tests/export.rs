@@ -98,24 +98,18 @@ fn the_file_holds_a_network_of_any_number_of_blocks_node_by_node_with_its_weight
 #[test]
 fn a_run_and_export_write_the_same_page_and_other_names_are_refused() {
     let folder = tempdir().unwrap();
-    small_run(&folder, "--page");
+    small_run(&folder, "--page --channels 8,16,8");
     let page = String::from_utf8(run_file(&folder, "page.html")).unwrap();
     let about = "8-16-8 channels, 3138 parameters, trained on 300 images of mnist-10k; accuracy 0.";
     assert!(page.contains(about));
     // As many mistakes as there are places for.
     assert_eq!(page.matches(r#""pixels":"#).count(), 24);
-    printed(
-        folder.path(),
-        "export --model run/model.safetensors digit.html",
-    );
+    let line = "export --model run/model.safetensors digit.html";
+    printed(folder.path(), line);
     let exported = fs::read_to_string(folder.path().join("digit.html")).unwrap();
     assert_eq!(exported, page);
-    let hint = "ends in .onnx, or in .html";
-    fails(
-        folder.path(),
-        "export --model run digit.pdf",
-        &["digit.pdf: ", hint],
-    );
+    let parts = ["digit.pdf: ", "ends in .onnx, or in .html"];
+    fails(folder.path(), "export --model run digit.pdf", &parts);
     // By its file and with another set's name: that set's pictures and classes, and no run.
     let line = "export --model run --dataset fashion-mnist clothes.html";
     printed(folder.path(), line);
@@ -138,10 +132,8 @@ fn a_page_needs_no_images_of_its_run() {
     let mut export = common::mnist_tch(folder.path(), "export --model run digit.html");
     let output = export.assert().success();
     let said = String::from_utf8_lossy(&output.get_output().stderr).into_owned();
-    assert!(
-        said.starts_with("note: a page without mistakes: "),
-        "{said}"
-    );
+    let note = "note: a page without mistakes: ";
+    assert!(said.starts_with(note), "{said}");
     let page = fs::read_to_string(folder.path().join("digit.html")).unwrap();
     // Where the set was is nobody's business.
     assert!(page.contains("60 images of set;") && !page.contains(r#""pixels":"#));

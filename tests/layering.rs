@@ -68,35 +68,27 @@ fn only_in(home: &[&str], what: &Regex) {
         if home.contains(&top.as_str()) {
             at_home += usize::from(found.is_some());
         } else {
-            let path = path.display();
-            assert_eq!(
-                found, None,
-                "{path}: its place is {home:?}, see CONTRIBUTING.md"
-            );
+            let hint = format!("its place is {home:?}, see CONTRIBUTING.md");
+            assert_eq!(found, None, "{}: {hint}", path.display());
         }
     }
-    assert!(
-        at_home > 0,
-        "{what} is not even found in {home:?}: mend the guard"
-    );
+    let hint = "is not even found there: mend the guard";
+    assert!(at_home > 0, "{home:?}: {what} {hint}");
 }
 
 #[test]
 fn imports_never_go_upward() {
     for (place, module) in ORDER.iter().enumerate() {
-        only_in(
-            &[&ORDER[place..], &["main", "lib"]].concat(),
-            &path("crate", module),
-        );
+        let homes = [&ORDER[place..], &["main", "lib"]].concat();
+        only_in(&homes, &path("crate", module));
     }
 }
 
 #[test]
 fn packages_stay_in_their_homes() {
     for (homes, packages) in HOMES {
-        packages
-            .split('|')
-            .for_each(|name| only_in(homes, &package(name)));
+        let packages = packages.split('|').map(package);
+        packages.for_each(|package| only_in(homes, &package));
     }
 }
 

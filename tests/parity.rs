@@ -4,7 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 use std::{env, fs};
 
@@ -25,7 +25,7 @@ fn device() -> Device {
 }
 
 fn fixture(name: &str) -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+    Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("tests/fixtures/parity")
         .join(name)
 }
@@ -119,10 +119,6 @@ fn each_accuracy_of_the_first_epoch_is_within_0_006() {
     for (step, expected) in steps.iter().zip(expected) {
         let accuracy = step.record().unwrap().test_accuracy;
         let difference = (accuracy - expected).abs();
-        assert!(
-            difference < 0.006,
-            "step {}: {accuracy} {expected}",
-            step.step
-        );
+        assert!(difference < 0.006, "{step:?}: {accuracy} {expected}");
     }
 }

@@ -76,10 +76,8 @@ fn the_summary_is_enough_to_run_it_again() {
         "keep": "best",
     });
     assert_eq!(summary["configuration"], configuration);
-    assert_eq!(
-        (&summary["device"], &summary["threads"]),
-        (&"cpu".into(), &2.into())
-    );
+    assert_eq!(summary["device"], "cpu");
+    assert_eq!(summary["threads"], 2);
     let data = &summary["data"];
     assert_eq!(data["name"], "mnist-10k");
     assert_eq!(data["train_range"], "train:0..300");
@@ -111,11 +109,10 @@ fn the_best_weights_are_kept_and_others_can_begin_with_them() {
     // So large a rate that the last score is not the best one.
     small_run(&folder, "--keep best --lr 0.2 --channels 4,8");
     let scores = rows(&folder, "accuracy.csv", ACCURACY).into_iter();
-    let best = scores.max_by(|one, other| {
-        one[4]
-            .total_cmp(&other[4])
-            .then(other[2].total_cmp(&one[2]))
-    });
+    // The last of several is the greatest for max_by, and it is to be the first.
+    let best = scores
+        .rev()
+        .max_by(|one, other| one[4].total_cmp(&other[4]));
     let (step, accuracy) = best.map(|row| (row[2], row[4])).unwrap();
     let kept = &summary(&folder)["best"];
     assert_eq!(kept["step"].as_f64(), Some(step));
@@ -126,21 +123,16 @@ fn the_best_weights_are_kept_and_others_can_begin_with_them() {
     let model = "run/best.safetensors";
     let line = format!("{SMALL} --from {model} --lr 1e-12 --eval-every 0 --out next");
     let text = printed(folder.path(), &line);
-    assert!(
-        text.contains(&format!("{accuracy:.4}\n")),
-        "{accuracy}: {text}"
-    );
+    let last = format!("{accuracy:.4}\n");
+    assert!(text.contains(&last), "{accuracy}: {text}");
     let next = fs::read(folder.path().join("next/summary.json")).unwrap();
     let next: Value = serde_json::from_slice(&next).unwrap();
     assert_eq!(next["configuration"]["channels"], json!([4, 8]));
     let from = next["from"]["path"].as_str().unwrap();
     assert!(from.ends_with(model), "{from}");
 
-    fails(
-        folder.path(),
-        &format!("{SMALL} --from no.safetensors"),
-        &["--from: no.safetensors"],
-    );
+    let missing = format!("{SMALL} --from no.safetensors");
+    fails(folder.path(), &missing, &["--from: no.safetensors"]);
     let other = format!("{SMALL} --from {model} --classes 11");
     fails(folder.path(), &other, &["--from", "10 classes", "11"]);
 }

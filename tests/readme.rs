@@ -81,7 +81,7 @@ fn what_it_shows_the_program_print_is_what_the_program_prints() {
         let printed = printed(line);
         let cut = shown.strip_suffix("...\n");
         let same = cut.map_or(printed == shown, |begin| printed.starts_with(begin));
-        assert!(same, "{line}: {printed}");
+        assert!(same, "{line} prints otherwise now, say so: {printed}");
     }
 }
 
@@ -89,9 +89,8 @@ fn what_it_shows_the_program_print_is_what_the_program_prints() {
 fn it_names_every_option_and_no_other() {
     let pattern = r"(?:^|[\s`(])(--[a-z][a-z-]*)";
     let lines = names_of_commands().into_iter().chain([String::new()]);
-    let helps: String = lines
-        .map(|name| printed(&format!("{name} --help")))
-        .collect();
+    let help = |name| printed(&format!("{name} --help"));
+    let helps: String = lines.map(help).collect();
     let options: BTreeSet<&str> = all(pattern, &helps).into_iter().collect();
     assert!(options.len() > 30, "{options:?}");
     let text = manual_text();
@@ -102,13 +101,13 @@ fn it_names_every_option_and_no_other() {
         assert!(named.remove(other), "{other}");
     }
     named.insert("--version");
-    let both = |one: &BTreeSet<_>, other| one.difference(other).copied().collect::<Vec<_>>();
-    assert_eq!(
-        both(&options, &named),
-        [""; 0],
-        "name these in README.md or docs/"
+    let unnamed: Vec<_> = options.difference(&named).collect();
+    let unknown: Vec<_> = named.difference(&options).collect();
+    assert!(
+        unnamed.is_empty(),
+        "name these in README.md or docs/: {unnamed:?}"
     );
-    assert_eq!(both(&named, &options), [""; 0], "there are no such options");
+    assert!(unknown.is_empty(), "there are no such options: {unknown:?}");
 }
 
 #[test]
@@ -157,10 +156,9 @@ fn links_lead_somewhere_and_files_that_are_named_are_there() {
         let (place, text) = (document.display(), fs::read_to_string(&document).unwrap());
         for link in all(r"\]\(([^):]+)\)", &text) {
             let (file, part) = link.split_once('#').unwrap_or((link, ""));
-            let target = if file.is_empty() {
-                document.clone()
-            } else {
-                document.with_file_name(file)
+            let target = match file {
+                "" => document.clone(),
+                _ => document.with_file_name(file),
             };
             assert!(target.exists(), "{place}: {link}");
             if !part.is_empty() {

@@ -15,7 +15,7 @@ use std::sync::OnceLock;
 
 use common::{SMALL, fails, mnist_tch, printed, small_run, write_set};
 use mnist_tch::data::mnist_10k;
-use mnist_tch::learn::{Architecture, Config, Device, State, Step, Training, Weights};
+use mnist_tch::learn::{Config, Device, State, Step, Training};
 use predicates::prelude::PredicateBooleanExt;
 use predicates::str::contains;
 use tempfile::{TempDir, tempdir};
@@ -32,10 +32,8 @@ fn contents(folder: &Path) -> Files {
         let name = entry.file_name().into_string().unwrap();
         (name, fs::read(entry.path()).unwrap())
     };
-    fs::read_dir(folder.join("run"))
-        .unwrap()
-        .map(file)
-        .collect()
+    let files = fs::read_dir(folder.join("run")).unwrap();
+    files.map(file).collect()
 }
 
 /// What else the job that is shuffled has: all that is random, and all that a run keeps in mind.
@@ -150,8 +148,7 @@ fn stopped_after_any_step_training_goes_on_with_the_same_numbers() {
         Training::new(&config, state, &split, Device::CPU, threads).unwrap()
     };
     let steps = |training: &mut Training| -> Vec<Step> { training.map(Result::unwrap).collect() };
-    let architecture = Architecture::article(10).unwrap();
-    let initial = State::initial(Weights::initial(config.init, 0, &architecture));
+    let initial = State::new(&config, 10).unwrap();
     let mut whole = training(&initial, 3);
     let expected = steps(&mut whole);
     assert_eq!(expected.len(), 15);
@@ -226,11 +223,8 @@ fn with_more_epochs_a_run_ends_as_if_it_had_been_planned_so() {
     // As many as there are change nothing, so that a script can say it again.
     let before = contents(path);
     printed(path, "--resume run -q --epochs 2");
-    fails(
-        path,
-        "--resume run --epochs 1",
-        &["--epochs 1: the run has 2"],
-    );
+    let parts = ["--epochs 1: the run has 2"];
+    fails(path, "--resume run --epochs 1", &parts);
     assert!(contents(path) == before);
     printed(path, "--resume run -q --epochs 4");
     assert!(results(path) == results(whole.path()));
@@ -262,13 +256,8 @@ fn images_that_moved_are_found_with_data_dir_and_other_images_are_refused() {
     for (prefix, set) in [("train", &split.train), ("t10k", &split.test)] {
         write_set(&images, prefix, set.pixels(), set.labels());
     }
-    stopped(
-        path,
-        &format!("{JOB} -q --data-dir images"),
-        4,
-        "-TERM",
-        143,
-    );
+    let line = format!("{JOB} -q --data-dir images");
+    stopped(path, &line, 4, "-TERM", 143);
     let before = contents(path);
     fs::rename(&images, &moved).unwrap();
     let parts = ["images: no such folder", "--data-dir"];

@@ -460,9 +460,10 @@ mod tests {
         for mut part in parts {
             let (images, labels) = part.load().unwrap();
             assert_eq!(images.size(), [60, 1, 28, 28]);
-            let images = match images.is_mkldnn() {
-                true => images.to_dense(None, false),
-                false => images,
+            let images = if images.is_mkldnn() {
+                images.to_dense(None, false)
+            } else {
+                images
             };
             assert_eq!(part.generators.len(), 60);
             let pixels = (images * 255.0).round().to_kind(Kind::Uint8).flatten(0, -1);

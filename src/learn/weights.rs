@@ -266,7 +266,7 @@ mod tests {
     type Case = (fn(&mut Vec<Tensor>), &'static str);
 
     fn article(classes: usize) -> Architecture {
-        Architecture::article(classes).unwrap()
+        Architecture::new(vec![8, 16, 8], classes).unwrap()
     }
 
     #[test]

@@ -443,10 +443,10 @@ mod tests {
     fn against_the_first(name: &str, curves: &[&[f64]]) -> image::RgbImage {
         let ensemble = ensemble(curves);
         let rows = (1..).zip(curves[0]);
-        let rows: String = rows
+        let rows: Vec<_> = rows
             .map(|(step, share)| format!("{step},{share}\n"))
             .collect();
-        let text = "step,test_accuracy\n".to_owned() + &rows;
+        let text = format!("step,test_accuracy\n{}", rows.concat());
         let reference = Reference::read("runs/of/other.csv".to_owned(), text.as_bytes()).unwrap();
         let verdict = Verdict::of(&ensemble, &reference, "flux").unwrap();
         let png = band(&ensemble, &reference, &verdict).unwrap();

@@ -136,8 +136,8 @@ mod tests {
         let head = "true \\ predicted\n     0  1\n";
         let numbers = confusion(["0", "1"]);
         assert_eq!(numbers, format!("{head}  0 12  0\n  1  3  0\n"));
-        let named = confusion(["Coat", "Bag"]);
-        assert_eq!(named, format!("{head}  0 12  0  Coat\n  1  3  0  Bag\n"));
+        let clothes = confusion(["Coat", "Bag"]);
+        assert_eq!(clothes, format!("{head}  0 12  0  Coat\n  1  3  0  Bag\n"));
         assert!(many.ends_with("   26       9        7  letter 26\n"));
         let classes = classes_text(&[score()]);
         let row =
