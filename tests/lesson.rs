@@ -1,10 +1,6 @@
 //! The fast path is the lesson, only faster: from the same initial weights both learn alike.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    reason = "a test that cannot go on has failed"
-)]
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 #[path = "../examples/lesson.rs"]
 #[allow(dead_code, reason = "its main is not called")]
@@ -27,7 +23,9 @@ fn of_the_lesson(weights: &Weights, split: &Split) -> Vec<f64> {
     for (name, _, values) in weights.named() {
         let variable = variables.remove(&name);
         let same_size = |variable: &Tensor| variable.numel() == values.len();
-        let mut variable = variable.filter(same_size).expect(HINT);
+        let Some(mut variable) = variable.filter(same_size) else {
+            panic!("{HINT}");
+        };
         let values = Tensor::from_slice(values).view_as(&variable);
         tch::no_grad(|| variable.copy_(&values));
     }
