@@ -68,9 +68,11 @@ fn files_that_are_there_are_replaced_only_with_force() {
     let bytes = weights.to_safetensors().unwrap();
     fs::write(folder.path().join("m"), bytes).unwrap();
     fs::create_dir(folder.path().join("out")).unwrap();
+    fs::write(folder.path().join("out/notes.txt"), "mine").unwrap();
     let evaluate = "evaluate --device cpu --test-range ..10 --model";
+    let train = format!("{SMALL} -q --out out");
     for (line, name) in [
-        (&*format!("{SMALL} -q --out out"), "out/accuracy.csv"),
+        (&*train, "out/accuracy.csv"),
         (&format!("{evaluate} out --out out"), "out/confusion.csv"),
         ("export --model m model.onnx", "model.onnx"),
         ("describe --png network.png", "network.png"),
@@ -83,7 +85,8 @@ fn files_that_are_there_are_replaced_only_with_force() {
         printed(folder.path(), &format!("{line} --force"));
         assert_ne!(fs::read(&file).unwrap(), b"mine", "{line}");
     }
-    assert!(folder.path().join("out/model.safetensors").exists());
+    fails(folder.path(), &train, &["out holds the results of a run"]);
+    assert!(folder.path().join("out/notes.txt").exists());
     let line = "export --model m no/model.onnx";
     fails(folder.path(), line, &["cannot write no/model.onnx"]);
 }

@@ -211,4 +211,18 @@ fn make(folder: &Path) -> Result<()> {
 }
 
 #[cfg(test)]
-mod tests;
+mod tests {
+    use super::*;
+    use tempfile::tempdir;
+
+    // What is refused, and what --force replaces: tests/cli.rs and tests/resume.rs.
+    #[test]
+    fn runs_of_the_same_second_get_folders_of_their_own() {
+        let folder = tempdir().unwrap();
+        let parent = folder.path().join("runs");
+        let run = || RunDir::create_new(&parent, "now").unwrap().path;
+        for name in ["now", "now-2", "now-3"] {
+            assert_eq!(run(), parent.join(name));
+        }
+    }
+}
