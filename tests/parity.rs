@@ -15,6 +15,9 @@ use mnist_tch::learn::{
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+const HINT: &str = "if it is meant to be another job, change scripts/reference/parity.py \
+                    likewise, and run scripts/reference.sh parity";
+
 /// The one that `MNIST_TCH_TEST_DEVICE` names, such as `cuda`; without TF32 (docs/libtorch.md).
 fn device() -> Device {
     static DEVICE: LazyLock<Device> = LazyLock::new(|| {
@@ -73,14 +76,15 @@ fn begins_as_in_pytorch(initial: &Weights, file: &str) {
     let logits = scores.logits;
     assert_eq!((logits.len(), expected.len()), (16, 16));
     for (ours, theirs) in logits.iter().flatten().zip(expected.iter().flatten()) {
-        assert!((ours - theirs).abs() < 1e-4, "{file}: {ours} {theirs}");
+        let is_close = (ours - theirs).abs() < 1e-4;
+        assert!(is_close, "{file}: {ours} {theirs}: {HINT}");
     }
     let (steps, _) = train(initial.clone(), 10, 0);
     let expected: Vec<f64> = reference(file, "train_loss");
     for (step, expected) in steps.iter().zip(&expected[..10]) {
         let loss = f64::from(step.train_loss);
         let difference = (loss / expected - 1.0).abs();
-        assert!(difference < 1e-3, "{file}: {step:?} {expected}");
+        assert!(difference < 1e-3, "{file}: {step:?} {expected}: {HINT}");
     }
 }
 
@@ -105,7 +109,7 @@ fn weights_after_one_and_ten_steps_are_within_1e_4() {
     for steps in [1, 10] {
         let (_, ours) = train(weights(0), steps, 0);
         let difference = largest_difference(&ours, &weights(steps));
-        assert!(difference < 1e-4, "{steps} steps: {difference}");
+        assert!(difference < 1e-4, "{steps} steps: {difference}: {HINT}");
         // And training has changed them by much more than that.
         assert!(largest_difference(&ours, &weights(0)) > 1e-3);
     }
@@ -119,6 +123,6 @@ fn each_accuracy_of_the_first_epoch_is_within_0_006() {
     for (step, expected) in steps.iter().zip(expected) {
         let accuracy = step.record().unwrap().test_accuracy;
         let difference = (accuracy - expected).abs();
-        assert!(difference < 0.006, "{step:?}: {accuracy} {expected}");
+        assert!(difference < 0.006, "{step:?} {expected}: {HINT}");
     }
 }

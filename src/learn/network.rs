@@ -330,6 +330,7 @@ fn flatten(images: &Tensor) -> Tensor {
 mod tests {
     use super::*;
     use crate::learn::weights::{Init, Weights};
+    use rand::SeedableRng;
 
     fn network(channels: &[usize], seed: u64) -> (Architecture, Network) {
         let architecture = Architecture::new(channels.to_vec(), 10).unwrap();
@@ -369,7 +370,8 @@ mod tests {
             let plain = random_images(8);
             let labels = Tensor::randint(10, [8], (Kind::Int64, tch::Device::Cpu));
             let [one, other] = [plain.to_mkldnn(), plain].map(|images| {
-                let logits = network.forward(&images, Pass::Train(&mut []));
+                let mut generators = vec![ChaCha8Rng::seed_from_u64(0); 8];
+                let logits = network.forward(&images, Pass::Train(&mut generators));
                 let loss = logits.cross_entropy_for_logits(&labels);
                 let gradient = network.gradient(&loss).unwrap();
                 (network.forward(&images, Pass::Score), gradient)
