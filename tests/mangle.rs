@@ -1,53 +1,74 @@
 //! Damaged data files: whatever stands in a folder, reading it gives a clear error or a valid data
 //! set. Never a panic, and never memory for what a header claims and no file holds.
 //!
-//! Everything is seeded, so a failure can be repeated. `MANGLE_CASES` says how many cases are tried;
-//! the weekly CI tries 100,000. Files of runs: src/commands/train/tests.rs.
+//! Everything is seeded, so a failure can be repeated. `MANGLE_CASES` says how many cases are
+//! tried; the weekly CI tries 100,000. Files of runs: src/commands/train/tests.rs.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod common;
+#[path = "common/forms.rs"]
+mod forms;
 
 use std::env;
 use std::fs;
 use std::path::Path;
+use std::sync::LazyLock;
 
 use common::{gzip, idx};
+use forms::{csv, npy, npz};
 use mnist_tch::data::{Location, Part, Reading};
 use rand::seq::IndexedRandom;
 use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use tempfile::tempdir;
 
-const NAMES: [&str; 2] = ["train-images-idx3-ubyte", "train-labels-idx1-ubyte"];
+/// Files, each of which is a set of its own or, of the first two, a half of one.
+const NAMES: [&str; 4] = [
+    "train-images-idx3-ubyte",
+    "train-labels-idx1-ubyte",
+    "mnist.npz",
+    "train.csv",
+];
 const COUNT: u32 = 3;
 
-/// The bytes of a good set: images, labels.
-fn good() -> [Vec<u8>; 2] {
+/// Such files without a fault.
+static GOOD: LazyLock<[Vec<u8>; 4]> = LazyLock::new(|| {
     let pixels: Vec<u8> = (0..=255).cycle().take(784 * 3).collect();
-    [idx(&[COUNT, 28, 28], &pixels), idx(&[COUNT], &[7, 0, 9])]
-}
+    let labels = [7, 0, 9];
+    let arrays = [
+        ("x_train".to_owned(), npy("|u1", "3, 28, 28", &pixels)),
+        ("y_train".to_owned(), npy("|u1", "3,", &labels)),
+    ];
+    [
+        idx(&[COUNT, 28, 28], &pixels),
+        idx(&[COUNT], &labels),
+        npz(&arrays),
+        csv(&pixels, &labels).into_bytes(),
+    ]
+});
 
-/// Reads a good set with `bytes` in the place of its images (0) or labels (1); whether it is taken.
+/// Reads a good set with `bytes` in the place of one of its files; whether it is taken.
 fn is_taken(folder: &Path, file: usize, bytes: &[u8]) -> bool {
     let is_packed = bytes.starts_with(&[0x1f, 0x8b]);
     let name = NAMES[file].to_owned() + if is_packed { ".gz" } else { "" };
-    let path = folder.join(&name);
-    let other = folder.join(NAMES[1 - file]);
-    fs::write(&path, bytes).unwrap();
-    fs::write(&other, &good()[1 - file]).unwrap();
+    fs::write(folder.join(&name), bytes).unwrap();
+    if file < 2 {
+        fs::write(folder.join(NAMES[1 - file]), &GOOD[1 - file]).unwrap();
+    }
     let set = Location::Folder(folder.into()).read(Part::Train, &Reading::default());
-    let outcome = set.map(|set| set.images);
     // Not only written over, for which ext4 would wait for the disk.
-    for file in [path, other] {
-        fs::remove_file(file).unwrap();
+    for entry in fs::read_dir(folder).unwrap() {
+        fs::remove_file(entry.unwrap().path()).unwrap();
     }
     let case = || format!("{name}: {}", bytes.escape_ascii());
-    match &outcome {
-        Ok(dataset) => {
-            assert!(is_packed || bytes.len() == good()[file].len(), "{}", case());
-            assert_eq!((dataset.len(), dataset.pixels().len()), (3, 3 * 784));
-            assert!(dataset.labels().iter().all(|&label| label < 10));
+    match &set {
+        Ok(set) => {
+            let (images, length) = (&set.images, GOOD[file].len());
+            let is_whole = file > 1 || images.len() == 3 && (is_packed || bytes.len() == length);
+            assert!(is_whole, "{}", case());
+            assert_eq!(images.pixels().len(), 784 * images.len());
+            assert!(images.labels().iter().all(|&label| label < 10));
         }
         Err(error) => {
             let text = format!("{error:#}");
@@ -55,12 +76,12 @@ fn is_taken(folder: &Path, file: usize, bytes: &[u8]) -> bool {
             assert!(!text.contains('\n') && text.len() < 600, "{text}");
         }
     }
-    outcome.is_ok()
+    set.is_ok()
 }
 
 /// A damaged file: which it is, and its bytes.
 fn damaged(generator: &mut ChaCha8Rng) -> (usize, Vec<u8>) {
-    let file = generator.random_range(0..2);
+    let file = generator.random_range(0..NAMES.len());
     let mut bytes = match generator.random_range(0..8) {
         // Noise, of which some looks like a header.
         0 => noise(generator),
@@ -68,9 +89,9 @@ fn damaged(generator: &mut ChaCha8Rng) -> (usize, Vec<u8>) {
             let dims = generator.random_range(0..5);
             [&[0, 0, 8, dims][..], &noise(generator)].concat()
         }
-        // The other file.
-        2 => good()[1 - file].clone(),
-        _ => good()[file].clone(),
+        // Another file.
+        2 => GOOD[(file + 1) % NAMES.len()].clone(),
+        _ => GOOD[file].clone(),
     };
     // Of a packed one the content is damaged, the gzip around it, or both.
     let is_packed = generator.random();
@@ -113,12 +134,13 @@ fn damaged_files_are_refused_in_words_or_valid() {
     let cases: usize = env::var("MANGLE_CASES").map_or(10_000, |text| text.parse().unwrap());
     let folder = tempdir().unwrap();
     let mut generator = ChaCha8Rng::seed_from_u64(0);
-    let taken = (0..cases).filter(|_| {
+    let mut taken = [0; NAMES.len()];
+    for _ in 0..cases {
         let (file, bytes) = damaged(&mut generator);
-        is_taken(folder.path(), file, &bytes)
-    });
-    let taken = taken.count();
-    assert!((1..cases).contains(&taken), "{taken} of {cases} were taken");
+        taken[file] += usize::from(is_taken(folder.path(), file, &bytes));
+    }
+    let some = 1..cases / NAMES.len();
+    assert!(taken.iter().all(|count| some.contains(count)), "{taken:?}");
 }
 
 /// The most address space that this process had, in MB; 0 where the system does not tell.

@@ -8,10 +8,10 @@ use std::io::Read;
 
 use anyhow::{Context, Result, bail, ensure};
 
+use super::{PIXELS, SIDE};
+
 /// The most data bytes one file may hold; the largest of the family, EMNIST by class, has 638 MB.
 pub(super) const MAX_BYTES: u64 = 1 << 30;
-/// Bytes by which a buffer grows at least.
-const BLOCK: usize = 1 << 16;
 /// Columns of QMNIST's labels, of which the first is the digit and the others tell of the writer.
 const QMNIST: usize = 8;
 
@@ -21,19 +21,22 @@ const QMNIST: usize = 8;
 pub struct Kind(pub char, pub usize);
 
 impl Kind {
-    /// The number in these bytes, the least one first; larger whole numbers than any pixel or label
-    /// may be rounded.
+    /// The numbers in these bytes, of each the least byte first; larger whole numbers than any
+    /// pixel or label may be rounded.
+    fn numbers(self, bytes: &[u8]) -> impl Iterator<Item = f64> {
+        let each = bytes.chunks_exact(self.1);
+        each.map(move |bytes| self.number(bytes))
+    }
+
     #[expect(
         clippy::cast_precision_loss,
         clippy::cast_possible_wrap,
         reason = "see above"
     )]
     fn number(self, bytes: &[u8]) -> f64 {
-        let bits = bytes
-            .iter()
-            .rev()
-            .fold(0, |bits, &byte| bits << 8 | u64::from(byte));
-        let unused = 64 - 8 * u32::try_from(self.1).unwrap_or(8);
+        let bits = bytes.iter().rev();
+        let bits = bits.fold(0, |bits, &byte| bits << 8 | u64::from(byte));
+        let unused = 64 - 8 * bytes.len();
         match self {
             Self('f', 4) => f64::from(f32::from_le_bytes(bytes.try_into().unwrap_or_default())),
             Self('f', _) => f64::from_bits(bits),
@@ -60,10 +63,10 @@ impl Array {
         kind: Kind,
         is_big_endian: bool,
     ) -> Result<Self> {
-        let count = shape.len();
         ensure!(
-            (1..=4).contains(&count),
-            "{count} dimensions where images have 3 and labels 1"
+            (1..=4).contains(&shape.len()),
+            "{} dimensions where images have 3 and labels 1",
+            shape.len()
         );
         let sizes = shape.iter().chain([&kind.1]);
         let expected = sizes.fold(1_u64, |all, &size| all.saturating_mul(size as u64));
@@ -73,8 +76,10 @@ impl Array {
              {MAX_BYTES}",
             shown(&shape)
         );
-        // One byte more than promised, so that trailing bytes show.
-        let mut bytes = read_most(source, usize::try_from(expected)? + 1)?;
+        // One byte more than promised, so that trailing bytes show; read as far as there are any.
+        let (mut bytes, source) = (Vec::new(), source.take(expected + 1));
+        let read = { source }.read_to_end(&mut bytes);
+        read.context("cannot read the data")?;
         let found = bytes.len() as u64;
         ensure!(
             found >= expected,
@@ -97,7 +102,7 @@ impl Array {
         let sizes: Vec<usize> = sizes.filter(|&size| size != 1).collect();
         let size = match sizes[..] {
             [rows, columns] => [rows, columns],
-            [pixels] if pixels.isqrt().pow(2) == pixels => [pixels.isqrt(); 2],
+            [PIXELS] => [SIDE; 2],
             _ => bail!(
                 "{} numbers where images are N x 28 x 28: are the image and the label file \
                  swapped, or the images in colour?",
@@ -107,14 +112,15 @@ impl Array {
         if self.kind == Kind('u', 1) {
             return Ok((size, self.bytes));
         }
-        let is_share = !matches!(self.kind.0, 'u' | 'i') && self.numbers().all(|x| x <= 1.0);
+        let numbers = || self.kind.numbers(&self.bytes);
+        let is_share = !matches!(self.kind.0, 'u' | 'i') && numbers().all(|number| number <= 1.0);
         let scale = if is_share { 255.0 } else { 1.0 };
         let pixel = |number: f64| {
             whole((number * scale).round()).with_context(|| {
                 format!("a pixel is {number}: grey values from 0 to 255 or from 0 to 1 are needed")
             })
         };
-        Ok((size, self.numbers().map(pixel).collect::<Result<_>>()?))
+        Ok((size, numbers().map(pixel).collect::<Result<_>>()?))
     }
 
     /// Labels: a number each, or a row in which the label's place has the only 1, or QMNIST's rows.
@@ -127,43 +133,34 @@ impl Array {
                 shown(&self.shape)
             ),
         };
-        if self.kind.1 == 1 && width == 1 && self.kind.0 == 'u' {
+        if self.kind == Kind('u', 1) && width == 1 {
             return Ok(self.bytes);
         }
         let rows = || self.bytes.chunks_exact(width * self.kind.1);
         let hot = |row: &[u8]| {
-            let numbers = row
-                .chunks_exact(self.kind.1)
-                .map(|bytes| self.kind.number(bytes));
-            let mut marked = numbers.enumerate().filter(|&(_, number)| number != 0.0);
+            let numbers = self.kind.numbers(row).enumerate();
+            let mut marked = numbers.filter(|&(_, number)| number != 0.0);
             let (place, number) = marked.next()?;
-            (whole(number) == Some(1) && marked.next().is_none()).then_some(place)
-        };
-        let first = |(place, row): (usize, &[u8])| {
-            let number = self.kind.number(&row[..self.kind.1]);
-            whole(number).with_context(|| {
-                format!("label {number} at position {place} where labels go from 0 to 255")
-            })
+            let is_hot = whole(number) == Some(1) && marked.next().is_none();
+            u8::try_from(place).ok().filter(|_| is_hot)
         };
         if width > 1
-            && let Some(places) = rows().map(hot).collect::<Option<Vec<usize>>>()
+            && let Some(labels) = rows().map(hot).collect()
         {
-            let labels = places.into_iter().map(u8::try_from);
-            return labels
-                .collect::<Result<_, _>>()
-                .context("a label is above 255");
+            return Ok(labels);
         }
         ensure!(
             width == 1 || width == QMNIST,
             "{} numbers where labels are a row of N, or N rows with a single 1",
             shown(&self.shape)
         );
+        let first = |(place, row): (usize, &[u8])| {
+            let number = self.kind.number(&row[..self.kind.1]);
+            whole(number).with_context(|| {
+                format!("label {number} at position {place} where labels go from 0 to 255")
+            })
+        };
         rows().enumerate().map(first).collect()
-    }
-
-    fn numbers(&self) -> impl Iterator<Item = f64> {
-        let numbers = self.bytes.chunks_exact(self.kind.1);
-        numbers.map(|bytes| self.kind.number(bytes))
     }
 }
 
@@ -180,21 +177,4 @@ pub(super) fn whole(number: f64) -> Option<u8> {
 fn shown(shape: &[usize]) -> String {
     let sizes: Vec<String> = shape.iter().map(ToString::to_string).collect();
     sizes.join(" x ")
-}
-
-/// The first `most` bytes of `source`, or all there are. The buffer follows what has been read: it
-/// is never larger than that and an eighth more, plus [`BLOCK`], and never larger than `most`.
-pub(super) fn read_most(mut source: impl Read, most: usize) -> Result<Vec<u8>> {
-    let mut data = Vec::new();
-    while data.len() < most {
-        let step = (data.len() / 8).max(BLOCK).min(most - data.len());
-        data.try_reserve_exact(step)
-            .with_context(|| format!("no memory for {most} bytes"))?;
-        let limited = source.by_ref().take(step as u64);
-        let read = { limited }.read_to_end(&mut data);
-        if read.context("cannot read the data")? < step {
-            break;
-        }
-    }
-    Ok(data)
 }

@@ -4,23 +4,19 @@
 //! A file is small enough to be fetched and checked in memory. Then it is written under a temporary
 //! name, synced and renamed. One process at a time fetches into a folder.
 
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, File};
 use std::io::{ErrorKind, Read};
 use std::net::IpAddr;
 use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
-use anyhow::{Context, Error, Result, anyhow, bail, ensure};
-use flate2::read::MultiGzDecoder;
-use md5::Md5;
-use sha2::{Digest as _, Sha256};
+use anyhow::{Context, Error, Result, anyhow, bail};
+use ureq::Agent;
 use ureq::http::Uri;
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
-use ureq::{Agent, Timeout};
 
-use super::hex;
-use super::published::{Digest, PublishedFile};
+use super::published::PublishedFile;
 use super::whole_file;
 
 /// Held by the process that fetches into a folder. It stays there, empty: the lock is the system's,
@@ -30,8 +26,9 @@ const LOCK: &str = ".mnist-tch.lock";
 const STALL: Duration = Duration::from_secs(if cfg!(test) { 1 } else { 30 });
 /// How long a whole file may take.
 const WHOLE: Duration = Duration::from_secs(if cfg!(test) { 3 } else { 3_600 });
-/// Seconds before the mirrors whose trouble may have passed are asked again, and once more.
-const WAITS: [u64; 2] = if cfg!(test) { [0, 0] } else { [1, 4] };
+/// Seconds before the mirrors are asked; and before those whose trouble may have passed are asked
+/// again, and once more.
+const WAITS: [u64; 3] = if cfg!(test) { [0; 3] } else { [0, 1, 4] };
 
 /// Files to fetch, from where, to where.
 pub(crate) struct Download<'a> {
@@ -60,15 +57,8 @@ pub(crate) enum Event<'a> {
     Finished(&'a str, u64),
 }
 
-/// Why an attempt came to nothing, by what to do about it.
-enum Problem {
-    /// A connection that failed or broke off, or a server that is busy: worth another try.
-    Passing(Error),
-    /// The mirror has nothing that can be used.
-    Mirror(Error),
-    /// It is this machine: a full disk, a folder without permission. No mirror would help.
-    Local(Error),
-}
+/// Why a mirror gave no file that can be used, and whether another try may be worth it.
+type Failure = (Error, bool);
 
 impl Download<'_> {
     /// Makes sure that the folder holds the files, raw or as `.gz`, and returns how many had to be
@@ -79,11 +69,10 @@ impl Download<'_> {
             return Ok(0);
         }
         let shown = self.folder.display();
-        fs::create_dir_all(self.folder)
-            .with_context(|| format!("cannot make the folder {shown}"))?;
-        let _lock = self
-            .lock()
-            .with_context(|| format!("cannot lock {shown}/{LOCK}"))?;
+        let made = fs::create_dir_all(self.folder);
+        made.with_context(|| format!("cannot make the folder {shown}"))?;
+        let lock = self.lock();
+        let _lock = lock.with_context(|| format!("cannot lock {shown}/{LOCK}"))?;
         // Another process may have fetched them while this one waited.
         let missing = self.missing()?;
         let agent = agent();
@@ -94,13 +83,9 @@ impl Download<'_> {
     }
 
     fn missing(&self) -> Result<Vec<PublishedFile>> {
-        let mut missing = Vec::new();
-        for file in self.files {
-            if !self.is_there(file)? {
-                missing.push(*file);
-            }
-        }
-        Ok(missing)
+        let files = self.files.iter().copied();
+        let missing = files.map(|file| Ok((!self.is_there(&file)?).then_some(file)));
+        missing.filter_map(Result::transpose).collect()
     }
 
     fn is_there(&self, file: &PublishedFile) -> Result<bool> {
@@ -116,7 +101,7 @@ impl Download<'_> {
             let mut bytes = Vec::new();
             let source = File::open(&path)?.take(file.most_bytes() + 1);
             { source }.read_to_end(&mut bytes)?;
-            check(&bytes, packed, file)
+            file.check(&bytes, packed)
         };
         match check() {
             Ok(()) => Ok(true),
@@ -130,43 +115,41 @@ impl Download<'_> {
 
     /// Waits until no other process fetches into the folder; the lock ends with the file.
     fn lock(&mut self) -> Result<File> {
-        let mut options = File::options();
-        options.write(true).create(true).truncate(false);
-        let file = options.open(self.folder.join(LOCK))?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                (self.report)(Event::Waiting(self.folder));
-                file.lock()?;
-            }
-            Err(TryLockError::Error(error)) => return Err(error.into()),
+        let file = File::options()
+            .append(true)
+            .create(true)
+            .open(self.folder.join(LOCK))?;
+        if file.try_lock().is_err() {
+            (self.report)(Event::Waiting(self.folder));
+            file.lock()?;
         }
         Ok(file)
     }
 
     /// Asks each mirror in turn; then, after a wait, those again whose trouble may have passed.
     fn fetch(&mut self, agent: &Agent, file: &PublishedFile) -> Result<()> {
-        let name = file.gz_name();
+        let name = format!("{}.gz", file.name);
         let mut mirrors: Vec<&String> = self.mirrors.iter().collect();
         // Why each mirror that was asked has failed, the latest one last.
         let mut reasons: Vec<(&String, String)> = Vec::new();
-        for wait in [0].into_iter().chain(WAITS) {
+        for wait in WAITS {
             for mirror in std::mem::take(&mut mirrors) {
                 if let Some((failed, reason)) = reasons.last() {
                     (self.report)(Event::Next(failed, reason, mirror));
-                    thread::sleep(Duration::from_secs(wait));
                 }
-                let reason = match self.attempt(agent, file, &format!("{mirror}/{name}")) {
-                    Ok(()) => return Ok(()),
-                    Err(Problem::Local(error)) => return Err(error),
-                    Err(Problem::Mirror(reason)) => reason,
-                    Err(Problem::Passing(reason)) => {
-                        mirrors.push(mirror);
-                        reason
+                thread::sleep(Duration::from_secs(wait));
+                match self.attempt(agent, file, &format!("{mirror}/{name}")) {
+                    Ok(bytes) => {
+                        whole_file::write(&self.folder.join(&name), &bytes, self.replace)?;
+                        (self.report)(Event::Finished(&name, bytes.len() as u64));
+                        return Ok(());
                     }
-                };
-                reasons.retain(|(earlier, _)| *earlier != mirror);
-                reasons.push((mirror, format!("{reason:#}")));
+                    Err((reason, may_pass)) => {
+                        mirrors.extend(may_pass.then_some(mirror));
+                        reasons.retain(|(earlier, _)| *earlier != mirror);
+                        reasons.push((mirror, format!("{reason:#}")));
+                    }
+                }
             }
         }
         let shown = |(mirror, why)| format!("{mirror}: {why}");
@@ -175,18 +158,22 @@ impl Download<'_> {
         bail!("cannot fetch {name}: {shown}; try again, or name another --mirror")
     }
 
-    /// One request. In the end the file stands there, or an error says why not.
-    fn attempt(&mut self, agent: &Agent, file: &PublishedFile, url: &str) -> Result<(), Problem> {
+    /// One request: the bytes of the file, which are right.
+    fn attempt(
+        &mut self,
+        agent: &Agent,
+        file: &PublishedFile,
+        url: &str,
+    ) -> Result<Vec<u8>, Failure> {
         let mut call = agent.get(url);
         if is_loopback(url) {
             call = call.config().proxy(None).build();
         }
-        let response = call.call().map_err(in_words)?;
+        let response = call.call().map_err(failure)?;
         let status = response.status();
-        match status.as_u16() {
-            200 => {}
-            408 | 429 | 500.. => return Err(Problem::Passing(anyhow!("HTTP {status}"))),
-            _ => return Err(Problem::Mirror(anyhow!("HTTP {status}"))),
+        if status != 200 {
+            let is_busy = matches!(status.as_u16(), 408 | 429 | 500..);
+            return Err((anyhow!("HTTP {status}"), is_busy));
         }
         let body = response.into_body();
         (self.report)(Event::Begun(url, body.content_length()));
@@ -194,19 +181,13 @@ impl Download<'_> {
         let mut bytes = Vec::new();
         loop {
             let piece = body.by_ref().take(1 << 16).read_to_end(&mut bytes);
-            if piece.map_err(|error| in_words(error.into()))? == 0 {
+            if piece.map_err(|error| failure(error.into()))? == 0 {
                 break;
             }
             (self.report)(Event::Received(bytes.len() as u64));
         }
-        check(&bytes, true, file).map_err(Problem::Mirror)?;
-        let name = file.gz_name();
-        let path = self.folder.join(&name);
-        let written = whole_file::write(&path, &bytes, self.replace);
-        let context = || format!("cannot write {}", path.display());
-        written.with_context(context).map_err(Problem::Local)?;
-        (self.report)(Event::Finished(&name, bytes.len() as u64));
-        Ok(())
+        file.check(&bytes, true).map_err(|error| (error, false))?;
+        Ok(bytes)
     }
 }
 
@@ -217,10 +198,8 @@ fn agent() -> Agent {
     let mut trusted = RootCerts::WebPki;
     let system = rustls_native_certs::load_native_certs().certs;
     if !system.is_empty() {
-        let owned = system
-            .iter()
-            .map(|der| Certificate::from_der(der).to_owned());
-        trusted = owned.collect::<Vec<_>>().into();
+        let system = system.iter().map(|der| Certificate::from_der(der));
+        trusted = system.map(|it| it.to_owned()).collect::<Vec<_>>().into();
     }
     let config = Agent::config_builder()
         .tls_config(TlsConfig::builder().root_certs(trusted).build())
@@ -262,85 +241,17 @@ fn is_loopback(url: &str) -> bool {
     host == "localhost" || ip.is_ok_and(|ip| ip.is_loopback())
 }
 
-fn in_words(error: ureq::Error) -> Problem {
-    let (stall, whole) = (STALL.as_secs(), WHOLE.as_secs());
-    Problem::Passing(match error {
-        ureq::Error::Timeout(Timeout::Resolve | Timeout::Connect) => {
-            anyhow!("no connection within {stall} s")
-        }
-        ureq::Error::Timeout(Timeout::RecvBody) => anyhow!("too slow: not there in {whole} s"),
-        ureq::Error::Timeout(_) => anyhow!("no answer for {stall} s"),
-        ureq::Error::BodyExceedsLimit(most) => {
-            return Problem::Mirror(anyhow!("more than {most} bytes, too many for it"));
-        }
+fn failure(error: ureq::Error) -> Failure {
+    match error {
+        ureq::Error::BodyExceedsLimit(_) => (error.into(), false),
         // The certificate is none that this machine trusts.
         ureq::Error::Io(error) if error.kind() == ErrorKind::InvalidData => {
-            let hint =
-                "if it is signed by an authority of your own, name its file in SSL_CERT_FILE";
-            return Problem::Mirror(anyhow!("{error}; {hint}"));
+            let hint = "if an authority of your own has signed it, name its file in SSL_CERT_FILE";
+            (anyhow!("{error}; {hint}"), false)
         }
-        ureq::Error::Io(error) if error.kind() == ErrorKind::UnexpectedEof => {
-            anyhow!("the connection was closed before the end")
-        }
-        ureq::Error::Io(error) => error.into(),
-        other => other.into(),
-    })
-}
-
-/// Whether these bytes are the published file, `packed` as it is served or raw; the message says
-/// what is wrong, not which file.
-fn check(bytes: &[u8], packed: bool, file: &PublishedFile) -> Result<()> {
-    let (mut unpacked, size) = (Vec::new(), file.size);
-    if packed {
-        starts_as_gzip(bytes)?;
-        if let Digest::FileMd5(expected) = file.digest {
-            let what = "not the published file, or compressed anew: its MD5";
-            return same(what, &hex(Md5::digest(bytes)), expected);
-        }
-        // One byte more than expected, so that more shows: a gzip bomb goes no further than this.
-        let content = MultiGzDecoder::new(bytes)
-            .take(size + 1)
-            .read_to_end(&mut unpacked);
-        content.with_context(|| format!("broken after {} bytes of content", unpacked.len()))?;
+        ureq::Error::Io(error) => (error.into(), true),
+        other => (other.into(), true),
     }
-    let content = if packed { &unpacked } else { bytes };
-    let length = content.len() as u64;
-    ensure!(
-        length >= size,
-        "the content has {length} bytes; {size} are expected"
-    );
-    ensure!(
-        length == size,
-        "the content has more than the {size} bytes that are expected"
-    );
-    if let Digest::ContentSha256(expected) = file.digest {
-        same(
-            "the content's SHA-256",
-            &hex(Sha256::digest(content)),
-            expected,
-        )?;
-    }
-    Ok(())
-}
-
-fn same(what: &str, found: &str, expected: &str) -> Result<()> {
-    ensure!(
-        found == expected,
-        "{what} is {found}; {expected} is expected"
-    );
-    Ok(())
-}
-
-/// Recognises what is served in place of a gzip file by its first bytes.
-fn starts_as_gzip(bytes: &[u8]) -> Result<()> {
-    ensure!(!bytes.is_empty(), "it is empty");
-    let text = bytes.trim_ascii_start();
-    let shown = text.get(..15).unwrap_or(text).escape_ascii();
-    let is_page = text.starts_with(b"<");
-    let page = if is_page { "a web page and " } else { "" };
-    let is_gzip = bytes.starts_with(&[0x1f, 0x8b]);
-    ensure!(is_gzip, "{page}not a gzip file: it starts with {shown}");
-    Ok(())
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::LazyLock;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use flate2::read::GzDecoder;
 use serde::{Deserialize, Serialize};
 
@@ -59,12 +59,11 @@ impl Location {
     /// The same for a run to keep: seen from any folder, and as text, which most paths are and JSON
     /// needs.
     pub(crate) fn absolute(&self) -> Self {
-        let path = match self {
-            Self::Folder(path) => Some(path),
-            Self::Published { folder, .. } => folder.as_ref(),
-            Self::Embedded => None,
-        };
-        let Some(path) = path else {
+        let (Self::Folder(path)
+        | Self::Published {
+            folder: Some(path), ..
+        }) = self
+        else {
             return self.clone();
         };
         let path = std::path::absolute(path).unwrap_or_else(|_| path.clone());
@@ -75,7 +74,7 @@ impl Location {
     /// How a picture has to be prepared to be like its images: as a digit, unless more is known.
     pub(crate) fn preparation(&self) -> Preparation {
         match self {
-            Self::Published { set, .. } => set.preparation(),
+            Self::Published { set, .. } => set.facts().preparation,
             Self::Embedded | Self::Folder(_) => Preparation::Digits,
         }
     }
@@ -95,24 +94,22 @@ impl Location {
     /// When the file is missing or not what its name says, or a label has no class; the message
     /// names it.
     pub fn read(&self, part: Part, reading: &Reading) -> Result<Labelled> {
-        let found = match self {
-            Self::Embedded => Labelled::new(embedded(part)?, Vec::new(), EMBEDDED.to_owned()),
-            Self::Published { set, folder } => {
-                // Its own files, whatever else stands in their folder.
-                let own = Reading {
-                    split: Some(".".to_owned()),
-                    ..Reading::default()
+        match self {
+            Self::Embedded => {
+                let halves = HALVES.as_ref().ok();
+                let halves = halves.context("the embedded images are damaged")?;
+                let found = Labelled {
+                    images: halves[part as usize].clone(),
+                    ..Labelled::default()
                 };
-                let names = set.facts().classes.split(", ").map(str::to_owned);
-                Labelled {
-                    classes: names.collect(),
-                    split: None,
-                    ..folder::read(&set.folder(folder.as_deref())?, false, part, &own)?
-                }
+                reading.of(found).context(EMBEDDED)
             }
-            Self::Folder(path) => folder::read(path, true, part, reading)?,
-        };
-        reading.of(found)
+            Self::Published { set, folder } => {
+                let folder = set.folder(folder.as_deref())?;
+                folder::read(&folder, Some(*set), part, reading)
+            }
+            Self::Folder(path) => folder::read(path, None, part, reading),
+        }
     }
 }
 
@@ -128,17 +125,10 @@ const LABELS: &[u8] = include_bytes!("../../data/mnist-10k-labels-idx1-ubyte.gz"
 static HALVES: LazyLock<Result<[Dataset; 2]>> = LazyLock::new(|| {
     let (size, mut pixels) = idx::read(GzDecoder::new(IMAGES))?.images()?;
     let mut labels = idx::read(GzDecoder::new(LABELS))?.labels()?;
-    ensure!(labels.len() == 2 * TRAIN && pixels.len() == 2 * TRAIN * PIXELS);
     let (test_pixels, test_labels) = (pixels.split_off(TRAIN * PIXELS), labels.split_off(TRAIN));
     let half = |pixels, labels| Dataset::new(size, pixels, labels);
     Ok([half(pixels, labels)?, half(test_pixels, test_labels)?])
 });
-
-fn embedded(part: Part) -> Result<Dataset> {
-    let halves = HALVES.as_ref().ok();
-    let halves = halves.context("the embedded images are damaged")?;
-    Ok(halves[part as usize].clone())
-}
 
 #[cfg(test)]
 mod tests {

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Cursor, Read};
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::thread;
 
@@ -21,97 +22,98 @@ const MAX_BYTES: u64 = 128 << 20;
 /// So many pictures show whether a set is dark on light.
 const SAMPLE: usize = 200;
 
-/// The pictures of each class.
-pub(super) type Tree<'a> = BTreeMap<String, Vec<&'a Path>>;
+/// A folder with a folder for each class.
+#[derive(Default)]
+pub(super) struct Tree {
+    /// The pictures of each.
+    classes: BTreeMap<String, Vec<PathBuf>>,
+    /// So many other files are in these folders.
+    others: usize,
+}
 
 /// The folders among whose own folders at least two hold pictures.
-pub(super) fn trees(files: &[PathBuf]) -> BTreeMap<&Path, Tree<'_>> {
+pub(super) fn trees(files: &[PathBuf]) -> BTreeMap<&Path, Tree> {
     let mut trees: BTreeMap<&Path, Tree> = BTreeMap::new();
-    for file in files.iter().filter(|file| is_picture(file)) {
+    for file in files {
         if let Some(class) = file.parent()
-            && let (Some(name), Some(tree)) = (class.file_name(), class.parent())
+            && let (Some(name), Some(place)) = (class.file_name(), class.parent())
         {
-            let classes = trees.entry(tree).or_default();
-            let name = name.to_string_lossy().into_owned();
-            classes.entry(name).or_default().push(file);
+            let tree = trees.entry(place).or_default();
+            let ending = file.extension().unwrap_or_default().to_ascii_lowercase();
+            if ENDINGS.iter().any(|known| ending == *known) {
+                let name = name.to_string_lossy().into_owned();
+                tree.classes.entry(name).or_default().push(file.clone());
+            } else {
+                tree.others += 1;
+            }
         }
     }
-    trees.retain(|_, tree| tree.len() > 1);
+    trees.retain(|_, tree| tree.classes.len() > 1);
     trees
 }
 
-fn is_picture(file: &Path) -> bool {
-    let ending = file.extension().unwrap_or_default();
-    ENDINGS
-        .iter()
-        .any(|known| ending.eq_ignore_ascii_case(known))
-}
-
-/// Reads the pictures of one of the trees of a set, out of the `files` in the folder `root`. The
-/// classes take turns, so that any range has its share of each.
+/// Reads the pictures in `place`, one of the `trees` of a set. The classes take turns, so that any
+/// range has its share of each.
 pub(super) fn read(
-    root: &Path,
-    files: &[PathBuf],
-    set: &[&Path],
-    one: &Path,
+    place: &Path,
+    trees: &BTreeMap<&Path, &Tree>,
     classes: &Classes,
 ) -> Result<Labelled> {
-    let all = trees(files);
-    let trees: Vec<Tree> = set
-        .iter()
-        .filter_map(|path| all.get(path).cloned())
-        .collect();
-    let is_left_out =
-        |file: &&PathBuf| !is_picture(file) && file.parent().and_then(Path::parent) == Some(one);
-    let left_out = files.iter().filter(is_left_out).count();
-    let classes = names(&trees, classes)?;
+    let classes = names(trees, classes)?;
+    let tree = trees.get(place).context("it is none of them")?;
     let mut files = Vec::new();
-    for (class, pictures) in all.get(one).into_iter().flatten() {
+    for (class, pictures) in &tree.classes {
         let label = classes.iter().position(|name| name == class);
         let label = u8::try_from(label.context("a class has a name")?)?;
         let count = pictures.len() as u64;
         let turns = (0..count).map(|place| ((2 * place + 1) << 31) / count);
-        files.extend(turns.zip(pictures).map(|(turn, file)| (turn, label, *file)));
+        files.extend(turns.zip(pictures).map(|(turn, file)| (turn, label, file)));
     }
     files.sort_by_key(|&(turn, label, _)| (turn, label));
-    let (inverted, is_light) = polarity(root, &trees)?;
-    let images = in_parallel(&files, |(_, _, file)| image_of(&root.join(file), is_light))?;
-    let as_they_are = images.iter().filter(|(_, is_plain)| *is_plain).count();
-    let done = Pictures {
-        as_they_are,
-        prepared: images.len() - as_they_are,
-        inverted,
-    };
+    let (inverted, is_light) = polarity(trees)?;
+    let images = in_parallel(&files, |(_, _, file)| {
+        with_bytes(file, |bytes| match plain(bytes) {
+            Some(image) => Ok((image, true)),
+            None => Ok((picture::prepare(bytes, is_light)?, false)),
+        })
+    })?;
     let mut pixels = Vec::with_capacity(images.len() * PIXELS);
+    let mut as_they_are = 0;
     for (mut image, is_plain) in images {
-        if is_plain && done.inverted {
+        as_they_are += usize::from(is_plain);
+        if is_plain && inverted {
             invert(&mut image);
         }
         pixels.extend(image);
     }
-    let labels = files.iter().map(|&(_, label, _)| label).collect();
-    let dataset = Dataset::new([SIDE; 2], pixels, labels)?;
-    let name = root.join(one).display().to_string();
-    let inverted = if done.inverted {
-        " but inverted, being dark on light"
-    } else {
-        ""
-    };
+    let labels: Vec<u8> = files.iter().map(|&(_, label, _)| label).collect();
+    let prepared = labels.len() - as_they_are;
+    let but = inverted.then_some(" but inverted, being dark on light");
     let note = format!(
-        "note: {name}: {as_they_are} pictures taken as they are{inverted}, {} prepared as by \
-         predict, {left_out} other files left out",
-        done.prepared
+        "note: {}: {as_they_are} pictures taken as they are{}, {prepared} prepared as by \
+         predict, {} other files left out",
+        place.display(),
+        but.unwrap_or_default(),
+        tree.others
     );
-    let mut labelled = Labelled::new(dataset, classes, name);
-    labelled.notes.push(note);
-    labelled.pictures = Some(done);
-    Ok(labelled)
+    Ok(Labelled {
+        images: Dataset::new([SIDE; 2], pixels, labels)?,
+        classes,
+        split: None,
+        pictures: Some(Pictures {
+            as_they_are,
+            prepared,
+            inverted,
+        }),
+        notes: vec![note],
+    })
 }
 
 /// The names of the classes in the order of labels: those that are given, else those of the
 /// folders. Folders named by numbers keep them, where there are to be more classes than folders.
-fn names(trees: &[Tree], given: &Classes) -> Result<Vec<String>> {
-    let found: BTreeSet<&String> = trees.iter().flat_map(BTreeMap::keys).collect();
+fn names(trees: &BTreeMap<&Path, &Tree>, given: &Classes) -> Result<Vec<String>> {
+    let found = trees.values().flat_map(|tree| tree.classes.keys());
+    let found: BTreeSet<&String> = found.collect();
     let is_below = |count: usize| {
         let mut numbers = found.iter().map(|name| name.parse::<usize>());
         count > found.len() && numbers.all(|number| number.is_ok_and(|number| number < count))
@@ -133,31 +135,19 @@ fn names(trees: &[Tree], given: &Classes) -> Result<Vec<String>> {
     Ok(names)
 }
 
-/// A picture as the network takes it, and whether it was so already. Of ink it may be known whether
-/// it is light.
-fn image_of(path: &Path, is_light: Option<bool>) -> Result<(Prepared, bool)> {
-    let named = || path.display().to_string();
-    let bytes = bytes_of(path).with_context(named)?;
-    match plain(&bytes) {
-        Some(image) => Ok((image, true)),
-        None => Ok((
-            picture::prepare(&bytes, is_light).with_context(named)?,
-            false,
-        )),
-    }
-}
-
-fn bytes_of(path: &Path) -> Result<Vec<u8>> {
-    let (file, mut bytes) = content::open(path)?;
-    file.take(MAX_BYTES).read_to_end(&mut bytes)?;
-    Ok(bytes)
+/// What `work` makes of the bytes of a picture; errors name its file.
+fn with_bytes<T>(path: &Path, work: impl FnOnce(&[u8]) -> Result<T>) -> Result<T> {
+    content::raw(path, |file| {
+        let mut bytes = Vec::new();
+        file.take(MAX_BYTES).read_to_end(&mut bytes)?;
+        work(&bytes)
+    })
 }
 
 /// The grey values of a picture that is 28x28 already; none of what shows through.
 fn plain(bytes: &[u8]) -> Option<Prepared> {
-    let mut reader = ImageReader::new(Cursor::new(bytes))
-        .with_guessed_format()
-        .ok()?;
+    let reader = ImageReader::new(Cursor::new(bytes));
+    let mut reader = reader.with_guessed_format().ok()?;
     let mut limits = Limits::default();
     limits.max_image_width = u32::try_from(SIDE).ok();
     limits.max_image_height = limits.max_image_width;
@@ -170,13 +160,17 @@ fn plain(bytes: &[u8]) -> Option<Prepared> {
 
 /// Whether the pictures of a set that are taken as they are show dark ink on light paper; and
 /// whether the ink of the others is light, where nearly all agree.
-fn polarity(root: &Path, trees: &[Tree]) -> Result<(bool, Option<bool>)> {
-    let files = trees.iter().flat_map(BTreeMap::values).flatten();
+fn polarity(trees: &BTreeMap<&Path, &Tree>) -> Result<(bool, Option<bool>)> {
+    let files = trees.values().flat_map(|tree| tree.classes.values());
+    let files = files.flatten();
     let step = files.clone().count().div_ceil(SAMPLE).max(1);
-    let sample: Vec<PathBuf> = files.step_by(step).map(|file| root.join(file)).collect();
+    let sample: Vec<&PathBuf> = files.step_by(step).collect();
     let looked_at = in_parallel(&sample, |path| {
-        let bytes = bytes_of(path).with_context(|| path.display().to_string())?;
-        Ok(plain(&bytes).ok_or_else(|| picture::is_light_on_dark(&bytes)))
+        with_bytes(path, |bytes| {
+            let image = plain(bytes);
+            let is_light = || picture::is_light_on_dark(bytes);
+            Ok(image.ok_or_else(is_light))
+        })
     })?;
     let (mut pixels, mut found) = (Vec::new(), [0, 0]);
     for picture in looked_at {
@@ -203,11 +197,9 @@ fn in_parallel<T: Sync, R: Clone + Send>(
     thread::scope(|scope| {
         let started = shares.map(|share| scope.spawn(|| work(share)));
         let started: Vec<_> = started.collect();
-        let ended = started.into_iter().map(|share| {
-            share
-                .join()
-                .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-        });
+        let ended = started
+            .into_iter()
+            .map(|share| share.join().unwrap_or_else(|panic| resume_unwind(panic)));
         Ok(ended.collect::<Result<Vec<_>>>()?.concat())
     })
 }

@@ -2,7 +2,7 @@
 
 use std::ops::Not;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
 use super::{CLASSES, Dataset, SIDE};
@@ -41,7 +41,7 @@ pub enum Classes {
 }
 
 /// One file of a set, with what is known of the set.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Labelled {
     /// The images.
     pub images: Dataset,
@@ -53,8 +53,6 @@ pub struct Labelled {
     pub pictures: Option<Pictures>,
     /// What the user should hear of: a line each.
     pub notes: Vec<String>,
-    /// Where the labels come from, for errors.
-    pub(super) labels_from: String,
 }
 
 /// How pictures became images.
@@ -69,50 +67,29 @@ pub struct Pictures {
     pub inverted: bool,
 }
 
-impl Labelled {
-    /// Labelled images of which nothing else is known but these classes, none if unknown.
-    pub(super) fn new(images: Dataset, classes: Vec<String>, labels_from: String) -> Self {
-        Self {
-            images,
-            classes,
-            split: None,
-            pictures: None,
-            notes: Vec::new(),
-            labels_from,
-        }
-    }
-}
-
 impl Reading {
-    /// Changes the images as is asked, settles the classes, and says what is odd.
+    /// Settles the classes, changes the images as is asked, and says what is odd.
     pub(super) fn of(&self, mut found: Labelled) -> Result<Labelled> {
         found.classes = self.classes.names(found.classes);
-        let checked = found.images.check_labels(found.classes.len());
-        checked.with_context(|| found.labels_from.clone())?;
-        if self.stretch {
-            found.images = found.images.changed(stretch);
-        }
-        if self.invert {
-            found.images = found.images.changed(invert);
-        }
-        if self.transpose {
-            found.images = found.images.changed(transpose);
+        found.images.check_labels(found.classes.len())?;
+        for (is_asked, change) in [
+            (self.stretch, stretch as fn(&mut [u8])),
+            (self.invert, invert),
+            (self.transpose, transpose),
+        ] {
+            if is_asked {
+                found.images = found.images.changed(change);
+            }
         }
         let pixels = found.images.pixels();
-        let doubts = [
-            (
-                !pixels.is_empty() && pixels.iter().all(|&pixel| pixel <= 1),
-                "no pixel exceeds 1, where full ink is 255: --stretch makes it so",
-            ),
-            (
-                found.images.is_dark_on_light(),
-                "the images are dark on light, where ink is high: --invert mends it",
-            ),
-        ];
-        let doubts = doubts.into_iter().filter(|(is_so, _)| *is_so);
-        found
-            .notes
-            .extend(doubts.map(|(_, text)| format!("warning: {text}")));
+        if !pixels.is_empty() && pixels.iter().all(|&pixel| pixel <= 1) {
+            let text = "no pixel exceeds 1, where full ink is 255: --stretch makes it so";
+            found.notes.push(format!("warning: {text}"));
+        }
+        if found.images.is_dark_on_light() {
+            let text = "the images are dark on light, where ink is high: --invert mends it";
+            found.notes.push(format!("warning: {text}"));
+        }
         Ok(found)
     }
 }

@@ -20,27 +20,29 @@ pub(crate) fn remove_unfinished(folder: &Path) {
     }
 }
 
-/// Writes a file that appears whole or not at all, with the permissions that any new file has.
+/// Writes a file that appears whole or not at all, with the permissions that any new file has. It
+/// is on the disk before it has its name; several processes may write the same one.
 pub(crate) fn write(path: &Path, bytes: &[u8], replace: bool) -> Result<()> {
-    let folder = path.parent().context("it is in no folder")?;
-    let folder = if folder.as_os_str().is_empty() {
-        Path::new(".")
-    } else {
-        folder
+    let work = || {
+        let folder = path.parent().context("it is in no folder")?;
+        // A name alone is one in the current folder.
+        let folder = Path::new(".").join(folder);
+        let mut builder = tempfile::Builder::new();
+        builder.prefix(UNFINISHED);
+        #[cfg(unix)]
+        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+        let mut file = builder.tempfile_in(&folder)?;
+        file.write_all(bytes)?;
+        file.as_file().sync_all()?;
+        if replace {
+            file.persist(path)?;
+        } else {
+            file.persist_noclobber(path)?;
+        }
+        // So that the name, too, outlives a power cut; not every system opens a folder for it.
+        let _ = File::open(folder).and_then(|folder| folder.sync_all());
+        Ok(())
     };
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(UNFINISHED);
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    let mut file = builder.tempfile_in(folder)?;
-    file.write_all(bytes)?;
-    file.as_file().sync_all()?;
-    if replace {
-        file.persist(path)?;
-    } else {
-        file.persist_noclobber(path)?;
-    }
-    // So that the name, too, outlives a power cut; not every system lets a folder be opened for it.
-    let _ = File::open(folder).and_then(|folder| folder.sync_all());
-    Ok(())
+    let written: Result<()> = work();
+    written.with_context(|| format!("cannot write {}", path.display()))
 }

@@ -1,16 +1,16 @@
-//! Whole files: they appear under their name complete and on the disk, or not at all.
+//! Files that are results: none is replaced unless asked, and none is left half written.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::path::Path;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 
-/// Writes a whole file, in the place of one of that name. It is on the disk before it has the name;
-/// several processes may write the same one.
+use crate::data::whole_file;
+
+/// Writes a whole file, in the place of one of that name.
 pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<()> {
-    let written = crate::data::whole_file::write(path, bytes, true);
-    written.with_context(|| format!("cannot write {}", path.display()))
+    whole_file::write(path, bytes, true)
 }
 
 /// Refuses a path that is taken, so that nothing is replaced without `force`; a folder is never
