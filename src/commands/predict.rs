@@ -3,10 +3,7 @@
 use std::collections::HashSet;
 use std::fs;
 use std::io;
-use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
-use std::thread;
 
 use anyhow::{Context, Result, ensure};
 use clap::Args;
@@ -16,7 +13,7 @@ use super::images::set_name;
 use super::options::{Machine, fraction};
 use super::{model, read_start, start_of};
 use crate::data::picture::{self, Figure, Preparation, Prepared};
-use crate::data::{Dataset, Location, SIDE};
+use crate::data::{Dataset, Location, SIDE, in_parallel};
 use crate::learn::{DeviceChoice, Prediction, score};
 use crate::report::files;
 use crate::report::run_dir::RunDir;
@@ -91,8 +88,8 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let set = options.dataset.as_ref();
     let run = model.recorded(set)?;
     let (preparation, classes) = model.pictures(set, run.as_ref())?;
-    let shown = options.show.then(|| PREPARED.into());
-    let out = options.out.clone().or(shown);
+    let usual = options.show.then(|| PREPARED.into());
+    let out = options.out.clone().or(usual);
     let keep = out.map(|path| Keep::in_folder(&path, options.force));
     let mut keep = keep.transpose()?;
     let mut inputs = find(&options.images);
@@ -100,7 +97,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     while !inputs.is_empty() {
         let group = inputs.drain(..GROUP.min(inputs.len())).collect();
         let mut questions = Vec::new();
-        for found in read_all(group, preparation, threads) {
+        for found in in_parallel(group, threads, |path| Ok(figures(path, preparation)))? {
             let kept = found.and_then(|(path, figures)| {
                 let asked = questions_of(&path, figures);
                 if let Some(keep) = &mut keep {
@@ -195,35 +192,12 @@ fn shown(path: &Path) -> String {
     path.display().to_string().chars().map(escaped).collect()
 }
 
-/// The figures in each picture, in the order of pictures: the threads read and prepare them.
-fn read_all(
-    paths: Vec<Result<PathBuf>>,
-    preparation: Preparation,
-    threads: NonZeroUsize,
-) -> Vec<Result<(PathBuf, Vec<Figure>)>> {
-    let threads = threads.get().min(paths.len());
-    let queue = Mutex::new(paths.into_iter().enumerate());
-    let done = Mutex::new(Vec::new());
-    let next = || queue.lock().unwrap_or_else(PoisonError::into_inner).next();
-    let work = || {
-        while let Some((place, path)) = next() {
-            let figures = path.and_then(|path| {
-                let bytes = read(&path).with_context(|| shown(&path))?;
-                let figures = picture::figures(&bytes, preparation);
-                let figures = figures.with_context(|| shown(&path))?;
-                Ok((path, figures))
-            });
-            let mut done = done.lock().unwrap_or_else(PoisonError::into_inner);
-            done.push((place, figures));
-        }
-    };
-    thread::scope(|scope| {
-        (1..threads).for_each(|_| drop(scope.spawn(work)));
-        work();
-    });
-    let mut done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
-    done.sort_by_key(|(place, _)| *place);
-    done.into_iter().map(|(_, figures)| figures).collect()
+/// What is in a picture that could be found.
+fn figures(path: Result<PathBuf>, preparation: Preparation) -> Result<(PathBuf, Vec<Figure>)> {
+    let path = path?;
+    let figures = read(&path).and_then(|bytes| picture::figures(&bytes, preparation));
+    let figures = figures.with_context(|| shown(&path))?;
+    Ok((path, figures))
 }
 
 fn read(path: &Path) -> Result<Vec<u8>> {

@@ -5,6 +5,14 @@
 //! and refuses everything else with an error that names the file. It knows nothing of tensors or of
 //! training.
 
+use std::iter;
+use std::num::NonZeroUsize;
+use std::panic::resume_unwind;
+use std::sync::{Mutex, PoisonError};
+use std::thread::{self, ScopedJoinHandle};
+
+use anyhow::Result;
+
 mod array;
 mod content;
 mod csv_rows;
@@ -42,4 +50,35 @@ pub const MOST_CLASSES: usize = 256;
 pub(crate) fn hex(digest: impl AsRef<[u8]>) -> String {
     let digits = digest.as_ref().iter().map(|byte| format!("{byte:02x}"));
     digits.collect::<Vec<_>>().concat()
+}
+
+/// The cores that this process may use, at least one.
+pub fn cores() -> NonZeroUsize {
+    thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
+}
+
+/// What `work` makes of each, in their order, shared by so many threads; an error ends it.
+pub(crate) fn in_parallel<T: Send, R: Send>(
+    items: Vec<T>,
+    threads: NonZeroUsize,
+    work: impl Fn(T) -> Result<R> + Sync,
+) -> Result<Vec<R>> {
+    let threads = threads.get().min(items.len());
+    let queue = Mutex::new(items.into_iter().enumerate());
+    let locked = || queue.lock().unwrap_or_else(PoisonError::into_inner);
+    let one = |(place, item)| {
+        let done = work(item).inspect_err(|_| locked().by_ref().for_each(drop));
+        Ok((place, done?))
+    };
+    let share = || -> Result<Vec<_>> { iter::from_fn(|| locked().next()).map(one).collect() };
+    let shares: Result<Vec<_>> = thread::scope(|scope| {
+        let others: Vec<_> = (1..threads).map(|_| scope.spawn(share)).collect();
+        let own = share();
+        let others = others.into_iter().map(ScopedJoinHandle::join);
+        let others = others.map(|other| other.unwrap_or_else(|panic| resume_unwind(panic)));
+        others.chain([own]).collect()
+    });
+    let mut all: Vec<_> = shares?.into_iter().flatten().collect();
+    all.sort_by_key(|(place, _)| *place);
+    Ok(all.into_iter().map(|(_, done)| done).collect())
 }

@@ -3,9 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Cursor, Read};
-use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
-use std::thread;
 
 use anyhow::{Context, Result, bail, ensure};
 use image::{ImageReader, Limits};
@@ -13,7 +11,7 @@ use image::{ImageReader, Limits};
 use super::content;
 use super::picture::{self, Prepared};
 use super::reading::{Classes, Labelled, Pictures, invert};
-use super::{Dataset, MOST_CLASSES, PIXELS, SIDE};
+use super::{Dataset, MOST_CLASSES, PIXELS, SIDE, cores, in_parallel};
 
 /// Endings of the names of pictures.
 const ENDINGS: [&str; 8] = ["png", "jpg", "jpeg", "bmp", "gif", "webp", "tif", "tiff"];
@@ -71,7 +69,8 @@ pub(super) fn read(
     }
     files.sort_by_key(|&(turn, label, _)| (turn, label));
     let (inverted, is_light) = polarity(trees)?;
-    let images = in_parallel(&files, |(_, _, file)| {
+    let paths = files.iter().map(|&(_, _, file)| file).collect();
+    let images = in_parallel(paths, cores(), |file: &PathBuf| {
         with_bytes(file, |bytes| match plain(bytes) {
             Some(image) => Ok((image, true)),
             None => Ok((picture::prepare(bytes, is_light)?, false)),
@@ -165,7 +164,7 @@ fn polarity(trees: &BTreeMap<&Path, &Tree>) -> Result<(bool, Option<bool>)> {
     let files = files.flatten();
     let step = files.clone().count().div_ceil(SAMPLE).max(1);
     let sample: Vec<&PathBuf> = files.step_by(step).collect();
-    let looked_at = in_parallel(&sample, |path| {
+    let looked_at = in_parallel(sample, cores(), |path| {
         with_bytes(path, |bytes| {
             let image = plain(bytes);
             let is_light = || picture::is_light_on_dark(bytes);
@@ -184,22 +183,4 @@ fn polarity(trees: &BTreeMap<&Path, &Tree>) -> Result<(bool, Option<bool>)> {
     let is_sure = found[usize::from(!is_light)] * 10 <= found[usize::from(is_light)];
     let inverted = Dataset::unlabelled(pixels).is_dark_on_light();
     Ok((inverted, is_sure.then_some(is_light)))
-}
-
-/// What `work` makes of each, in their order, on all cores.
-fn in_parallel<T: Sync, R: Clone + Send>(
-    items: &[T],
-    work: impl Fn(&T) -> Result<R> + Sync,
-) -> Result<Vec<R>> {
-    let threads = thread::available_parallelism().map_or(1, usize::from);
-    let shares = items.chunks(items.len().div_ceil(threads).max(1));
-    let work = |share: &[T]| share.iter().map(&work).collect::<Result<Vec<R>>>();
-    thread::scope(|scope| {
-        let started = shares.map(|share| scope.spawn(|| work(share)));
-        let started: Vec<_> = started.collect();
-        let ended = started
-            .into_iter()
-            .map(|share| share.join().unwrap_or_else(|panic| resume_unwind(panic)));
-        Ok(ended.collect::<Result<Vec<_>>>()?.concat())
-    })
 }

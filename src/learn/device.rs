@@ -8,7 +8,6 @@ use std::fmt;
 use std::hint::black_box;
 use std::num::NonZeroUsize;
 use std::str::FromStr;
-use std::thread;
 
 use anyhow::{Result, anyhow, bail};
 
@@ -203,11 +202,6 @@ fn keep_freed_memory() {
     if cfg!(all(target_os = "linux", target_env = "gnu")) {
         drop(black_box(Vec::<u8>::with_capacity(LARGEST_THAT_COUNTS)));
     }
-}
-
-/// The cores that this process may use, at least one.
-pub fn cores() -> NonZeroUsize {
-    thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
 }
 
 /// The CPU and these GPUs, for people: `cpu, cuda:0`.
