@@ -1,7 +1,6 @@
 //! Progress on stderr: a bar with the time left on a terminal, lines elsewhere, nothing when quiet.
 
 use std::env;
-use std::io::{self, IsTerminal};
 use std::time::{Duration, Instant};
 
 use indicatif::{HumanBytes, ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -19,50 +18,48 @@ const BYTES: &str = "{bytes}/{total_bytes}  {bytes_per_sec}  {eta} left  [{wide_
 /// Between lines about the same file.
 const INTERVAL: Duration = Duration::from_secs(10);
 
-/// What progress is shown on.
-enum Display {
-    /// Nothing: the user wants silence.
-    Quiet,
-    /// Something that keeps what is written: a pipe, a file.
-    Lines,
-    /// A terminal. The bar goes away with the display.
-    Bar(ProgressBar),
+/// A bar where stderr is a terminal; elsewhere it is hidden, and lines are written.
+struct Display {
+    bar: ProgressBar,
+    /// Whether the user wants silence.
+    quiet: bool,
 }
 
 impl Display {
     /// What stderr is. A bar has `length` and goes by `template`.
     fn of_stderr(quiet: bool, length: usize, template: &str) -> Self {
         let dumb = env::var_os("TERM").is_none_or(|term| term == "dumb");
-        if quiet {
-            return Self::Quiet;
-        }
-        if dumb || !io::stderr().is_terminal() {
-            return Self::Lines;
-        }
+        let target = if quiet || dumb {
+            ProgressDrawTarget::hidden()
+        } else {
+            ProgressDrawTarget::stderr()
+        };
         let style = ProgressStyle::with_template(template);
         let style = style.unwrap_or_else(|_| ProgressStyle::default_bar());
-        let target = ProgressDrawTarget::stderr();
         let bar = ProgressBar::with_draw_target(Some(length as u64), target);
-        Self::Bar(bar.with_style(style.progress_chars("=> ")))
+        let bar = bar.with_style(style.progress_chars("=> "));
+        Self { bar, quiet }
     }
 
-    /// Changes the bar, or says `line` where there is none.
-    fn show(&self, change: impl FnOnce(&ProgressBar), line: impl FnOnce() -> Option<String>) {
-        match self {
-            Self::Quiet => {}
-            Self::Lines => {
-                if let Some(line) = line() {
-                    note(&line);
-                }
-            }
-            Self::Bar(bar) => change(bar),
+    /// A line where there is no bar.
+    fn line(&self, text: &str) {
+        if self.bar.is_hidden() {
+            self.say(text);
+        }
+    }
+
+    /// A line in the place of the bar.
+    fn say(&self, text: &str) {
+        if !self.quiet {
+            self.bar.finish_and_clear();
+            note(text);
         }
     }
 }
 
 impl Drop for Display {
     fn drop(&mut self) {
-        self.show(ProgressBar::finish_and_clear, || None);
+        self.bar.finish_and_clear();
     }
 }
 
@@ -81,11 +78,8 @@ impl RunProgress {
     /// A display for a run with this schedule, of which some steps may have been `made` before.
     pub fn new(schedule: &Schedule, made: usize, quiet: bool) -> Self {
         let display = Display::of_stderr(quiet, schedule.steps(), STEPS);
-        let begin = |bar: &ProgressBar| {
-            bar.set_position(made as u64);
-            bar.reset_eta();
-        };
-        display.show(begin, || None);
+        display.bar.set_position(made as u64);
+        display.bar.reset_eta();
         Self {
             display,
             epochs: schedule.epochs(),
@@ -107,14 +101,13 @@ impl RunProgress {
         let epoch = format!("epoch {}/{}", step.epoch, self.epochs);
         let loss = step.train_loss;
         let state = format!("loss {loss:.4}  accuracy {accuracy}  {rate:.0} images/s");
-        let number = step.step;
-        let change = |bar: &ProgressBar| {
-            bar.set_message(format!("{epoch}  {state}"));
-            bar.set_position(number as u64);
-        };
-        let line = || format!("{epoch}  step {number}  {state} trained on");
-        let is_last = step.batch == self.batches;
-        self.display.show(change, || is_last.then(line));
+        self.display.bar.set_message(format!("{epoch}  {state}"));
+        self.display.bar.set_position(step.step as u64);
+        if step.batch == self.batches {
+            let step = step.step;
+            let line = format!("{epoch}  step {step}  {state} trained on");
+            self.display.line(&line);
+        }
     }
 }
 
@@ -131,8 +124,10 @@ impl SeedsProgress {
         let complete = seeds - missing;
         let display = Display::of_stderr(quiet, missing * steps, STEPS);
         let state = format!("{complete} of {seeds} seeds");
-        let line = || (complete > 0).then(|| format!("{state} are there already"));
-        display.show(|bar| bar.set_message(state.clone()), line);
+        if complete > 0 {
+            display.line(&format!("{state} are there already"));
+        }
+        display.bar.set_message(state);
         Self {
             display,
             seeds,
@@ -142,7 +137,7 @@ impl SeedsProgress {
 
     /// One of the runs made a step.
     pub fn step(&self) {
-        self.display.show(|bar| bar.inc(1), || None);
+        self.display.bar.inc(1);
     }
 
     /// A run is complete.
@@ -151,10 +146,10 @@ impl SeedsProgress {
         let (seed, complete, seeds) = (run.seed, self.complete, self.seeds);
         let (accuracy, seconds) = (run.confusion.accuracy(), run.seconds);
         let last = format!("{complete} of {seeds} seeds  the last one: {accuracy:.4}");
-        let line =
-            format!("seed {seed}  accuracy {accuracy:.4}  {seconds:.1} s  ({complete} of {seeds})");
-        self.display
-            .show(|bar| bar.set_message(last), || Some(line));
+        self.display.bar.set_message(last);
+        let place = format!("{seconds:.1} s  ({complete} of {seeds})");
+        let line = format!("seed {seed}  accuracy {accuracy:.4}  {place}");
+        self.display.line(&line);
     }
 }
 
@@ -187,22 +182,15 @@ impl DownloadProgress {
             Event::Begun(url, total) => {
                 self.say(&format!("fetching {url}"));
                 self.total = *total;
-                let begin = |bar: &ProgressBar| {
-                    bar.reset();
-                    bar.set_length(total.unwrap_or_default());
-                };
-                self.display.show(begin, || None);
+                self.display.bar.reset();
+                self.display.bar.set_length(total.unwrap_or_default());
             }
             Event::Received(bytes) => {
-                let line = || {
+                self.display.bar.set_position(*bytes);
+                if self.said.elapsed() >= INTERVAL {
                     let of = self.total.map(|total| format!(" of {}", HumanBytes(total)));
                     let of = of.unwrap_or_default();
-                    format!("  {}{of}", HumanBytes(*bytes))
-                };
-                let is_due = self.said.elapsed() >= INTERVAL;
-                let line = || is_due.then(line);
-                self.display.show(|bar| bar.set_position(*bytes), line);
-                if is_due {
+                    self.display.line(&format!("  {}{of}", HumanBytes(*bytes)));
                     self.said = Instant::now();
                 }
             }
@@ -215,13 +203,8 @@ impl DownloadProgress {
         }
     }
 
-    /// A line of its own, in the place of the bar.
     fn say(&mut self, text: &str) {
         self.said = Instant::now();
-        let change = |bar: &ProgressBar| {
-            bar.finish_and_clear();
-            note(text);
-        };
-        self.display.show(change, || Some(text.to_owned()));
+        self.display.say(text);
     }
 }
