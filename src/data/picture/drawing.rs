@@ -1,7 +1,7 @@
 //! What is drawn on a picture: its ink, without all that is none. That is a table around the sheet
 //! of paper, what lies along the picture's edge, and the lines of the paper.
 
-use image::imageops;
+use image::{Luma, imageops};
 
 use super::ink::{above_paper, inverted, is_at_edge, is_light_on_dark, paper_and_stroke, zipped};
 use super::lines::without_lines;
@@ -174,7 +174,11 @@ fn sheet_above(plane: &Plane, threshold: f32) -> Option<Plane> {
         return None;
     }
     // What is drawn on it are holes.
-    let mut outside = pieces(&inverted(&mask(plane, sheet.pixels(), 0)), 0.5);
+    let mut others = Plane::from_pixel(plane.width(), plane.height(), Luma([1.0]));
+    sheet
+        .pixels()
+        .for_each(|(x, y)| others.put_pixel(x, y, Luma([0.0])));
+    let mut outside = pieces(&others, 0.5);
     outside.retain(|piece| piece.frame.sides_at_edge(plane) > 0);
     let area = |width, height| (width * height) as f32;
     let filled = area(plane.width(), plane.height()) - outside.iter().map(Piece::area).sum::<f32>();

@@ -79,7 +79,7 @@ pub(super) fn above_paper(dark: &Plane) -> Plane {
 }
 
 /// `choose` of all values within a square that reaches `reach` pixels to each side.
-pub(super) fn filtered(plane: &Plane, reach: u32, choose: fn(f32, f32) -> f32) -> Plane {
+pub(super) fn filtered(plane: &Plane, reach: u32, choose: impl Fn(f32, f32) -> f32) -> Plane {
     let along_rows = |plane: &Plane| {
         let width = plane.width() as usize;
         let mut all = plane.clone();
