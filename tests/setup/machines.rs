@@ -1,10 +1,10 @@
-//! What set-up says and does on machines of many kinds, a line each: what the machine is like, then
-//! what set-up says on stderr, then what its first call of pip or uv holds. `!` means: not that.
+//! What set-up says and does on machines of many kinds, a line each: what the machine is like, what
+//! set-up says on stderr, then what each call of pip or uv holds. `!` means: not that.
 //!
 //! A machine is stock but for `without PROGRAM`, `with PROGRAM`, `NAME=VALUE` in the environment,
-//! an option of the set-up, and `own FILE=TEXT`, a file in a libtorch of the user's own, @OWN.
+//! an option of the set-up, and `file FILE=TEXT` in the project, beside which @/own is a libtorch.
 
-use crate::project::{Project, Said, pinned};
+use crate::project::{Project, Said, holds, list, pinned};
 
 /// Sets up each machine of a table, and has `check` see what became of it.
 fn each(table: &str, check: impl Fn(&Project, &Said)) {
@@ -15,52 +15,43 @@ fn each(table: &str, check: impl Fn(&Project, &Said)) {
             .replace("@VERSION", &pinned("LIBTORCH_VERSION"))
             .replace("@RUNTIME", &pinned("CUDA_RUNTIME_VERSION"))
             .replace("@CUPTI", &pinned("CUDA_CUPTI_VERSION"))
-            .replace("@OWN", &project.path("../own").display().to_string())
-            .replace("@EMPTY", &project.elsewhere().display().to_string());
+            .replace("@/", &format!("{}/", project.path("..").display()));
         println!("{line}");
         let columns: Vec<&str> = line.split('|').map(str::trim).collect();
         let (mut settings, mut options) = (Vec::new(), "");
-        for word in words(columns[0]) {
+        for word in list(columns[0]) {
             match word.split_once(' ') {
                 Some(("without", program)) => project = project.without(program),
                 Some(("with", program)) => project = project.with(program),
-                Some(("own", file)) => {
+                Some(("file", file)) => {
                     let (name, text) = file.split_once('=').unwrap();
-                    project.write(&format!("../own/{name}"), text);
+                    project.write(name, text);
                 }
                 _ if word.starts_with("--") => options = word,
-                _ => settings.push(word.split_once('=').unwrap()),
+                _ => settings.push(word),
             }
         }
-        let said = project.setup(options, &settings);
+        let said = project.setup(options, &settings.join(" ; "));
         check(&project, &said);
-        for phrase in words(columns[1]) {
-            match phrase.strip_prefix('!') {
-                Some(phrase) => assert!(!said.err.contains(phrase), "{phrase}: {said:?}"),
-                None => assert!(said.err.contains(phrase), "no {phrase}: {said:?}"),
-            }
-        }
+        holds(&said.err, columns[1]);
         let calls = [project.calls("pip"), project.calls("uv")].concat();
-        for word in words(columns.get(2).unwrap_or(&"")) {
-            match word.strip_prefix('!') {
-                Some(part) => assert!(!calls[0].join(" ").contains(part), "{part}: {calls:?}"),
-                None => assert!(
-                    calls[0].iter().any(|has| has == word),
-                    "no {word}: {calls:?}"
-                ),
-            }
+        for (call, words) in columns[2..].iter().enumerate() {
+            holds(&calls[call].join(" "), words);
         }
     }
 }
 
-fn words(column: &str) -> impl Iterator<Item = &str> {
-    column.split(" ; ").filter(|word| !word.is_empty())
+/// It failed with one line, and left nothing behind.
+fn refused(project: &Project, said: &Said) {
+    said.failed("");
+    assert!(!project.has_remains());
 }
 
 #[test]
 fn what_a_machine_lacks_gets_one_line_that_says_what_to_do_and_nothing_is_changed() {
     let table = "
         without cargo | cargo is missing ; rustup
+        without cargo ; with ../home/.cargo/bin/cargo | not on the PATH ; . ~/.cargo/env
         STUB_RUSTC=1.87.1 | 1.87.1 ; too old ; rustup update stable
         STUB_RUSTC=0.99.0 | 0.99.0 ; too old
         STUB_RUSTC=1.9.0-nightly | 1.9.0-nightly ; too old
@@ -74,18 +65,19 @@ fn what_a_machine_lacks_gets_one_line_that_says_what_to_do_and_nothing_is_change
         STUB_FREE_MB=1800 | not enough disk space ; 1800 MB are free ; make room
         STUB_FREE_MB=6000 ; --cuda | not enough disk space ; CUDA set
         with mkdir | my project cannot be written to
+        STUB_SYSTEM=FreeBSD ; STUB_MACHINE=amd64 | \
+            no libtorch wheel for FreeBSD on amd64; set LIBTORCH
+        STUB_SYSTEM=Linux ; STUB_MACHINE=riscv64 | no libtorch wheel for Linux on riscv64
+        STUB_SYSTEM=Darwin ; STUB_MACHINE=x86_64 | no libtorch wheel for Darwin on x86_64
+        STUB_SYSTEM=Darwin ; STUB_MACHINE=arm64 ; STUB_MACOS=13.7.1 | macOS 14 or newer
+        STUB_SYSTEM=Darwin ; STUB_MACHINE=arm64 ; --cuda | no CUDA on macOS ; leave --cuda out
+        STUB_LIBC= | need glibc ; musl ; set LIBTORCH to a libtorch @VERSION of your own
+        STUB_LIBC=glibc 2.27 | this Linux has 2.27; set LIBTORCH to a libtorch @VERSION of your own
     ";
     each(table, |project, said| {
         refused(project, said);
         assert!(project.calls("pip").is_empty());
     });
-}
-
-/// It failed with one line, and left nothing behind.
-fn refused(project: &Project, said: &Said) {
-    said.failed(&[]);
-    assert!(!project.path("libtorch").exists());
-    assert!(!project.path("libtorch.partial").exists());
 }
 
 #[test]
@@ -104,22 +96,8 @@ fn an_installer_that_fails_is_quoted_and_the_network_is_blamed_only_where_it_fai
 }
 
 #[test]
-fn a_platform_without_a_wheel_is_refused() {
-    let table = "
-        STUB_SYSTEM=FreeBSD ; STUB_MACHINE=amd64 | \
-            no libtorch wheel for FreeBSD on amd64; set LIBTORCH
-        STUB_SYSTEM=Linux ; STUB_MACHINE=riscv64 | no libtorch wheel for Linux on riscv64
-        STUB_SYSTEM=Darwin ; STUB_MACHINE=x86_64 | no libtorch wheel for Darwin on x86_64
-        STUB_SYSTEM=Darwin ; STUB_MACHINE=arm64 ; STUB_MACOS=13.7.1 | macOS 14 or newer
-        STUB_SYSTEM=Darwin ; STUB_MACHINE=arm64 ; --cuda | no CUDA on macOS ; leave --cuda out
-        STUB_LIBC= | need glibc ; musl ; set LIBTORCH to a libtorch @VERSION of your own
-        STUB_LIBC=glibc 2.27 | this Linux has 2.27; set LIBTORCH to a libtorch @VERSION of your own
-    ";
-    each(table, refused);
-}
-
-#[test]
 fn a_machine_that_will_do_gets_the_set_that_fits_it() {
+    // Of the CUDA set the versions are the wheel's own; its Python packages stay away.
     let table = "
         | with pip | --no-deps ; --only-binary=:all: ; --implementation=cp ; !cache
         | | torch==@VERSION ; nvidia-cuda-runtime==@RUNTIME ; nvidia-cuda-cupti==@CUPTI
@@ -130,22 +108,21 @@ fn a_machine_that_will_do_gets_the_set_that_fits_it() {
         STUB_PIP=20.3b1 ; with uv | with pip ; !value too great
         STUB_PIP=20.2.4 ; with uv | with uv
         STUB_PIP= ; with uv | with uv
-        without python3 ; with uv | with uv | --no-deps ; --only-binary=:all: ; \
-            --python-version=3.12 ; torch==@VERSION
-        without python3 ; with uv | | --python-platform=x86_64-manylinux_2_28 ; !cache
+        without python3 ; with uv | with uv | --no-deps ; --only-binary=:all: ; !cache ; \
+            --python-version=3.12 ; torch==@VERSION ; --python-platform=x86_64-manylinux_2_28
         STUB_HOME_FREE_MB=2000 | is ready | --no-cache-dir
         STUB_HOME_FREE_MB=2000 ; without python3 ; with uv | is ready | --no-cache
         STUB_FREE_MB=2000 | is ready
         STUB_DF_FAILS=1 | is ready
         without df | is ready
         STUB_LIBC=glibc 2.28 | is ready
-        STUB_MACHINE=aarch64 | note: ; not been tried on Linux arm64 | \
-            --platform=manylinux_2_28_aarch64 ; !x86_64
-        STUB_MACHINE=aarch64 | (CPU set) is ready | --platform=manylinux2014_aarch64
+        STUB_MACHINE=aarch64 | note: ; not been tried on Linux arm64 ; (CPU set) is ready | \
+            --platform=manylinux_2_28_aarch64 ; --platform=manylinux2014_aarch64 ; !x86_64
         STUB_SYSTEM=Darwin ; STUB_MACHINE=arm64 ; STUB_DRIVER=580.65.06 | \
-            not been tried on macOS | !nvidia
-        STUB_SYSTEM=Darwin ; STUB_MACHINE=arm64 | (CPU set) is ready | --platform=macosx_14_0_arm64
-        STUB_DRIVER=580.65.06 | (CUDA set) is ready
+            not been tried on macOS ; (CPU set) is ready | --platform=macosx_14_0_arm64 ; !nvidia
+        STUB_DRIVER=580.65.06 | (CUDA set) is ready | --no-deps ; torch==@VERSION ; !nvidia | \
+            cuda-toolkit[cublas,cudart]==13.0.3 nvidia-cudnn-cu13==9.20.0.48 ; !triton ; !filelock ; \
+            !torch== ; !--no-deps
         STUB_DRIVER=580.65.06 ; --cpu | (CPU set) is ready
         STUB_DRIVER=570.133.20 | note: the NVIDIA driver 570.133.20 is older than 580 ; \
             (CPU set) is ready
@@ -157,16 +134,18 @@ fn a_machine_that_will_do_gets_the_set_that_fits_it() {
         --cuda | note: no NVIDIA driver answers ; (CUDA set) is ready
         LIBTORCH= | fetching ; is ready in libtorch/
         LIBTORCH=libtorch/torch | fetching ; is ready in libtorch/
+        PIP_USER=1 ; PIP_REQUIRE_VIRTUALENV=1 ; PIP_CONSTRAINT=/etc/constraint.txt ; \
+            PIP_EXTRA_INDEX_URL=http://127.0.0.1/cpu ; UV_CONSTRAINT=/etc/constraint.txt ; \
+            UV_TORCH_BACKEND=cpu ; PIP_INDEX_URL=http://127.0.0.1/mirror ; TMPDIR=/nowhere | \
+            is ready | user=0 virtualenv=0 constraint=[ ] extra=[ ] uv= \
+            index=http://127.0.0.1/mirror temporary=/ ; /my project/libtorch.partial/tmp
     ";
     each(table, |project, said| {
-        said.succeeded(&[]);
+        said.succeeded("");
         // It is on the disk before it is called ready.
         assert!(!project.calls("sync").is_empty());
-        let set = project
-            .installed()
-            .unwrap()
-            .replace("cpu", "CPU")
-            .replace("cuda", "CUDA");
+        let set = project.installed().unwrap();
+        let set = set.replace("cpu", "CPU").replace("cuda", "CUDA");
         assert!(said.err.contains(&format!("({set}) is ready")), "{said:?}");
         assert!(!project.path("libtorch.partial").exists());
     });
@@ -175,13 +154,13 @@ fn a_machine_that_will_do_gets_the_set_that_fits_it() {
 #[test]
 fn a_libtorch_of_the_users_is_checked_and_nothing_is_installed() {
     let good = "
-        own build-version=@VERSION+cpu ; LIBTORCH=@OWN ; without python3 | \
-            using libtorch @VERSION ; @OWN ; nothing to install
-        own version.py=__version__ = '@VERSION' ; LIBTORCH=@OWN | \
-            using libtorch @VERSION: LIBTORCH=@OWN
-        LIBTORCH=@OWN | version cannot be told ; nothing to install
-        LIBTORCH=@EMPTY ; LIBTORCH_LIB=@OWN | nothing to install
-        own build-version=2.1.0+cpu ; LIBTORCH=@OWN ; LIBTORCH_BYPASS_VERSION_CHECK=1 | \
+        file ../own/build-version=@VERSION+cpu ; LIBTORCH=@/own ; without python3 | \
+            using libtorch @VERSION ; @/own ; nothing to install
+        file ../own/version.py=__version__ = '@VERSION' ; LIBTORCH=@/own | \
+            using libtorch @VERSION: LIBTORCH=@/own
+        LIBTORCH=@/own | version cannot be told ; nothing to install
+        LIBTORCH=@/elsewhere ; LIBTORCH_LIB=@/own | nothing to install
+        file ../own/build-version=2.1.0+cpu ; LIBTORCH=@/own ; LIBTORCH_BYPASS_VERSION_CHECK=1 | \
             warning: ; is libtorch 2.1.0 ; going on
         LIBTORCH_USE_PYTORCH=1 ; STUB_PYTORCH=@VERSION+cu130 | \
             using libtorch @VERSION: the PyTorch of python3 (
@@ -189,24 +168,39 @@ fn a_libtorch_of_the_users_is_checked_and_nothing_is_installed() {
             the PyTorch of python (
     ";
     let bad = "
-        own build-version=2.1.0+cpu ; LIBTORCH=@OWN | is libtorch 2.1.0 ; needs @VERSION ; \
-            LIBTORCH_BYPASS_VERSION_CHECK=1
+        file ../own/build-version=2.1.0+cpu ; LIBTORCH=@/own | is libtorch 2.1.0 ; \
+            needs @VERSION ; LIBTORCH_BYPASS_VERSION_CHECK=1
         LIBTORCH=/not/there | LIBTORCH=/not/there: there is no such folder ; unset
-        LIBTORCH=@EMPTY | no lib folder in it ; unset
+        LIBTORCH=@/elsewhere | no lib folder in it ; unset
         LIBTORCH=../own | relative path ; give the absolute one
         LIBTORCH_USE_PYTORCH=1 | import torch ; @VERSION ; unset LIBTORCH_USE_PYTORCH
         LIBTORCH_USE_PYTORCH=1 ; STUB_PYTORCH=2.1.0 | is libtorch 2.1.0 ; @VERSION
     ";
-    let untouched = |project: &Project| {
-        assert!(project.calls("pip").is_empty());
-        assert!(!project.path("libtorch").exists());
-    };
+    each(bad, refused);
     each(good, |project, said| {
-        said.succeeded(&[]);
-        untouched(project);
+        said.succeeded("");
+        assert!(!project.has_remains() && project.calls("pip").is_empty());
     });
-    each(bad, |project, said| {
-        said.failed(&[]);
-        untouched(project);
+}
+
+#[test]
+fn a_libtorch_folder_that_is_not_from_here_is_never_overwritten() {
+    let table =
+        "file libtorch/torch/lib/mine=own ; --cuda | not made by this script ; move it away";
+    each(table, |project, said| {
+        said.failed("");
+        assert_eq!(project.read("libtorch/torch/lib/mine"), "own");
+        assert!(project.calls("pip").is_empty());
     });
+}
+
+#[test]
+fn options_that_make_no_sense_are_wrong_usage() {
+    each(
+        "--gpu | error: \n --cpu --cuda | error: ",
+        |project, said| {
+            assert_eq!(said.code, Some(2), "{said:?}");
+            assert!(!project.has_remains());
+        },
+    );
 }

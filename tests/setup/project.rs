@@ -1,4 +1,5 @@
-//! A project folder of the test's own, with stubs for the programs that the scripts call.
+//! A project folder of the test's own, with stubs for the programs that the scripts call. Lists of
+//! settings (`NAME=VALUE`) and of phrases are one text each, with ` ; ` between them.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -10,6 +11,8 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
+/// A machine with a GPU.
+pub const DRIVER: &str = "STUB_DRIVER=580.65.06";
 /// The programs that scripts and stubs may use as they are. Nothing else of the machine is found.
 const TOOLS: &str = "bash env sed grep awk mkdir mv rm cp cat head tail dirname sleep flock \
                      timeout";
@@ -18,25 +21,17 @@ const LINKED: &str = "scripts/common.sh scripts/setup.sh scripts/train.sh script
                       scripts/check.sh .ci/run Cargo.toml tests/setup/stub.sh";
 /// The programs that `stub.sh` plays unless a test takes one away. Others have to be asked for.
 const STUBS: &str = "cargo rustc c++ python3 uname sw_vers getconf df nvidia-smi sync mnist-tch";
+/// The folders of a project, and beside it what else there is of the machine.
+const FOLDERS: &str = "scripts .ci tests/setup ../stubs ../tools ../log ../elsewhere \
+                       ../home/.cargo/bin";
 
-/// Where the real scripts are.
+/// The parts of a list.
+pub fn list(text: &str) -> impl Iterator<Item = &str> {
+    text.split(" ; ").filter(|part| !part.is_empty())
+}
+
 fn original(relative: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(relative)
-}
-
-/// Where the real program of that name is, on a machine that has it.
-fn real_program(name: &str) -> Option<PathBuf> {
-    let path = std::env::var_os("PATH")?;
-    let mut files = std::env::split_paths(&path).map(|folder| folder.join(name));
-    files.find(|file| file.is_file())
-}
-
-/// The real python3, where this machine has one: on the PATH there may be a script that needs more.
-pub fn real_python() -> Option<String> {
-    let ask = ["-c", "import fcntl, sys; print(sys.executable)"];
-    let output = Command::new("python3").args(ask).output().ok()?;
-    let path = String::from_utf8(output.stdout).ok()?;
-    output.status.success().then(|| path.trim().to_owned())
 }
 
 /// What `scripts/libtorch.versions` says.
@@ -46,19 +41,13 @@ pub fn pinned(name: &str) -> String {
     pairs.find(|pair| pair.0 == name).unwrap().1.to_owned()
 }
 
-pub struct Project {
-    folder: TempDir,
-}
+pub struct Project(TempDir);
 
 impl Project {
     /// Scripts and stubs are links: what was just written may not run while another test forks.
     pub fn new() -> Self {
-        let folder = TempDir::new().unwrap();
-        let project = Self { folder };
-        for folder in ["stubs", "tools", "home", "log", "elsewhere"] {
-            fs::create_dir(project.folder.path().join(folder)).unwrap();
-        }
-        for folder in ["scripts", ".ci", "tests/setup"] {
+        let project = Self(TempDir::new().unwrap());
+        for folder in FOLDERS.split(' ') {
             fs::create_dir_all(project.path(folder)).unwrap();
         }
         for file in LINKED.split(' ') {
@@ -67,9 +56,11 @@ impl Project {
         // A copy, as the scripts lock it.
         let versions = "scripts/libtorch.versions";
         fs::copy(original(versions), project.path(versions)).unwrap();
+        let path = std::env::var_os("PATH").unwrap();
         for tool in TOOLS.split(' ') {
-            if let Some(program) = real_program(tool) {
-                symlink(program, project.folder.path().join("tools").join(tool)).unwrap();
+            let mut files = std::env::split_paths(&path).map(|folder| folder.join(tool));
+            if let Some(program) = files.find(|file| file.is_file()) {
+                symlink(program, project.path("../tools").join(tool)).unwrap();
             }
         }
         STUBS.split(' ').fold(project, Self::with)
@@ -77,32 +68,26 @@ impl Project {
 
     /// The same project where `stub.sh` plays one more program.
     pub fn with(self, program: &str) -> Self {
-        symlink(original("tests/setup/stub.sh"), self.stub(program)).unwrap();
+        symlink(
+            original("tests/setup/stub.sh"),
+            self.path("../stubs").join(program),
+        )
+        .unwrap();
         self
     }
 
     /// The same project on a machine that lacks a program.
     pub fn without(self, program: &str) -> Self {
-        for file in [self.stub(program), self.path("../tools").join(program)] {
-            // Most programs are in one of the two.
-            let _ = fs::remove_file(file);
+        // Most programs are in one of the two.
+        for folder in ["../stubs", "../tools"] {
+            let _ = fs::remove_file(self.path(folder).join(program));
         }
         self
     }
 
-    /// Where the program of that name is looked for first.
-    pub fn stub(&self, program: &str) -> PathBuf {
-        self.folder.path().join("stubs").join(program)
-    }
-
     /// A path in the project, whose own name has a space in it.
     pub fn path(&self, relative: &str) -> PathBuf {
-        self.folder.path().join("my project").join(relative)
-    }
-
-    /// A folder outside of the project, which the scripts are called from.
-    pub fn elsewhere(&self) -> PathBuf {
-        self.folder.path().join("elsewhere")
+        self.0.path().join("my project").join(relative)
     }
 
     pub fn read(&self, relative: &str) -> String {
@@ -116,35 +101,34 @@ impl Project {
         fs::write(file, text).unwrap();
     }
 
-    pub fn command(&self, script: &str, words: &str) -> Command {
-        let folder = self.folder.path();
-        let path = [folder.join("stubs"), folder.join("tools")];
+    /// A script, called from another folder.
+    pub fn command(&self, script: &str, words: &str, settings: &str) -> Command {
+        let programs = [self.path("../stubs"), self.path("../tools")];
         let mut command = Command::new(self.path(script));
         command
             .args(words.split_whitespace())
-            .current_dir(self.elsewhere())
+            .current_dir(self.path("../elsewhere"))
             .env_clear()
-            .env("PATH", std::env::join_paths(path).unwrap())
-            .env("HOME", folder.join("home"))
-            .env("STUB_LOG", folder.join("log"))
+            .env("PATH", std::env::join_paths(programs).unwrap())
+            .env("HOME", self.path("../home"))
+            .env("STUB_LOG", self.path("../log"))
+            .envs(list(settings).filter_map(|pair| pair.split_once('=')))
             .stdin(Stdio::null());
         command
     }
 
-    pub fn run(&self, script: &str, words: &str, settings: &[(&str, &str)]) -> Said {
-        let mut command = self.command(script, words);
-        Said::new(&command.envs(settings.iter().copied()).output().unwrap())
+    pub fn run(&self, script: &str, words: &str, settings: &str) -> Said {
+        Said::new(&self.command(script, words, settings).output().unwrap())
     }
 
-    pub fn setup(&self, words: &str, settings: &[(&str, &str)]) -> Said {
+    pub fn setup(&self, words: &str, settings: &str) -> Said {
         self.run("scripts/setup.sh", words, settings)
     }
 
     /// Starts a set-up in a process group of its own, and waits until its installer stops half-way.
-    pub fn setup_stopped_half_way(&self, words: &str, settings: &[(&str, &str)]) -> Child {
-        let mut command = self.command("scripts/setup.sh", words);
+    pub fn setup_stopped_half_way(&self, words: &str, settings: &str) -> Child {
+        let mut command = self.command("scripts/setup.sh", words, settings);
         command.env("STUB_INSTALL", "wait").process_group(0);
-        command.envs(settings.iter().copied());
         command.stdout(Stdio::null()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let half_way = || self.path("../log/half-way").exists();
@@ -170,6 +154,11 @@ impl Project {
         let set = marker.strip_prefix(&format!("libtorch {} ", pinned("LIBTORCH_VERSION")))?;
         assert!(self.path("libtorch/torch/lib/libtorch_cpu.so").is_file());
         Some(set.split(' ').take(2).collect::<Vec<_>>().join(" "))
+    }
+
+    /// Whether there is a libtorch, or something that could be taken for one or is in the way.
+    pub fn has_remains(&self) -> bool {
+        self.path("libtorch").exists() || self.path("libtorch.partial").exists()
     }
 }
 
@@ -202,27 +191,29 @@ impl Said {
     }
 
     /// It ended well, and stderr holds each of the phrases.
-    pub fn succeeded(&self, phrases: &[&str]) {
+    pub fn succeeded(&self, phrases: &str) {
         assert_eq!(self.code, Some(0), "{self:?}");
         assert!(self.out.is_empty(), "stdout is for results: {self:?}");
-        self.holds(phrases);
+        holds(&self.err, phrases);
     }
 
     /// It failed with one line that starts with `error: ` and holds each of the phrases. Nothing
     /// else but notes and the word on what it was at may stand before it.
-    pub fn failed(&self, phrases: &[&str]) {
+    pub fn failed(&self, phrases: &str) {
         assert_eq!(self.code, Some(1), "{self:?}");
         assert!(self.out.is_empty(), "stdout is for results: {self:?}");
         let mut lines = self.err.lines().rev();
         assert!(lines.next().unwrap().starts_with("error: "), "{self:?}");
         let expected = |line: &str| line.starts_with("note: ") || line.starts_with("fetching ");
         assert!(lines.all(expected), "{self:?}");
-        self.holds(phrases);
+        holds(&self.err, phrases);
     }
+}
 
-    fn holds(&self, phrases: &[&str]) {
-        for phrase in phrases {
-            assert!(self.err.contains(phrase), "no '{phrase}' in {self:?}");
-        }
+/// The text holds each of these phrases, and none of those with a ! before it.
+pub fn holds(text: &str, phrases: &str) {
+    for phrase in list(phrases) {
+        let there = text.contains(phrase.trim_start_matches('!'));
+        assert!(there != phrase.starts_with('!'), "{phrase}: {text}");
     }
 }

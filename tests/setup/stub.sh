@@ -25,13 +25,16 @@ make_torch() {
         >"$1/torch-$2.dist-info/METADATA"
 }
 
+# install LOG ARGUMENT...: as pip or uv; the log gets the settings too that could change what is installed, or where to.
 install() {
+    note "$@" "user=$PIP_USER" "virtualenv=$PIP_REQUIRE_VIRTUALENV" "constraint=[$PIP_CONSTRAINT]" "extra=[$PIP_EXTRA_INDEX_URL]" \
+        "uv=${UV_CONSTRAINT-}${UV_TORCH_BACKEND-}" "index=${PIP_INDEX_URL-}" "temporary=$TMPDIR"
+    while [ "$1" != install ]; do shift; done
+    shift
     target=''
     for argument; do
         case $argument in --target=*) target=${argument#--target=} ;; esac
     done
-    note settings "$TMPDIR" "user=$PIP_USER" "virtualenv=$PIP_REQUIRE_VIRTUALENV" "constraint=[$PIP_CONSTRAINT]" \
-        "extra=[$PIP_EXTRA_INDEX_URL]" "uv=${UV_CONSTRAINT-}${UV_TORCH_BACKEND-}" "index=${PIP_INDEX_URL-}"
     [ -d "$TMPDIR" ] || stop "ERROR: TMPDIR is no folder"
     case ${STUB_INSTALL:-} in
     no-network) stop "WARNING: Retrying (Retry(total=0)) after connection broken by 'NewConnectionError'
@@ -62,7 +65,7 @@ python() {
     case "$*" in
     "-m pip --version") [ -n "${STUB_PIP-23.0.1}" ] && echo "pip ${STUB_PIP-23.0.1} from /usr/lib/pip (python 3.11)" ;;
     "-m pip cache dir") echo "$HOME/cache" ;;
-    "-m pip install "*) note pip "$@"; shift 3; install "$@" ;;
+    "-m pip install "*) install pip "$@" ;;
     "-c import torch; print(torch.__version__)") note torch "$name"; [ -n "${STUB_PYTORCH:-}" ] && echo "$STUB_PYTORCH" ;;
     "-c import fcntl"*) exec "${STUB_REAL_PYTHON:-false}" "$@" ;;
     *) stop "python3 stub: not expected: $*" ;;
@@ -72,7 +75,7 @@ python() {
 uv() {
     case "$*" in
     "cache dir") echo "$HOME/cache" ;;
-    "pip install "*) note uv "$@"; shift 2; install "$@" ;;
+    "pip install "*) install uv "$@" ;;
     *) stop "uv stub: not expected: $*" ;;
     esac
 }
