@@ -5,7 +5,8 @@ use std::process::{Child, Command, Stdio};
 
 use regex::Regex;
 
-use crate::project::{Project, Said, wait_until};
+use crate::project::{LOG, Project, check, holds, wait_until};
+use crate::table::play;
 
 /// Sends a signal to the set-up and all that it started.
 fn kill_group(child: Child, signal: &str) {
@@ -26,7 +27,7 @@ fn what_a_killed_setup_leaves_is_not_trusted_and_not_in_the_way() {
     assert!(project.path("libtorch.partial/new/torch/lib").exists());
     project.write("libtorch.partial/new/torch/remains", "");
     project.go_on();
-    project.setup("", "").succeeded("fetching ; is ready");
+    project.setup("fetching ; is ready");
     assert_eq!(project.installed().unwrap(), "cpu set");
     assert!(!project.path("libtorch/torch/remains").exists());
     assert!(!project.path("libtorch.partial").exists());
@@ -49,24 +50,24 @@ fn a_setup_that_is_told_to_stop_cleans_up() {
         kill_group(project.setup_stopped_half_way("", ""), signal);
         assert!(!project.has_remains(), "after {signal}");
         project.go_on();
-        project.setup("", "").succeeded("fetching ; is ready");
+        project.setup("fetching ; is ready");
     }
 }
 
 #[test]
 fn an_upgrade_that_is_killed_keeps_the_cpu_set() {
     let project = Project::new();
-    project.setup("", "").succeeded("");
+    project.setup("is ready");
     kill_group(project.setup_stopped_half_way("--cuda", ""), "KILL");
     assert_eq!(project.installed().unwrap(), "cpu set");
-    let project = project.without("python3");
-    project.setup("", "").succeeded("(CPU set) is ready");
+    project.remove("python3");
+    project.setup("(CPU set) is ready");
 }
 
 /// Starts a set-up beside another one, waits until it says that it waits, and lets both end.
 fn waits_for_the_other(project: &Project, settings: &str, phrases: &str) {
     let log = project.path("../elsewhere/second");
-    let mut command = project.command("scripts/setup.sh", "", settings);
+    let mut command = project.command("scripts/setup.sh", settings);
     command
         .stderr(File::create(&log).unwrap())
         .stdout(Stdio::null());
@@ -76,19 +77,19 @@ fn waits_for_the_other(project: &Project, settings: &str, phrases: &str) {
     wait_until(&mut second, "the second set-up waits", waits);
     assert!(!project.path("libtorch").exists());
     project.go_on();
-    let mut second = Said::new(&second.wait_with_output().unwrap());
-    second.err = said();
-    second.succeeded(&format!(
-        "waiting for it ; !locks do not work ; is ready{phrases}"
-    ));
+    assert!(second.wait().unwrap().success());
+    holds(
+        &said(),
+        &format!("waiting for it ; !locks do not work ; is ready{phrases}"),
+    );
     assert_eq!(project.installed().unwrap(), "cpu set");
 }
 
 fn two_at_once(project: &Project, settings: &str) {
     let first = project.setup_stopped_half_way("", settings);
     waits_for_the_other(project, settings, "");
-    Said::new(&first.wait_with_output().unwrap()).succeeded("is ready");
-    assert_eq!(project.calls("pip").len(), 1);
+    check(&first.wait_with_output().unwrap(), "is ready");
+    assert_eq!(project.read(LOG).matches("install").count(), 1);
 }
 
 // Every Linux has flock.
@@ -104,7 +105,8 @@ fn python_takes_the_lock_where_there_is_no_flock() {
     let ask = ["-c", "import fcntl, sys; print(sys.executable, end='')"];
     if let Ok(python) = Command::new("python3").args(ask).output() {
         let python = String::from_utf8(python.stdout).unwrap();
-        let project = Project::new().without("flock");
+        let project = Project::new();
+        project.remove("flock");
         two_at_once(&project, &format!("STUB_REAL_PYTHON={python}"));
     }
 }
@@ -117,13 +119,10 @@ fn a_pip_that_outlives_its_killed_setup_is_waited_for() {
     first.kill().unwrap();
     first.wait().unwrap();
     waits_for_the_other(&project, "", " ; fetching");
-    assert_eq!(project.calls("pip").len(), 2);
+    assert_eq!(project.read(LOG).matches("install").count(), 2);
 }
 
 #[test]
 fn a_machine_without_working_locks_is_warned_and_goes_on() {
-    let said = Project::new()
-        .without("flock")
-        .setup("", "STUB_REAL_PYTHON=false");
-    said.succeeded("note: locks do not work here ; is ready");
+    play("without flock | note: locks do not work here ; is ready");
 }

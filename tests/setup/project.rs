@@ -1,5 +1,4 @@
-//! A project folder of the test's own, with stubs for the programs that the scripts call. Lists of
-//! settings (`NAME=VALUE`) and of phrases are one text each, with ` ; ` between them.
+//! A project folder of the test's own, with stubs for the programs that the scripts call.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -11,8 +10,6 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-/// A machine with a GPU.
-pub const DRIVER: &str = "STUB_DRIVER=580.65.06";
 /// The programs that scripts and stubs may use as they are. Nothing else of the machine is found.
 const TOOLS: &str = "bash env sed grep awk mkdir mv rm cp cat head tail dirname sleep flock \
                      timeout";
@@ -25,10 +22,8 @@ const STUBS: &str = "cargo rustc c++ python3 uname sw_vers getconf df nvidia-smi
 const FOLDERS: &str = "scripts .ci tests/setup ../stubs ../tools ../log ../elsewhere \
                        ../home/.cargo/bin";
 
-/// The parts of a list.
-pub fn list(text: &str) -> impl Iterator<Item = &str> {
-    text.split(" ; ").filter(|part| !part.is_empty())
-}
+/// What stubs were called with, a line each: NAME ARGUMENT ..., with a tab after each.
+pub const LOG: &str = "../log/calls";
 
 fn original(relative: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(relative)
@@ -41,7 +36,20 @@ pub fn pinned(name: &str) -> String {
     pairs.find(|pair| pair.0 == name).unwrap().1.to_owned()
 }
 
-pub struct Project(TempDir);
+/// The parts of a list.
+pub fn list(text: &str) -> impl Iterator<Item = &str> {
+    text.split(" ; ").filter(|part| !part.is_empty())
+}
+
+/// The text holds each phrase of the list, and none of those with a ! before it.
+pub fn holds(text: &str, phrases: &str) {
+    for phrase in list(phrases) {
+        let there = text.contains(phrase.trim_start_matches('!'));
+        assert!(there != phrase.starts_with('!'), "{phrase}: {text}");
+    }
+}
+
+pub struct Project(pub TempDir);
 
 impl Project {
     /// Scripts and stubs are links: what was just written may not run while another test forks.
@@ -63,26 +71,22 @@ impl Project {
                 symlink(program, project.path("../tools").join(tool)).unwrap();
             }
         }
-        STUBS.split(' ').fold(project, Self::with)
+        STUBS.split(' ').for_each(|program| project.add(program));
+        project.write("../own/lib/libtorch.so", "");
+        project
     }
 
-    /// The same project where `stub.sh` plays one more program.
-    pub fn with(self, program: &str) -> Self {
-        symlink(
-            original("tests/setup/stub.sh"),
-            self.path("../stubs").join(program),
-        )
-        .unwrap();
-        self
+    /// `stub.sh` plays one more program.
+    pub fn add(&self, program: &str) {
+        let stub = self.path("../stubs").join(program);
+        symlink(original("tests/setup/stub.sh"), stub).unwrap();
     }
 
-    /// The same project on a machine that lacks a program.
-    pub fn without(self, program: &str) -> Self {
-        // Most programs are in one of the two.
+    /// The machine lacks a program, whichever of the two it is in.
+    pub fn remove(&self, program: &str) {
         for folder in ["../stubs", "../tools"] {
             let _ = fs::remove_file(self.path(folder).join(program));
         }
-        self
     }
 
     /// A path in the project, whose own name has a space in it.
@@ -101,12 +105,13 @@ impl Project {
         fs::write(file, text).unwrap();
     }
 
-    /// A script, called from another folder.
-    pub fn command(&self, script: &str, words: &str, settings: &str) -> Command {
+    /// A script and its options, called from another folder, with a list of settings.
+    pub fn command(&self, line: &str, settings: &str) -> Command {
         let programs = [self.path("../stubs"), self.path("../tools")];
-        let mut command = Command::new(self.path(script));
+        let mut words = line.split_whitespace();
+        let mut command = Command::new(self.path(words.next().unwrap()));
         command
-            .args(words.split_whitespace())
+            .args(words)
             .current_dir(self.path("../elsewhere"))
             .env_clear()
             .env("PATH", std::env::join_paths(programs).unwrap())
@@ -117,17 +122,16 @@ impl Project {
         command
     }
 
-    pub fn run(&self, script: &str, words: &str, settings: &str) -> Said {
-        Said::new(&self.command(script, words, settings).output().unwrap())
-    }
-
-    pub fn setup(&self, words: &str, settings: &str) -> Said {
-        self.run("scripts/setup.sh", words, settings)
+    pub fn setup(&self, phrases: &str) {
+        check(
+            &self.command("scripts/setup.sh", "").output().unwrap(),
+            phrases,
+        );
     }
 
     /// Starts a set-up in a process group of its own, and waits until its installer stops half-way.
-    pub fn setup_stopped_half_way(&self, words: &str, settings: &str) -> Child {
-        let mut command = self.command("scripts/setup.sh", words, settings);
+    pub fn setup_stopped_half_way(&self, option: &str, settings: &str) -> Child {
+        let mut command = self.command(&format!("scripts/setup.sh {option}"), settings);
         command.env("STUB_INSTALL", "wait").process_group(0);
         command.stdout(Stdio::null()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
@@ -141,19 +145,18 @@ impl Project {
         self.write("../log/go-on", "");
     }
 
-    /// The arguments of each call of a stub, in order.
-    pub fn calls(&self, program: &str) -> Vec<Vec<String>> {
-        let text = self.read(&format!("../log/{program}"));
-        let words = |line: &str| line.split_terminator('\t').map(str::to_owned).collect();
-        text.lines().map(words).collect()
-    }
-
     /// The set that the project's libtorch is marked to be, such as "cpu set", where it is whole.
     pub fn installed(&self) -> Option<String> {
         let marker = self.read("libtorch/made-by-setup");
         let set = marker.strip_prefix(&format!("libtorch {} ", pinned("LIBTORCH_VERSION")))?;
-        assert!(self.path("libtorch/torch/lib/libtorch_cpu.so").is_file());
-        Some(set.split(' ').take(2).collect::<Vec<_>>().join(" "))
+        let is_whole = self.path("libtorch/torch/lib/libtorch_cpu.so").is_file();
+        is_whole.then(|| {
+            set.split_inclusive(' ')
+                .take(2)
+                .collect::<String>()
+                .trim()
+                .to_owned()
+        })
     }
 
     /// Whether there is a libtorch, or something that could be taken for one or is in the way.
@@ -173,47 +176,25 @@ pub fn wait_until(program: &mut Child, what: &str, done: impl Fn() -> bool) {
     }
 }
 
-/// How a script ended and what it said.
-#[derive(Debug)]
-pub struct Said {
-    pub code: Option<i32>,
-    pub out: String,
-    pub err: String,
-}
-
-impl Said {
-    pub fn new(output: &Output) -> Self {
-        Self {
-            code: output.status.code(),
-            out: String::from_utf8_lossy(&output.stdout).into_owned(),
-            err: String::from_utf8_lossy(&output.stderr).into_owned(),
-        }
-    }
-
-    /// It ended well, and stderr holds each of the phrases.
-    pub fn succeeded(&self, phrases: &str) {
-        assert_eq!(self.code, Some(0), "{self:?}");
-        assert!(self.out.is_empty(), "stdout is for results: {self:?}");
-        holds(&self.err, phrases);
-    }
-
-    /// It failed with one line that starts with `error: ` and holds each of the phrases. Nothing
-    /// else but notes and the word on what it was at may stand before it.
-    pub fn failed(&self, phrases: &str) {
-        assert_eq!(self.code, Some(1), "{self:?}");
-        assert!(self.out.is_empty(), "stdout is for results: {self:?}");
-        let mut lines = self.err.lines().rev();
-        assert!(lines.next().unwrap().starts_with("error: "), "{self:?}");
+/// What a script that ended as the phrases, the second column of a table, say, said on stderr. An
+/// error is one line; nothing but notes and the word on what it was at may stand before it.
+pub fn check(output: &Output, phrases: &str) -> String {
+    let [out, err] = [&output.stdout, &output.stderr].map(|text| String::from_utf8_lossy(text));
+    let is_error = phrases.starts_with("error: ");
+    let (status, phrases) = match phrases.strip_prefix("exit ") {
+        Some(text) => text.split_once(" ; ").unwrap_or((text, "")),
+        None => (if is_error { "1" } else { "0" }, phrases),
+    };
+    assert_eq!(output.status.code(), status.parse().ok(), "{out}{err}");
+    holds(&err, phrases);
+    if is_error {
+        let mut lines = err.lines().rev();
+        let is_last = lines.next().unwrap().starts_with("error: ");
         let expected = |line: &str| line.starts_with("note: ") || line.starts_with("fetching ");
-        assert!(lines.all(expected), "{self:?}");
-        holds(&self.err, phrases);
+        assert!(
+            is_last && lines.all(expected) && out.is_empty(),
+            "{out}{err}"
+        );
     }
-}
-
-/// The text holds each of these phrases, and none of those with a ! before it.
-pub fn holds(text: &str, phrases: &str) {
-    for phrase in list(phrases) {
-        let there = text.contains(phrase.trim_start_matches('!'));
-        assert!(there != phrase.starts_with('!'), "{phrase}: {text}");
-    }
+    err.into_owned()
 }
