@@ -4,8 +4,7 @@ use crate::table::play;
 
 #[test]
 fn what_a_machine_lacks_gets_one_line_that_says_what_to_do_and_nothing_is_changed() {
-    play(
-        "
+    let table = "
         without cargo | error: cargo is missing ; rustup
         without cargo ; with ../home/.cargo/bin/cargo | error: ; not on the PATH ; . ~/.cargo/env
         STUB_RUSTC=1.87.1 | error: rustc 1.87.1 is too old ; rustup update stable
@@ -33,14 +32,13 @@ fn what_a_machine_lacks_gets_one_line_that_says_what_to_do_and_nothing_is_change
             kept libtorch/torch/lib/mine
         --gpu | exit 2 ; error: unknown option
         --cpu --cuda | exit 2 ; error: --cpu and --cuda exclude each other
-    ",
-    );
+    ";
+    play(table);
 }
 
 #[test]
 fn an_installer_that_fails_is_quoted_and_the_network_is_blamed_only_where_it_failed() {
-    play(
-        "
+    let table = "
         STUB_INSTALL=no-network | error: ; not be reached ; HTTPS_PROXY ; PIP_INDEX_URL ; LIBTORCH
         STUB_INSTALL=no-network ; without python3 ; with uv | error: ; reached ; UV_DEFAULT_INDEX
         STUB_INSTALL=disk-full | error: the disk is full ; No space left ; make room
@@ -49,15 +47,14 @@ fn an_installer_that_fails_is_quoted_and_the_network_is_blamed_only_where_it_fai
             nothing was changed ; !network
         STUB_INSTALL=silent | error: ; pip says: nothing
         STUB_INSTALL=other-version | error: ; left no libtorch ; found: 0.0.0
-    ",
-    );
+    ";
+    play(table);
 }
 
 #[test]
 fn a_machine_that_will_do_gets_the_set_that_fits_it() {
     // Of the CUDA set the versions are the wheel's own; its Python packages stay away.
-    play(
-        "
+    let table = "
         | with pip | --no-deps ; --only-binary=:all: ; --implementation=cp ; !cache ; \
             torch==@VERSION ; nvidia-cuda-runtime==@RUNTIME ; nvidia-cuda-cupti==@CUPTI ; \
             --platform=manylinux_2_28_x86_64 ; manylinux_2_17_x86_64 ; manylinux_2_5_x86_64
@@ -95,14 +92,13 @@ fn a_machine_that_will_do_gets_the_set_that_fits_it() {
             UV_TORCH_BACKEND=cpu ; PIP_INDEX_URL=http://127.0.0.1/mirror ; TMPDIR=/nowhere | \
             is ready | user=0 virtualenv=0 constraint=[ ] extra=[ ] uv= \
             index=http://127.0.0.1/mirror temporary=@/my project/libtorch.partial/tmp
-    ",
-    );
+    ";
+    play(table);
 }
 
 #[test]
 fn a_libtorch_of_the_users_is_checked_and_nothing_is_installed() {
-    play(
-        "
+    let table = "
         file ../own/build-version=@VERSION+cpu ; LIBTORCH=@/own ; without python3 | \
             using libtorch @VERSION: LIBTORCH=@/own; nothing to install
         file ../own/version.py=__version__ = '@VERSION' ; LIBTORCH=@/own | \
@@ -121,26 +117,25 @@ fn a_libtorch_of_the_users_is_checked_and_nothing_is_installed() {
         LIBTORCH=../own | error: ; relative path ; give the absolute one
         LIBTORCH_USE_PYTORCH=1 | error: ; import torch ; @VERSION ; unset LIBTORCH_USE_PYTORCH
         LIBTORCH_USE_PYTORCH=1 ; STUB_PYTORCH=2.1.0 | error: ; is libtorch 2.1.0 ; @VERSION
-    ",
-    );
+    ";
+    play(table);
 }
 
 #[test]
 fn a_second_call_installs_nothing_and_needs_neither_pip_nor_room() {
-    play(
-        "
+    let table = "
         | fetching ; (CPU set) is ready
         then without python3 ; without flock ; without getconf ; STUB_FREE_MB=0 ; \
             STUB_DRIVER=580.65.06 ; LIBTORCH=@/my project/libtorch/torch/../torch/ | \
             (CPU set) is ready in libtorch/
-    ",
-    );
+    ";
+    play(table);
 }
 
 #[test]
 fn a_set_of_another_version_or_machine_or_without_its_libraries_is_replaced() {
     let marker = "file libtorch/made-by-setup=libtorch";
-    play(&format!(
+    let table = format!(
         "
         {marker} 1.0.0 cpu set Linux-x86_64 ; file libtorch/torch/lib/old= | \
             fetching ; (CPU set) is ready | !kept libtorch/torch/lib/old
@@ -149,25 +144,23 @@ fn a_set_of_another_version_or_machine_or_without_its_libraries_is_replaced() {
         {marker} @VERSION cpu set Linux-x86_64 ; file libtorch/torch/old= | \
             fetching ; (CPU set) is ready | !kept libtorch/torch/old
     "
-    ));
+    );
+    play(&table);
 }
 
 #[test]
 fn a_cpu_set_is_upgraded_only_when_asked_and_torch_is_not_fetched_again() {
     // Elsewhere cp makes no hard links. What the CPU set holds of CUDA may be of another version.
-    let again = if cfg!(target_os = "linux") {
-        "!torch=="
-    } else {
-        "torch=="
-    };
-    play(&format!(
+    let not = if cfg!(target_os = "linux") { "!" } else { "" };
+    let table = format!(
         "
         STUB_DRIVER=580.65.06 ; --cpu | fetching ; (CPU set) is ready
         then STUB_DRIVER=580.65.06 ; file libtorch/nvidia/old= | (CPU set) is ready | !install
         then STUB_INSTALL=no-network ; --cuda | error: ; reached | kept libtorch/nvidia/old
         then STUB_DRIVER=580.65.06 ; --cuda | (CUDA set) is ready | \
-            install ; {again} ; !kept libtorch/nvidia/old
+            install ; {not}torch== ; !kept libtorch/nvidia/old
         then STUB_DRIVER=580.65.06 ; --cpu | (CUDA set) is ready | !install
     "
-    ));
+    );
+    play(&table);
 }

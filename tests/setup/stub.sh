@@ -70,7 +70,7 @@ installer() {
 }
 
 cargo() {
-    note cargo "$@" "in $PWD" "LIBTORCH=${LIBTORCH-unset}"
+    note cargo "$@" "LIBTORCH=${LIBTORCH-unset}" "in $PWD"
     [ "${STUB_CARGO_FAILS:-}" != "$1" ] || exit 101
     [ "$1" = build ] || return 0
     echo '{"reason":"compiler-artifact","target":{"name":"mnist_tch"},"executable":null,"fresh":true}'

@@ -12,73 +12,67 @@ fn train_hands_options_and_folder_to_the_program_and_its_answer_back() {
     assert_eq!(output.stdout, b"a result\n");
     // As the shell prints it: on macOS the temporary folder is behind a link.
     let folder = project.path("../elsewhere").canonicalize().unwrap();
-    let words = format!(
-        "program\t{}\t--epochs\t2\t--out\tmy runs/1\t\t\n",
-        folder.display()
+    let words = "--epochs\t2\t--out\tmy runs/1\t\t\n";
+    holds(
+        &project.read(LOG),
+        &format!("program\t{}\t{words}", folder.display()),
     );
-    assert!(project.read(LOG).ends_with(&words), "{}", project.read(LOG));
 }
 
 #[test]
 fn setup_comes_first_then_cargo_and_nothing_is_run_after_what_fails() {
-    play(
-        "
+    let table = "
         STUB_PIP= ; scripts/train.sh | error: pip is missing | !cargo
         STUB_PIP= ; scripts/test.sh | error: pip is missing | !cargo
         STUB_CARGO_FAILS=build ; scripts/train.sh | exit 101 | cargo build --release ; !program
         STUB_CARGO_FAILS=test ; scripts/test.sh | exit 101 | cargo test --release
         scripts/train.sh | (CPU set) is ready | cargo build --release --locked --bin ; program
-        then scripts/test.sh --test setup | is ready | cargo test --release --locked --test setup in
+        then scripts/test.sh --test setup | is ready | cargo test --release --locked --test setup LIB
         without cargo ; scripts/check.sh | error: cargo is missing
         STUB_CARGO_FAILS=fmt ; .ci/run | exit 101 | cargo fmt --all --check ; !clippy
         STUB_CARGO_FAILS=clippy ; .ci/run | exit 101 | !cargo doc ; \
             cargo clippy --release --locked --all-targets -- -D warnings
         STUB_CARGO_FAILS=doc ; .ci/run | exit 101 | !cargo test ; \
             cargo doc --release --locked --no-deps --document-private-items
-        .ci/run | note: shellcheck is not installed | cargo test --release --locked in
+        .ci/run | note: shellcheck is not installed | cargo test --release --locked LIB
         with shellcheck ; STUB_SHELLCHECK_EXIT=1 ; scripts/check.sh | exit 1 | !cargo ; \
             common.sh ; setup.sh ; train.sh ; test.sh ; check.sh ; .ci/run
         file scripts/broken.sh=if true; then ; scripts/check.sh | exit 2 | !cargo
-    ",
-    );
+    ";
+    play(table);
 }
 
 #[test]
 fn train_on_cuda_upgrades_a_cpu_set_only_where_a_driver_answers() {
-    for (options, settings, set) in [
-        ("--device cuda", "STUB_DRIVER=580.65.06", "CUDA"),
-        ("--device=cuda", "STUB_DRIVER=580.65.06", "CUDA"),
-        (
-            "--epochs 1 --device cuda:0",
-            "STUB_DRIVER=580.65.06",
-            "CUDA",
-        ),
-        ("--device=cuda:1 -q", "STUB_DRIVER=580.65.06", "CUDA"),
-        ("--device=cuda", "", "CPU"),
-        ("--device cpu --out cuda", "STUB_DRIVER=580.65.06", "CPU"),
-        ("--device=cpu", "STUB_DRIVER=580.65.06", "CPU"),
-        ("--out --device-cuda", "STUB_DRIVER=580.65.06", "CPU"),
-    ] {
-        play(&format!(
-            "
-            --cpu | (CPU set) is ready
-            then scripts/train.sh {options} ; {settings} | ({set} set) is ready
-        "
-        ));
-    }
+    let table = "
+        --cpu | (CPU set) is ready
+        then STUB_DRIVER=580.65.06 ; scripts/train.sh --device cpu --out cuda | (CPU set) is ready
+        then STUB_DRIVER=580.65.06 ; scripts/train.sh --out --device-cuda | (CPU set) is ready
+        then scripts/train.sh --device=cuda | (CPU set) is ready
+        then STUB_DRIVER=580.65.06 ; scripts/train.sh --device=cuda | (CUDA set) is ready
+        --cpu | (CPU set) is ready
+        then STUB_DRIVER=580.65.06 ; scripts/train.sh -q --device cuda | (CUDA set) is ready
+        --cpu | (CPU set) is ready
+        then STUB_DRIVER=580.65.06 ; scripts/train.sh --device cuda:0 -q | (CUDA set) is ready
+        --cpu | (CPU set) is ready
+        then STUB_DRIVER=580.65.06 ; scripts/train.sh --device=cuda:1 | (CUDA set) is ready
+    ";
+    play(table);
 }
 
 #[test]
 fn cargo_sees_a_libtorch_of_the_users_but_not_another_name_for_the_projects() {
-    for script in ["scripts/train.sh", "scripts/test.sh", "scripts/check.sh"] {
-        play(&format!(
-            "
-            LIBTORCH=@/my project/libtorch/torch ; {script} | is ready | LIBTORCH=unset ; \
-                !LIBTORCH=@
-            LIBTORCH=@/own ; {script} | nothing to install | LIBTORCH=@/own
-        "
-        ));
-    }
+    let table = "
+        LIBTORCH=@/my project/libtorch/torch ; scripts/train.sh | is ready | \
+            LIBTORCH=unset ; !LIBTORCH=/
+        then LIBTORCH=@/my project/libtorch/torch ; scripts/test.sh | is ready | !LIBTORCH=/
+        then LIBTORCH=@/my project/libtorch/torch ; scripts/check.sh | is ready | \
+            -D warnings LIBTORCH=unset ; --document-private-items LIBTORCH=unset
+        LIBTORCH=@/own ; scripts/train.sh | nothing to install | LIBTORCH=@/own ; !LIBTORCH=unset
+        LIBTORCH=@/own ; scripts/test.sh | nothing to install | LIBTORCH=@/own
+        LIBTORCH=@/own ; scripts/check.sh | nothing to install | -D warnings LIBTORCH=@/own
+    ";
+    play(table);
 }
 
 #[test]
