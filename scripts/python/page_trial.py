@@ -1,4 +1,4 @@
-"""drive.py BROWSER PROGRAM FOLDER: the pages in FOLDER in a headless Chromium, against the program. scripts/page-trial.sh puts there
+"""page_trial.py BROWSER PROGRAM FOLDER: the pages in FOLDER in a headless Chromium, against the program. scripts/page-trial.sh puts there
 the runs `run` and `wide`, clothes.html with the weights of `run`, and its logits, ours/predictions.csv."""
 
 import base64
