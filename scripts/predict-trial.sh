@@ -16,7 +16,7 @@ python_with trial-venv 'import PIL' 'pillow>=10,<13'
 prepare
 mkdir -p -- "$folder"
 tool=$root/scripts/python/pictures.py
-"$python" "$tool" draw "$folder/pictures" "${SEED:-1}"
+"$python" -B "$tool" draw "$folder/pictures" "${SEED:-1}"
 
 # trial NAME OPTION...: trains a model, shows it the pictures and counts its answers.
 trial() {
@@ -27,7 +27,7 @@ trial() {
         "$program" predict --device cpu --model "$folder/$1" --json --out "$folder/$1/prepared/${kind##*/}" "$kind" || true
     done >"$folder/$1.json"
     echo "$1"
-    "$python" "$tool" count "$folder/pictures" "$folder/$1.json"
+    "$python" -B "$tool" count "$folder/pictures" "$folder/$1.json"
 }
 
 trial default
