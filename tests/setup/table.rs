@@ -46,7 +46,7 @@ pub fn play(table: &str) {
         let said = check(&output, columns[1]);
         let mut log = project.read(LOG).split_off(before).replace('\t', " ");
         let kept = written.iter().filter(|name| project.path(name).exists());
-        kept.for_each(|name| log += &format!("kept {name}\n"));
+        log.extend(kept.map(|name| format!("kept {name}\n")));
         holds(&log, columns.get(2).unwrap_or(&""));
 
         // Of every line: stdout is the program's; nothing is left half done; what was installed is

@@ -89,7 +89,7 @@ fn strike(plane: &mut Plane, ink_from: f32) -> Lines {
             Some((to - from, x, from, to))
         };
         let mut runs: Vec<_> = (0..width).filter_map(run).collect();
-        runs.sort_unstable();
+        runs.sort_unstable_by_key(|run| run.0);
         let usual = runs.get(runs.len() / 2).map_or(u32::MAX, |run| run.0);
         if usual as f32 > (THICK * length).max(3.0) {
             continue;
