@@ -1,4 +1,4 @@
-//! What no line of a table says; and what the program says of a libtorch that it was not built with.
+//! What no line of a table says; and what the program says of a libtorch from elsewhere.
 
 use std::fs;
 use std::os::unix::fs::symlink;

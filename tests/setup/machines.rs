@@ -111,7 +111,7 @@ fn a_libtorch_of_the_users_is_checked_and_nothing_is_installed() {
             the PyTorch of python ( ; nothing to install
         file ../own/build-version=2.1.0+cpu ; LIBTORCH=@/own | error: LIBTORCH=@/own is libtorch \
             2.1.0, but this project needs @VERSION ; LIBTORCH_BYPASS_VERSION_CHECK=1
-        then LIBTORCH=@/own ; LIBTORCH_BYPASS_VERSION_CHECK=1 | warning: ; is libtorch 2.1.0 ; going on
+        then LIBTORCH=@/own ; LIBTORCH_BYPASS_VERSION_CHECK=1 | warning: ; 2.1.0 ; going on
         LIBTORCH=/not/there | error: LIBTORCH=/not/there: there is no such folder ; unset
         LIBTORCH=@/elsewhere | error: ; no lib folder in it ; unset
         LIBTORCH=../own | error: ; relative path ; give the absolute one

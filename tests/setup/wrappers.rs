@@ -27,7 +27,7 @@ fn setup_comes_first_then_cargo_and_nothing_is_run_after_what_fails() {
         STUB_CARGO_FAILS=build ; scripts/train.sh | exit 101 | cargo build --release ; !program
         STUB_CARGO_FAILS=test ; scripts/test.sh | exit 101 | cargo test --release
         scripts/train.sh | (CPU set) is ready | cargo build --release --locked --bin ; program
-        then scripts/test.sh --test setup | is ready | cargo test --release --locked --test setup LIB
+        then scripts/test.sh --test setup | is ready | test --release --locked --test setup LIB
         without cargo ; scripts/check.sh | error: cargo is missing
         STUB_CARGO_FAILS=fmt ; .ci/run | exit 101 | cargo fmt --all --check ; !clippy
         STUB_CARGO_FAILS=clippy ; .ci/run | exit 101 | !cargo doc ; \

@@ -57,7 +57,7 @@ fn linked(drawing: &Drawing, reach: u32) -> Vec<Piece> {
 
 /// Whether two parts of strokes belong to one digit, where strokes are usually of this size: one
 /// above the other, or a smaller one just beside a larger one. What lies flat is no digit by itself
-/// and may be farther above the rest: the bar of a 5. Dashes that a digit is made of are neighbours.
+/// and may be farther above the rest: the bar of a 5. Dashes of one digit are neighbours.
 fn are_of_one(a: Frame, b: Frame, size: f32, are_dashes: bool) -> bool {
     let (x, y) = a.overlaps(b);
     if are_dashes {
