@@ -9,9 +9,9 @@ set -euo pipefail
 python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null ||
     fail "this needs Python 3.11 or newer, first on the PATH as python3; for example  sudo apt install python3-venv"
 # The driver's own word on its options, before anything is downloaded or built; -B: no __pycache__ beside the sources.
-compare=$root/scripts/bench/compare.py
-said=$(python3 -B "$compare" --check "$@")
+driver=$root/scripts/python/bench.py
+said=$(python3 -B "$driver" "$@")
 if [[ -n $said ]]; then printf '%s\n' "$said" && exit; fi
 python_with_torch
 prepare
-"$python" -B "$compare" --out "$root/target/bench" --program "$program" --python "$python" "$@"
+"$python" -B "$driver" --out "$root/target/bench" --program "$program" --python "$python" "$@"

@@ -30,7 +30,7 @@ if [[ -d $model ]]; then model=$model/model.safetensors; fi
 "$program" evaluate --device cpu --model "$model" --out "$folder/ours" >/dev/null
 "$program" evaluate --device cpu --model "$model" >"$folder/ours.txt"
 "$program" export --model "$model" "$folder/model.onnx" >/dev/null
-"$python" -B "$root/scripts/interop/check.py" \
+"$python" -B "$root/scripts/python/interop.py" \
     "$model" "$folder/model.onnx" "$folder/ours/predictions.csv" "$folder/saved.safetensors"
 "$program" evaluate --device cpu --model "$folder/saved.safetensors" >"$folder/theirs.txt"
 cmp "$folder/ours.txt" "$folder/theirs.txt" ||

@@ -16,4 +16,4 @@ if (($#)); then mkdir -- "$1" && folder=$1; else scratch; fi
 "$program" --device cpu --quiet --channels 32,64,64 --epochs 1 --train-range ..100 --test-range ..100 --page --out "$folder/wide"
 "$program" export --model "$folder/run" --dataset fashion-mnist "$folder/clothes.html" >/dev/null
 "$program" evaluate --device cpu --model "$folder/run" --test-range 0..1000 --out "$folder/ours" >/dev/null
-python3 -B "$root/scripts/page-trial/drive.py" "$browser" "$program" "$folder"
+python3 -B "$root/scripts/python/page_trial.py" "$browser" "$program" "$folder"

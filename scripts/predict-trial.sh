@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # How often `predict` is right on 300 pictures that are not MNIST's: drawn with pens, chalk and pencil on paper with
 # grain and uneven light, turned, off-centre, large, thin, transparent, with the paper's edge, a table, lines or a box
-# around them (scripts/predict-trial/pictures.py).
+# around them (scripts/python/pictures.py).
 #   [SEED=1] scripts/predict-trial.sh FOLDER [MNIST, a folder with its four files]
 # Prints the right answers by kind of picture, for the default model (5,000 training images) and, with MNIST, for one
 # trained on those files. Pictures, models and the pictures as the network sees them are left in FOLDER, a new one.
@@ -15,8 +15,8 @@ folder=$1
 python_with trial-venv 'import PIL' 'pillow>=10,<13'
 prepare
 mkdir -p -- "$folder"
-tool=$root/scripts/predict-trial/pictures.py
-"$python" "$tool" draw "$folder/pictures" "${SEED:-1}"
+tool=$root/scripts/python/pictures.py
+"$python" -B "$tool" draw "$folder/pictures" "${SEED:-1}"
 
 # trial NAME OPTION...: trains a model, shows it the pictures and counts its answers.
 trial() {
@@ -27,7 +27,7 @@ trial() {
         "$program" predict --device cpu --model "$folder/$1" --json --out "$folder/$1/prepared/${kind##*/}" "$kind" || true
     done >"$folder/$1.json"
     echo "$1"
-    "$python" "$tool" count "$folder/pictures" "$folder/$1.json"
+    "$python" -B "$tool" count "$folder/pictures" "$folder/$1.json"
 }
 
 trial default

@@ -12,11 +12,11 @@ parity() {
     local fixtures=$root/tests/fixtures/parity widths
     prepare
     scratch
-    "$python" -B "$root/scripts/reference/parity.py" "$fixtures/weights_step0.safetensors" "$fixtures/reference.json" whole
+    "$python" -B "$root/scripts/python/parity.py" "$fixtures/weights_step0.safetensors" "$fixtures/reference.json" whole
     for widths in "$@"; do
         # At this learning rate a step moves no weight, and a bias from 0 to 1e-30.
         "$program" --device cpu --quiet --seed 7 --channels "$widths" --lr 1e-30 --epochs 1 --train-range ..100 --out "$folder/$widths"
-        "$python" -B "$root/scripts/reference/parity.py" "$folder/$widths/model.safetensors" "$fixtures/channels-$widths.json"
+        "$python" -B "$root/scripts/python/parity.py" "$folder/$widths/model.safetensors" "$fixtures/channels-$widths.json"
     done
 }
 
@@ -24,7 +24,7 @@ medians() {
     local seed epoch out=$root/target/reference
     for ((seed = 0; seed < $1; seed++)); do
         [[ $(wc -l 2>/dev/null <"$out/$seed/accuracy.csv") == 6 ]] ||
-            "$python" -B "$root/scripts/bench/pytorch.py" --form direct --threads 1 --eval-every 50 --seed "$seed" --out "$out/$seed"
+            "$python" -B "$root/scripts/python/pytorch.py" --form direct --threads 1 --eval-every 50 --seed "$seed" --out "$out/$seed"
     done
     for epoch in 1 2 3 4 5; do
         for ((seed = 0; seed < $1; seed++)); do sed -n "$((epoch + 1))s/.*,//p" "$out/$seed/accuracy.csv"; done |

@@ -11,4 +11,5 @@ mod install;
 mod interrupted;
 mod machines;
 mod project;
+mod table;
 mod wrappers;

@@ -18,25 +18,15 @@ const LINKED: &str = "scripts/common.sh scripts/setup.sh scripts/train.sh script
                       scripts/check.sh .ci/run Cargo.toml tests/setup/stub.sh";
 /// The programs that `stub.sh` plays unless a test takes one away. Others have to be asked for.
 const STUBS: &str = "cargo rustc c++ python3 uname sw_vers getconf df nvidia-smi sync mnist-tch";
+/// The folders of a project, and beside it what else there is of the machine.
+const FOLDERS: &str = "scripts .ci tests/setup ../stubs ../tools ../log ../elsewhere \
+                       ../home/.cargo/bin";
 
-/// Where the real scripts are.
+/// What stubs were called with, a line each: NAME ARGUMENT ..., with a tab after each.
+pub const LOG: &str = "../log/calls";
+
 fn original(relative: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(relative)
-}
-
-/// Where the real program of that name is, on a machine that has it.
-fn real_program(name: &str) -> Option<PathBuf> {
-    let path = std::env::var_os("PATH")?;
-    let mut files = std::env::split_paths(&path).map(|folder| folder.join(name));
-    files.find(|file| file.is_file())
-}
-
-/// The real python3, where this machine has one: on the PATH there may be a script that needs more.
-pub fn real_python() -> Option<String> {
-    let ask = ["-c", "import fcntl, sys; print(sys.executable)"];
-    let output = Command::new("python3").args(ask).output().ok()?;
-    let path = String::from_utf8(output.stdout).ok()?;
-    output.status.success().then(|| path.trim().to_owned())
 }
 
 /// What `scripts/libtorch.versions` says.
@@ -46,19 +36,26 @@ pub fn pinned(name: &str) -> String {
     pairs.find(|pair| pair.0 == name).unwrap().1.to_owned()
 }
 
-pub struct Project {
-    folder: TempDir,
+/// The parts of a list.
+pub fn list(text: &str) -> impl Iterator<Item = &str> {
+    text.split(" ; ").filter(|part| !part.is_empty())
 }
+
+/// The text holds each phrase of the list, and none of those with a ! before it.
+pub fn holds(text: &str, phrases: &str) {
+    for phrase in list(phrases) {
+        let there = text.contains(phrase.trim_start_matches('!'));
+        assert!(there != phrase.starts_with('!'), "{phrase}: {text}");
+    }
+}
+
+pub struct Project(pub TempDir);
 
 impl Project {
     /// Scripts and stubs are links: what was just written may not run while another test forks.
     pub fn new() -> Self {
-        let folder = TempDir::new().unwrap();
-        let project = Self { folder };
-        for folder in ["stubs", "tools", "home", "log", "elsewhere"] {
-            fs::create_dir(project.folder.path().join(folder)).unwrap();
-        }
-        for folder in ["scripts", ".ci", "tests/setup"] {
+        let project = Self(TempDir::new().unwrap());
+        for folder in FOLDERS.split(' ') {
             fs::create_dir_all(project.path(folder)).unwrap();
         }
         for file in LINKED.split(' ') {
@@ -67,42 +64,34 @@ impl Project {
         // A copy, as the scripts lock it.
         let versions = "scripts/libtorch.versions";
         fs::copy(original(versions), project.path(versions)).unwrap();
+        let path = std::env::var_os("PATH").unwrap();
         for tool in TOOLS.split(' ') {
-            if let Some(program) = real_program(tool) {
-                symlink(program, project.folder.path().join("tools").join(tool)).unwrap();
+            let mut files = std::env::split_paths(&path).map(|folder| folder.join(tool));
+            if let Some(program) = files.find(|file| file.is_file()) {
+                symlink(program, project.path("../tools").join(tool)).unwrap();
             }
         }
-        STUBS.split(' ').fold(project, Self::with)
+        STUBS.split(' ').for_each(|program| project.add(program));
+        project.write("../own/lib/libtorch.so", "");
+        project
     }
 
-    /// The same project where `stub.sh` plays one more program.
-    pub fn with(self, program: &str) -> Self {
-        symlink(original("tests/setup/stub.sh"), self.stub(program)).unwrap();
-        self
+    /// `stub.sh` plays one more program.
+    pub fn add(&self, program: &str) {
+        let stub = self.path("../stubs").join(program);
+        symlink(original("tests/setup/stub.sh"), stub).unwrap();
     }
 
-    /// The same project on a machine that lacks a program.
-    pub fn without(self, program: &str) -> Self {
-        for file in [self.stub(program), self.path("../tools").join(program)] {
-            // Most programs are in one of the two.
-            let _ = fs::remove_file(file);
+    /// The machine lacks a program, whichever of the two it is in.
+    pub fn remove(&self, program: &str) {
+        for folder in ["../stubs", "../tools"] {
+            let _ = fs::remove_file(self.path(folder).join(program));
         }
-        self
-    }
-
-    /// Where the program of that name is looked for first.
-    pub fn stub(&self, program: &str) -> PathBuf {
-        self.folder.path().join("stubs").join(program)
     }
 
     /// A path in the project, whose own name has a space in it.
     pub fn path(&self, relative: &str) -> PathBuf {
-        self.folder.path().join("my project").join(relative)
-    }
-
-    /// A folder outside of the project, which the scripts are called from.
-    pub fn elsewhere(&self) -> PathBuf {
-        self.folder.path().join("elsewhere")
+        self.0.path().join("my project").join(relative)
     }
 
     pub fn read(&self, relative: &str) -> String {
@@ -116,35 +105,32 @@ impl Project {
         fs::write(file, text).unwrap();
     }
 
-    pub fn command(&self, script: &str, words: &str) -> Command {
-        let folder = self.folder.path();
-        let path = [folder.join("stubs"), folder.join("tools")];
-        let mut command = Command::new(self.path(script));
+    /// A script and its options, called from another folder, with a list of settings.
+    pub fn command(&self, line: &str, settings: &str) -> Command {
+        let programs = [self.path("../stubs"), self.path("../tools")];
+        let mut words = line.split_whitespace();
+        let mut command = Command::new(self.path(words.next().unwrap()));
         command
-            .args(words.split_whitespace())
-            .current_dir(self.elsewhere())
+            .args(words)
+            .current_dir(self.path("../elsewhere"))
             .env_clear()
-            .env("PATH", std::env::join_paths(path).unwrap())
-            .env("HOME", folder.join("home"))
-            .env("STUB_LOG", folder.join("log"))
+            .env("PATH", std::env::join_paths(programs).unwrap())
+            .env("HOME", self.path("../home"))
+            .env("STUB_LOG", self.path("../log"))
+            .envs(list(settings).filter_map(|pair| pair.split_once('=')))
             .stdin(Stdio::null());
         command
     }
 
-    pub fn run(&self, script: &str, words: &str, settings: &[(&str, &str)]) -> Said {
-        let mut command = self.command(script, words);
-        Said::new(&command.envs(settings.iter().copied()).output().unwrap())
-    }
-
-    pub fn setup(&self, words: &str, settings: &[(&str, &str)]) -> Said {
-        self.run("scripts/setup.sh", words, settings)
+    pub fn setup(&self, phrases: &str) {
+        let output = self.command("scripts/setup.sh", "").output();
+        check(&output.unwrap(), phrases);
     }
 
     /// Starts a set-up in a process group of its own, and waits until its installer stops half-way.
-    pub fn setup_stopped_half_way(&self, words: &str, settings: &[(&str, &str)]) -> Child {
-        let mut command = self.command("scripts/setup.sh", words);
+    pub fn setup_stopped_half_way(&self, option: &str, settings: &str) -> Child {
+        let mut command = self.command(&format!("scripts/setup.sh {option}"), settings);
         command.env("STUB_INSTALL", "wait").process_group(0);
-        command.envs(settings.iter().copied());
         command.stdout(Stdio::null()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let half_way = || self.path("../log/half-way").exists();
@@ -157,19 +143,18 @@ impl Project {
         self.write("../log/go-on", "");
     }
 
-    /// The arguments of each call of a stub, in order.
-    pub fn calls(&self, program: &str) -> Vec<Vec<String>> {
-        let text = self.read(&format!("../log/{program}"));
-        let words = |line: &str| line.split_terminator('\t').map(str::to_owned).collect();
-        text.lines().map(words).collect()
-    }
-
-    /// The set that the project's libtorch is marked to be, such as "cpu set", where it is whole.
-    pub fn installed(&self) -> Option<String> {
+    /// The set that the project's libtorch is marked to be, where it is whole.
+    pub fn installed(&self) -> Option<&'static str> {
         let marker = self.read("libtorch/made-by-setup");
         let set = marker.strip_prefix(&format!("libtorch {} ", pinned("LIBTORCH_VERSION")))?;
-        assert!(self.path("libtorch/torch/lib/libtorch_cpu.so").is_file());
-        Some(set.split(' ').take(2).collect::<Vec<_>>().join(" "))
+        let is_whole = self.path("libtorch/torch/lib/libtorch_cpu.so").is_file();
+        let is_cuda = set.starts_with("cuda set ");
+        is_whole.then_some(if is_cuda { "CUDA set" } else { "CPU set" })
+    }
+
+    /// Whether there is a libtorch, or something that could be taken for one or is in the way.
+    pub fn has_remains(&self) -> bool {
+        self.path("libtorch").exists() || self.path("libtorch.partial").exists()
     }
 }
 
@@ -184,45 +169,22 @@ pub fn wait_until(program: &mut Child, what: &str, done: impl Fn() -> bool) {
     }
 }
 
-/// How a script ended and what it said.
-#[derive(Debug)]
-pub struct Said {
-    pub code: Option<i32>,
-    pub out: String,
-    pub err: String,
-}
-
-impl Said {
-    pub fn new(output: &Output) -> Self {
-        Self {
-            code: output.status.code(),
-            out: String::from_utf8_lossy(&output.stdout).into_owned(),
-            err: String::from_utf8_lossy(&output.stderr).into_owned(),
-        }
-    }
-
-    /// It ended well, and stderr holds each of the phrases.
-    pub fn succeeded(&self, phrases: &[&str]) {
-        assert_eq!(self.code, Some(0), "{self:?}");
-        assert!(self.out.is_empty(), "stdout is for results: {self:?}");
-        self.holds(phrases);
-    }
-
-    /// It failed with one line that starts with `error: ` and holds each of the phrases. Nothing
-    /// else but notes and the word on what it was at may stand before it.
-    pub fn failed(&self, phrases: &[&str]) {
-        assert_eq!(self.code, Some(1), "{self:?}");
-        assert!(self.out.is_empty(), "stdout is for results: {self:?}");
-        let mut lines = self.err.lines().rev();
-        assert!(lines.next().unwrap().starts_with("error: "), "{self:?}");
+/// What a script that ended as the phrases, the second column of a table, say, said on stderr. An
+/// error is one line; nothing but notes and the word on what it was at may stand before it.
+pub fn check(output: &Output, phrases: &str) -> String {
+    let [out, err] = [&output.stdout, &output.stderr].map(|text| String::from_utf8_lossy(text));
+    let is_error = phrases.starts_with("error: ");
+    let (status, phrases) = match phrases.strip_prefix("exit ") {
+        Some(text) => text.split_once(" ; ").unwrap_or((text, "")),
+        None => (if is_error { "1" } else { "0" }, phrases),
+    };
+    assert_eq!(output.status.code(), status.parse().ok(), "{out}{err}");
+    holds(&err, phrases);
+    if is_error {
+        let mut lines = err.lines().rev();
+        assert!(lines.next().unwrap().starts_with("error: "), "{err}");
         let expected = |line: &str| line.starts_with("note: ") || line.starts_with("fetching ");
-        assert!(lines.all(expected), "{self:?}");
-        self.holds(phrases);
+        assert!(lines.all(expected), "{err}");
     }
-
-    fn holds(&self, phrases: &[&str]) {
-        for phrase in phrases {
-            assert!(self.err.contains(phrase), "no '{phrase}' in {self:?}");
-        }
-    }
+    err.into_owned()
 }

@@ -1,14 +1,10 @@
 #!/bin/sh
 # Plays the programs that the scripts call, each under the name it is called by. STUB_ variables say how it shall
-# behave; $STUB_LOG/NAME gets a line for every call, with a tab after each argument.
+# behave; $STUB_LOG/calls gets a line for each call that matters, with a tab after each argument.
 set -eu
 name=${0##*/}
 
-note() {
-    file=$1
-    shift
-    { printf '%s\t' "$@"; echo; } >>"$STUB_LOG/$file"
-}
+note() { { printf '%s\t' "$@"; echo; } >>"$STUB_LOG/calls"; }
 
 stop() {
     [ -z "$1" ] || printf '%s\n' "$1" >&2
@@ -25,13 +21,16 @@ make_torch() {
         >"$1/torch-$2.dist-info/METADATA"
 }
 
+# install ARGUMENT...: the log gets the settings too that could change what is installed, or where to.
 install() {
+    note "$name" "$@" "user=$PIP_USER" "virtualenv=$PIP_REQUIRE_VIRTUALENV" "constraint=[$PIP_CONSTRAINT]" \
+        "extra=[$PIP_EXTRA_INDEX_URL]" "uv=${UV_CONSTRAINT-}${UV_TORCH_BACKEND-}" "index=${PIP_INDEX_URL-}" "temporary=$TMPDIR"
+    while [ "$1" != install ]; do shift; done
+    shift
     target=''
     for argument; do
         case $argument in --target=*) target=${argument#--target=} ;; esac
     done
-    note settings "$TMPDIR" "user=$PIP_USER" "virtualenv=$PIP_REQUIRE_VIRTUALENV" "constraint=[$PIP_CONSTRAINT]" \
-        "extra=[$PIP_EXTRA_INDEX_URL]" "uv=${UV_CONSTRAINT-}${UV_TORCH_BACKEND-}" "index=${PIP_INDEX_URL-}"
     [ -d "$TMPDIR" ] || stop "ERROR: TMPDIR is no folder"
     case ${STUB_INSTALL:-} in
     no-network) stop "WARNING: Retrying (Retry(total=0)) after connection broken by 'NewConnectionError'
@@ -58,27 +57,20 @@ ERROR: Could not install packages due to an OSError: [Errno 28] No space left on
     fi
 }
 
-python() {
+# python3 with pip, and uv, as far as they are asked.
+installer() {
     case "$*" in
     "-m pip --version") [ -n "${STUB_PIP-23.0.1}" ] && echo "pip ${STUB_PIP-23.0.1} from /usr/lib/pip (python 3.11)" ;;
-    "-m pip cache dir") echo "$HOME/cache" ;;
-    "-m pip install "*) note pip "$@"; shift 3; install "$@" ;;
-    "-c import torch; print(torch.__version__)") note torch "$name"; [ -n "${STUB_PYTORCH:-}" ] && echo "$STUB_PYTORCH" ;;
+    *"cache dir") echo "$HOME/cache" ;;
+    *"pip install "*) install "$@" ;;
+    "-c import torch; print(torch.__version__)") [ -n "${STUB_PYTORCH:-}" ] && echo "$STUB_PYTORCH" ;;
     "-c import fcntl"*) exec "${STUB_REAL_PYTHON:-false}" "$@" ;;
-    *) stop "python3 stub: not expected: $*" ;;
-    esac
-}
-
-uv() {
-    case "$*" in
-    "cache dir") echo "$HOME/cache" ;;
-    "pip install "*) note uv "$@"; shift 2; install "$@" ;;
-    *) stop "uv stub: not expected: $*" ;;
+    *) stop "stub of $name: not expected: $*" ;;
     esac
 }
 
 cargo() {
-    note cargo "$PWD" "LIBTORCH=${LIBTORCH-unset}" "$@"
+    note cargo "$@" "LIBTORCH=${LIBTORCH-unset}" "in $PWD"
     [ "${STUB_CARGO_FAILS:-}" != "$1" ] || exit 101
     [ "$1" = build ] || return 0
     echo '{"reason":"compiler-artifact","target":{"name":"mnist_tch"},"executable":null,"fresh":true}'
@@ -95,8 +87,7 @@ free_mb() {
 }
 
 case $name in
-python3 | python) python "$@" ;;
-uv) uv "$@" ;;
+python3 | python | uv) installer "$@" ;;
 cargo) cargo "$@" ;;
 mnist-tch) note program "$PWD" "$@"; echo "a result"; exit "${STUB_PROGRAM_EXIT:-0}" ;;
 rustc) [ -n "${STUB_RUSTC-1.99.0}" ] && echo "rustc ${STUB_RUSTC-1.99.0} (0123456789 2026-01-01)" ;;

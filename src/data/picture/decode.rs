@@ -37,18 +37,10 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Picture> {
     ensure!(!bytes.is_empty(), "the file is empty");
     refuse_by_name(bytes)?;
     let mut reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format()?;
-    let known = [
-        ImageFormat::Png,
-        ImageFormat::Jpeg,
-        ImageFormat::WebP,
-        ImageFormat::Bmp,
-        ImageFormat::Gif,
-        ImageFormat::Tiff,
-    ];
+    // Those that Cargo.toml asks for.
+    let is_known = |format: ImageFormat| format.reading_enabled();
     ensure!(
-        reader
-            .format()
-            .is_some_and(|format| known.contains(&format)),
+        reader.format().is_some_and(is_known),
         "not a picture (PNG, JPEG, WebP, BMP, GIF and TIFF are read)"
     );
     let mut limits = Limits::default();
@@ -77,41 +69,35 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Picture> {
 
 /// Names what people bring that cannot be read, whatever its file is called, and the way out.
 fn refuse_by_name(bytes: &[u8]) -> Result<()> {
-    let brand = bytes.get(4..12).unwrap_or_default();
-    match (brand, bytes) {
-        (b"ftypavif" | b"ftypavis", _) => {
-            bail!("an AVIF picture, which is not read: save it as PNG or JPEG")
-        }
-        ([b'f', b't', b'y', b'p', b'h' | b'm', b'e' | b'i' | b's', ..], _) => bail!(
-            "a HEIC picture, as phones take them, which is not read: save or share it as JPEG \
-             (iPhone: Settings, Camera, Formats, Most Compatible)"
+    let (what, way_out) = match bytes.get(4..12).unwrap_or_default() {
+        b"ftypavif" | b"ftypavis" => ("an AVIF picture", "save it as PNG or JPEG"),
+        [b'f', b't', b'y', b'p', b'h' | b'm', b'e' | b'i' | b's', ..] => (
+            "a HEIC picture, as phones take them",
+            "save or share it as JPEG (iPhone: Settings, Camera, Formats, Most Compatible)",
         ),
-        (_, [b'%', b'P', b'D', b'F', ..]) => bail!(
-            "a PDF document, which is not read: save its page as a picture \
-             (pdftoppm -r 150 -png FILE page)"
+        _ if bytes.starts_with(b"%PDF") => (
+            "a PDF document",
+            "save its page as a picture (pdftoppm -r 150 -png FILE page)",
         ),
-        _ => Ok(()),
-    }
+        _ => return Ok(()),
+    };
+    bail!("{what}, which is not read: {way_out}")
 }
 
 /// The picture in at most `KEPT` pixels a side, each the mean of those it stands for. The decoded
 /// picture is large, so nothing else of its size is made.
 fn shrunk(image: &DynamicImage) -> GrayAlphaImage {
-    let (from_width, from_height) = image.dimensions();
-    let (width, height) = within(KEPT, from_width, from_height);
+    let from = image.dimensions();
+    let (width, height) = within(KEPT, from);
     let mut sums = vec![[0_u32; 3]; width as usize * height as usize];
     for (x, y, pixel) in image.pixels() {
-        let (x, y) = (
-            u64::from(x) * u64::from(width),
-            u64::from(y) * u64::from(height),
-        );
-        let place = y / u64::from(from_height) * u64::from(width) + x / u64::from(from_width);
+        // At most 30,000 times 2,048.
+        let (x, y) = (x * width / from.0, y * height / from.1);
         let [light, alpha] = pixel.to_luma_alpha().0.map(u32::from);
-        let sum = &mut sums[place as usize];
+        let sum = &mut sums[(y * width + x) as usize];
         *sum = [sum[0] + light * alpha, sum[1] + alpha, sum[2] + 1];
     }
     let mean = |[light, alpha, count]: [u32; 3]| {
-        let count = count.max(1);
         let light = (light / 255 + count / 2) / count;
         [light as u8, ((alpha + count / 2) / count) as u8]
     };

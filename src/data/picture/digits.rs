@@ -3,7 +3,7 @@
 
 use super::drawing::Drawing;
 use super::ink::filtered;
-use super::pieces::{Frame, Piece, mask, pieces, usual};
+use super::pieces::{Frame, Piece, pieces, usual};
 use super::{MOST, Plane};
 
 /// Pieces of ink smaller than this share of the usual one are specks.
@@ -19,16 +19,12 @@ pub(super) fn digits(drawing: &Drawing) -> Vec<Piece> {
     let (least, size) = (SPECK * part.area(), part.frame.longer() as f32);
     let is_dash = part.is_dash();
     parts.retain(|part| part.area() >= least);
-    let belong = if is_dash && parts.len() >= 4 {
-        are_dashes_of_one
-    } else {
-        are_strokes_of_one
-    };
+    let are_dashes = is_dash && parts.len() >= 4;
     let mut digits: Vec<Piece> = Vec::new();
     for mut digit in parts.into_iter().take(4 * MOST) {
         let near = |digits: &[Piece], frame| {
             let mut frames = digits.iter().map(|other| other.frame);
-            frames.position(|other| belong(other, frame, size))
+            frames.position(|other| are_of_one(other, frame, size, are_dashes))
         };
         while let Some(other) = near(&digits, digit.frame) {
             digit = digit.and(digits.swap_remove(other));
@@ -44,50 +40,40 @@ pub(super) fn digits(drawing: &Drawing) -> Vec<Piece> {
 
 /// All ink but specks, as one thing.
 pub(super) fn whole(drawing: &Drawing) -> Option<Piece> {
-    let largest = drawing.pieces.iter().map(Piece::area).fold(0.0, f32::max);
-    let large = drawing
-        .pieces
-        .iter()
-        .filter(|piece| piece.area() >= SPECK * largest);
+    let pieces = drawing.pieces.iter();
+    let largest = pieces.clone().map(Piece::area).fold(0.0, f32::max);
+    let large = pieces.filter(|piece| piece.area() >= SPECK * largest);
     large.cloned().reduce(Piece::and)
 }
 
 /// The pieces, those together that are no more than twice `reach` apart: a pen can fail.
 fn linked(drawing: &Drawing, reach: u32) -> Vec<Piece> {
-    let ink = mask(&drawing.ink, drawing.pieces.iter().flat_map(Piece::pixels));
-    let wide = pieces(&filtered(&ink, reach, f32::max), 0.5).into_iter();
-    let of_ink = |mut piece: Piece| {
-        piece
-            .pixels
-            .retain(|&(x, y)| ink.get_pixel(x, y).0[0] > 0.0);
-        Piece::of(piece.pixels)
-    };
-    wide.filter_map(of_ink).collect()
+    let (ink, from) = (&drawing.ink, drawing.ink_from);
+    let wide = pieces(&filtered(ink, reach, f32::max), from);
+    let is_ink = |&(x, y): &(u32, u32)| ink.get_pixel(x, y).0[0] > from;
+    let of_ink = |piece: Piece| Piece::of(piece.pixels().filter(is_ink).collect());
+    wide.into_iter().filter_map(of_ink).collect()
 }
 
 /// Whether two parts of strokes belong to one digit, where strokes are usually of this size: one
 /// above the other, or a smaller one just beside a larger one. What lies flat is no digit by itself
-/// and may be farther above the rest: the bar of a 5.
-fn are_strokes_of_one(a: Frame, b: Frame, size: f32) -> bool {
+/// and may be farther above the rest: the bar of a 5. Dashes of one digit are neighbours.
+fn are_of_one(a: Frame, b: Frame, size: f32, are_dashes: bool) -> bool {
     let (x, y) = a.overlaps(b);
+    if are_dashes {
+        return x.min(y) > -1.2 * size;
+    }
     let narrower = a.width().min(b.width()) as f32;
     let lower = a.height().min(b.height()) as f32;
     let are_tall = lower > 0.7 * size && y > 0.7 * lower;
-    let is_flat = [a, b]
-        .iter()
-        .any(|frame| 2 * frame.width() > 3 * frame.height());
+    let lies_flat = |frame: Frame| 2 * frame.width() > 3 * frame.height();
+    let is_flat = lies_flat(a) || lies_flat(b);
     let share = if are_tall { 0.7 } else { 0.4 };
     let gap = if is_flat { 0.5 } else { 0.25 };
     let above = x >= share * narrower && y > -gap * size;
     let shorter = a.longer().min(b.longer()) as f32;
     let beside = y >= 0.4 * lower && x > -0.08 * size && shorter < 0.6 * size;
     above || beside
-}
-
-/// Whether two of the dashes, usually of this size, that a digit is made of are neighbours.
-fn are_dashes_of_one(a: Frame, b: Frame, size: f32) -> bool {
-    let (x, y) = a.overlaps(b);
-    x.min(y) > -1.2 * size
 }
 
 /// Whether something is as a digit can be, where they are usually of this size: no dot, no dash and
@@ -104,16 +90,16 @@ fn in_lines(mut digits: Vec<Piece>) -> Vec<Piece> {
     digits.sort_by_key(|digit| digit.frame.left);
     let mut lines: Vec<Vec<Piece>> = Vec::new();
     for digit in digits {
-        let beside = |line: &Vec<Piece>| {
-            let last = line.last().map(|last| last.frame)?;
-            let (_, overlap) = last.overlaps(digit.frame);
-            let lower = last.height().min(digit.frame.height()) as f32;
-            Some(overlap / lower).filter(|&share| share > 0.4)
+        let beside = |last: &Piece| {
+            let lower = last.frame.height().min(digit.frame.height()) as f32;
+            last.frame.overlaps(digit.frame).1 / lower
         };
-        let shares = lines.iter().map(beside).enumerate();
-        let best = shares.filter_map(|(line, share)| Some((share?, line)));
-        match best.max_by(|a, b| a.0.total_cmp(&b.0)) {
-            Some((_, line)) => lines[line].push(digit),
+        let share = |line: &Vec<Piece>| line.last().map_or(0.0, beside);
+        let best = lines
+            .iter_mut()
+            .max_by(|a, b| share(a).total_cmp(&share(b)));
+        match best.filter(|line| share(line) > 0.4) {
+            Some(line) => line.push(digit),
             None => lines.push(vec![digit]),
         }
     }

@@ -1,9 +1,9 @@
 //! What is drawn on a picture: its ink, without all that is none. That is a table around the sheet
 //! of paper, what lies along the picture's edge, and the lines of the paper.
 
-use image::imageops;
+use image::{Luma, imageops};
 
-use super::ink::{above_paper, filtered, inverted, is_light_on_dark, paper_and_stroke, zipped};
+use super::ink::{above_paper, inverted, is_at_edge, is_light_on_dark, paper_and_stroke, zipped};
 use super::lines::without_lines;
 use super::pieces::{Frame, Piece, mask, pieces, usual};
 use super::{EXTENT, Plane, frame_of};
@@ -16,6 +16,8 @@ const ALONG_EDGE: f32 = 0.6;
 pub(super) struct Drawing {
     /// How much darker, or lighter, than the paper each pixel is.
     pub ink: Plane,
+    /// What is more than this belongs to a piece.
+    pub ink_from: f32,
     /// The connected pieces of ink.
     pub pieces: Vec<Piece>,
     /// Whether the ink is lighter than the paper.
@@ -54,10 +56,11 @@ impl Drawing {
 
     fn found(ink: Plane, is_light: bool) -> Option<Self> {
         let (paper, stroke) = paper_and_stroke(&ink)?;
-        let pieces = pieces(&ink, f32::midpoint(paper, stroke));
+        let ink_from = f32::midpoint(paper, stroke);
         Some(Self {
+            pieces: pieces(&ink, ink_from),
             ink,
-            pieces,
+            ink_from,
             is_light,
             paper,
             stroke,
@@ -88,10 +91,9 @@ impl Drawing {
     /// Without what is no ink, again and again, because what is left may be fainter.
     fn cleaned(mut self) -> Option<Self> {
         for _ in 0..6 {
-            match self.without_lines().or_else(|| self.without_edges()) {
-                Some(ink) => self = Self::found(ink, self.is_light)?,
-                None => break,
-            }
+            let ink = self.without_lines().or_else(|| self.without_edges());
+            let Some(ink) = ink else { break };
+            self = Self::found(ink, self.is_light)?;
         }
         Some(self)
     }
@@ -99,31 +101,27 @@ impl Drawing {
     /// The ink without what lies along the picture's edge: a table, another sheet, the lid of a
     /// scanner. Strokes reach the edge only with their ends.
     fn without_edges(&self) -> Option<Plane> {
-        let (right, bottom) = (self.ink.width() - 1, self.ink.height() - 1);
-        let longer = right.max(bottom);
+        let longer = self.ink.width().max(self.ink.height()) - 1;
         let is_edge = |piece: &&Piece| {
-            let at_edge = |&&(x, y): &&(u32, u32)| x == 0 || y == 0 || x == right || y == bottom;
-            let along = piece.pixels.iter().filter(at_edge).count() as f32;
+            let along = piece.pixels().filter(|&at| is_at_edge(&self.ink, at));
             let frame = piece.frame;
             let half = (frame.width() + frame.height()) as f32;
-            along > ALONG_EDGE * half && frame.longer() > longer / 20
+            along.count() as f32 > ALONG_EDGE * half && frame.longer() > longer / 20
         };
         let mut edges = self.pieces.iter().filter(is_edge).peekable();
         edges.peek()?;
-        let gone = mask(&self.ink, edges.flat_map(Piece::pixels));
-        let gone = filtered(&gone, (longer / 64).max(1), f32::max);
-        Some(painted(&self.ink, &gone, 0.0))
+        let gone = edges.flat_map(Piece::pixels);
+        Some(painted(&self.ink, gone, (longer / 64).max(1), 0.0))
     }
 
     /// The ink without the lines of the paper and of printed boxes.
     fn without_lines(&self) -> Option<Plane> {
         let all: Vec<Frame> = self.pieces.iter().map(|piece| piece.frame).collect();
         let whole = all.iter().copied().reduce(Frame::and)?;
-        let ink_from = f32::midpoint(self.paper, self.stroke);
         let (mut ink, mut is_changed) = (self.ink.clone(), false);
         let parts = all.into_iter().filter(|&frame| frame != whole);
         for frame in parts.chain([whole]).filter(|frame| frame.longer() >= 16) {
-            if let Some(part) = without_lines(&ink, frame, ink_from, frame == whole) {
+            if let Some(part) = without_lines(&ink, frame, self.ink_from, frame == whole) {
                 imageops::replace(&mut ink, &part, frame.left.into(), frame.top.into());
                 is_changed = true;
             }
@@ -137,9 +135,8 @@ impl Drawing {
         let reach = (piece.frame.longer() / 24).max(1);
         let frame = piece.frame.within(&self.ink, reach);
         let ink = frame.cut(&self.ink);
-        let pixels = piece.pixels();
-        let near = mask(&ink, pixels.map(|(x, y)| (x - frame.left, y - frame.top)));
-        let near = filtered(&near, reach, f32::max);
+        let within = |(x, y)| (x - frame.left, y - frame.top);
+        let near = mask(&ink, piece.pixels().map(within), reach);
         let (paper, range) = (self.paper, self.stroke - self.paper);
         let full = |value: f32, near: f32| near * ((value - paper) / range).clamp(0.0, 1.0);
         let ink = zipped(&ink, &near, full);
@@ -148,13 +145,15 @@ impl Drawing {
     }
 }
 
-/// The plane with this value wherever the mask is not 0.
-fn painted(plane: &Plane, mask: &Plane, with: f32) -> Plane {
-    zipped(
-        plane,
-        mask,
-        |value, mask| if mask > 0.0 { with } else { value },
-    )
+/// The plane with another value in these pixels and `reach` beside them.
+fn painted(
+    plane: &Plane,
+    pixels: impl Iterator<Item = (u32, u32)>,
+    reach: u32,
+    with: f32,
+) -> Plane {
+    let paint = |value, mask: f32| if mask > 0.0 { with } else { value };
+    zipped(plane, &mask(plane, pixels, reach), paint)
 }
 
 /// Where the picture shows a sheet of paper on a table: the same with the table painted over. The
@@ -170,30 +169,24 @@ fn sheet_above(plane: &Plane, threshold: f32) -> Option<Plane> {
     let found = pieces(plane, threshold).into_iter();
     let sheet = found.max_by_key(|piece| piece.pixels.len())?;
     let frame = sheet.frame;
-    let (shorter, longer) = (
-        frame.width().min(frame.height()),
-        plane.width().max(plane.height()),
-    );
-    if 5 * shorter < longer || frame.sides_at_edge(plane) > 1 {
+    let shorter = frame.width().min(frame.height());
+    if 5 * shorter < plane.width().max(plane.height()) || frame.sides_at_edge(plane) > 1 {
         return None;
     }
     // What is drawn on it are holes.
-    let others = inverted(&mask(plane, sheet.pixels()));
-    let outside = pieces(&others, 0.5).into_iter();
-    let outside: Vec<Piece> = outside
-        .filter(|piece| piece.frame.sides_at_edge(plane) > 0)
-        .collect();
-    let filled =
-        (plane.width() * plane.height()) as f32 - outside.iter().map(Piece::area).sum::<f32>();
-    if sheet.area() < 0.8 * filled || filled < 0.65 * (frame.width() * frame.height()) as f32 {
+    let mut others = Plane::from_pixel(plane.width(), plane.height(), Luma([1.0]));
+    sheet
+        .pixels()
+        .for_each(|(x, y)| others.put_pixel(x, y, Luma([0.0])));
+    let mut outside = pieces(&others, 0.5);
+    outside.retain(|piece| piece.frame.sides_at_edge(plane) > 0);
+    let area = |width, height| (width * height) as f32;
+    let filled = area(plane.width(), plane.height()) - outside.iter().map(Piece::area).sum::<f32>();
+    if sheet.area() < 0.8 * filled || filled < 0.65 * area(frame.width(), frame.height()) {
         return None;
     }
-    let values = sheet
-        .pixels
-        .iter()
-        .map(|&(x, y)| plane.get_pixel(x, y).0[0]);
+    let values = sheet.pixels().map(|(x, y)| plane.get_pixel(x, y).0[0]);
     let mean = values.sum::<f32>() / sheet.area();
-    let outside = mask(plane, outside.iter().flat_map(Piece::pixels));
-    let outside = filtered(&outside, (shorter / 40).max(1), f32::max);
-    Some(painted(plane, &outside, mean))
+    let outside = outside.iter().flat_map(Piece::pixels);
+    Some(painted(plane, outside, (shorter / 40).max(1), mean))
 }

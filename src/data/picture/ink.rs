@@ -15,17 +15,13 @@ const LEAST_CLEARNESS: f64 = 3.6;
 /// Values are told apart in so many steps.
 const STEPS: usize = 1_024;
 
-/// The same picture in another size.
-pub(super) fn resized<P: Pixel + 'static>(
-    picture: &Pixels<P>,
-    width: u32,
-    height: u32,
-) -> Pixels<P> {
-    if picture.dimensions() == (width, height) {
+/// The same picture in another width and height.
+pub(super) fn resized<P: Pixel + 'static>(picture: &Pixels<P>, size: (u32, u32)) -> Pixels<P> {
+    if picture.dimensions() == size {
         return picture.clone();
     }
     // Of the filters there are, people's own pictures were read best with this one.
-    imageops::resize(picture, width, height, FilterType::Gaussian)
+    imageops::resize(picture, size.0, size.1, FilterType::Gaussian)
 }
 
 /// Each value changed by `change`, which also gets the value there in `other`.
@@ -45,9 +41,8 @@ pub(super) fn inverted(plane: &Plane) -> Plane {
 /// values lean to the other side of the local mean (their skewness); and the picture's edge is
 /// paper, even where bold strokes fill it.
 pub(super) fn is_light_on_dark(light: &Plane) -> bool {
-    let (width, height) = within(COARSE, light.width(), light.height());
-    let coarse = resized(light, width, height);
-    let around = resized(&resized(&coarse, 2, 2), width, height);
+    let coarse = resized(light, within(COARSE, light.dimensions()));
+    let around = resized(&resized(&coarse, (2, 2)), coarse.dimensions());
     let differences = zipped(&coarse, &around, |value, mean| value - mean);
     let moment = |power| mean(differences.iter().map(|value| value.powi(power)));
     let spread = moment(2).sqrt().max(f32::MIN_POSITIVE);
@@ -57,10 +52,12 @@ pub(super) fn is_light_on_dark(light: &Plane) -> bool {
 
 /// The values along the picture's edge.
 pub(super) fn edge(plane: &Plane) -> impl Iterator<Item = f32> {
-    let (right, bottom) = (plane.width() - 1, plane.height() - 1);
     let pixels = plane.enumerate_pixels();
-    let at_edge = move |x, y| x == 0 || y == 0 || x == right || y == bottom;
-    pixels.filter_map(move |(x, y, pixel)| at_edge(x, y).then_some(pixel.0[0]))
+    pixels.filter_map(|(x, y, pixel)| is_at_edge(plane, (x, y)).then_some(pixel.0[0]))
+}
+
+pub(super) fn is_at_edge(plane: &Plane, (x, y): (u32, u32)) -> bool {
+    x == 0 || y == 0 || x + 1 == plane.width() || y + 1 == plane.height()
 }
 
 fn mean(values: impl Iterator<Item = f32>) -> f32 {
@@ -74,20 +71,15 @@ fn mean(values: impl Iterator<Item = f32>) -> f32 {
 /// The paper's own darkness is what is left after an opening: the smallest value in a square wider
 /// than any stroke, then the largest of those. Smooth shadows stay in it and are so taken away.
 pub(super) fn above_paper(dark: &Plane) -> Plane {
-    let (width, height) = within(COARSE, dark.width(), dark.height());
-    let reach = (width.max(height) / 4).max(1);
-    let coarse = resized(dark, width, height);
+    let coarse = resized(dark, within(COARSE, dark.dimensions()));
+    let reach = (coarse.width().max(coarse.height()) / 4).max(1);
     let paper = filtered(&filtered(&coarse, reach, f32::min), reach, f32::max);
-    let paper = resized(&paper, dark.width(), dark.height());
+    let paper = resized(&paper, dark.dimensions());
     zipped(dark, &paper, |value, paper| (value - paper).max(0.0))
 }
 
 /// `choose` of all values within a square that reaches `reach` pixels to each side.
-pub(super) fn filtered(
-    plane: &Plane,
-    reach: u32,
-    choose: impl Fn(f32, f32) -> f32 + Copy,
-) -> Plane {
+pub(super) fn filtered(plane: &Plane, reach: u32, choose: impl Fn(f32, f32) -> f32) -> Plane {
     let along_rows = |plane: &Plane| {
         let width = plane.width() as usize;
         let mut all = plane.clone();
@@ -107,11 +99,10 @@ pub(super) fn filtered(
 /// The means of the paper and of full strokes; `None` where these are not two classes of values.
 /// Where they are not, what looks like two may be paper of two colours, and strokes darker still.
 pub(super) fn paper_and_stroke(ink: &Plane) -> Option<(f32, f32)> {
-    let (paper, stroke, is_clear) = split(ink, -1.0)?;
-    if is_clear {
-        return Some((paper, stroke));
+    let (mut paper, mut stroke, mut is_clear) = split(ink, -1.0)?;
+    if !is_clear {
+        (paper, stroke, is_clear) = split(ink, f32::midpoint(paper, stroke))?;
     }
-    let (paper, stroke, is_clear) = split(ink, f32::midpoint(paper, stroke))?;
     is_clear.then_some((paper, stroke))
 }
 

@@ -22,10 +22,9 @@ mod ink;
 mod lines;
 mod pieces;
 
-use std::io::Cursor;
-
 use anyhow::{Context, Result, ensure};
-use image::{GrayAlphaImage, GrayImage, ImageBuffer, ImageFormat, Luma, Pixel};
+use image::codecs::png::PngEncoder;
+use image::{ExtendedColorType, GrayAlphaImage, ImageBuffer, ImageEncoder, Luma, Pixel};
 use serde::Serialize;
 
 use self::decode::{Picture, decode};
@@ -86,8 +85,8 @@ pub(crate) fn prepare(bytes: &[u8], is_light: Option<bool>) -> Result<Prepared> 
 
 /// Whether the ink on a picture is lighter than the paper, as far as can be seen.
 pub(crate) fn is_light_on_dark(bytes: &[u8]) -> Option<bool> {
-    let drawing = drawing(&decode(bytes).ok()?, None, WORKING)?;
-    Some(drawing.is_light)
+    let picture = decode(bytes).ok()?;
+    drawing(&picture, None, WORKING).map(|drawing| drawing.is_light)
 }
 
 /// Prepares what is in a picture: digits from left to right, line by line; of anything else there
@@ -148,17 +147,13 @@ fn article(picture: &Picture) -> Result<Figure> {
         background = 1.0 - background;
     }
     if light.dimensions() == (SIDE as u32, SIDE as u32) {
-        let grey = |value: &f32| (value * 255.0).round() as u8;
-        let pixels: Vec<u8> = light.iter().map(grey).collect();
-        let prepared = pixels.try_into().ok().context("28x28 pixels")?;
+        let prepared = put(&light, 0, 0, 1.0);
         let place = [0, 0, SIDE as u32, SIDE as u32];
         return Ok(Figure { prepared, place });
     }
     let stands_out = |value: f32| (value - background).abs() > LEAST_OUT;
     let frame = frame_of(&light, stands_out).context(NOTHING)?;
-    light
-        .iter_mut()
-        .for_each(|value| *value = (*value - background).max(0.0));
+    let light = ink::zipped(&light, &light, |value, _| (value - background).max(0.0));
     Ok(Figure {
         prepared: centred(&frame.cut(&light), SIDE as u32)?,
         place: frame.scaled(picture.scale),
@@ -167,19 +162,14 @@ fn article(picture: &Picture) -> Result<Figure> {
 
 /// The prepared picture as a PNG file: 28x28, 8-bit grey.
 pub(crate) fn to_png(prepared: &Prepared) -> Result<Vec<u8>> {
-    let side = SIDE as u32;
-    let image = GrayImage::from_raw(side, side, prepared.to_vec());
-    let image = image.context("28x28 pixels make a picture")?;
-    let mut file = Cursor::new(Vec::new());
-    image.write_to(&mut file, ImageFormat::Png)?;
-    Ok(file.into_inner())
+    let (mut file, side) = (Vec::new(), SIDE as u32);
+    PngEncoder::new(&mut file).write_image(prepared, side, side, ExtendedColorType::L8)?;
+    Ok(file)
 }
 
 /// What is drawn on a picture, looked at with at most `most` pixels along its longer side.
 fn drawing(picture: &Picture, is_light: Option<bool>, most: u32) -> Option<Drawing> {
-    let (width, height) = picture.pixels.dimensions();
-    let (width, height) = within(most, width, height);
-    let small = resized(&picture.pixels, width, height);
+    let small = resized(&picture.pixels, within(most, picture.pixels.dimensions()));
     let drawn = |background| Drawing::of(&light(&small, background), is_light);
     // Where nothing shows on white, the drawing may be a white one on nothing.
     drawn(1.0).or_else(|| drawn(0.0))
@@ -195,7 +185,7 @@ fn light(picture: &GrayAlphaImage, background: f32) -> Plane {
 }
 
 /// A width and a height of the same shape, of which the longer is at most `most`.
-fn within(most: u32, width: u32, height: u32) -> (u32, u32) {
+fn within(most: u32, (width, height): (u32, u32)) -> (u32, u32) {
     let longer = width.max(height);
     if longer <= most {
         return (width, height);
@@ -210,7 +200,7 @@ fn centred(values: &Plane, side: u32) -> Result<Prepared> {
     let (width, height) = values.dimensions();
     let longer = width.max(height);
     let fit = |length: u32| ((length * side + longer / 2) / longer).max(1);
-    let small = resized(values, fit(width), fit(height));
+    let small = resized(values, (fit(width), fit(height)));
     let largest = small.iter().copied().fold(0.0, f32::max);
     ensure!(largest > 0.0, "no ink is left");
     let mass: f32 = small.iter().sum();
@@ -225,21 +215,24 @@ fn centred(values: &Plane, side: u32) -> Result<Prepared> {
     };
     let left = start(centre(|x, _| x), small.width());
     let top = start(centre(|_, y| y), small.height());
+    Ok(put(&small, left, top, largest))
+}
+
+/// 28x28 grey values with these in them, of which `largest` is full ink.
+fn put(values: &Plane, left: usize, top: usize, largest: f32) -> Prepared {
     let mut prepared = [0; PIXELS];
-    for (x, y, pixel) in small.enumerate_pixels() {
+    for (x, y, pixel) in values.enumerate_pixels() {
         let place = (top + y as usize) * SIDE + left + x as usize;
         prepared[place] = (pixel.0[0] / largest * 255.0).round() as u8;
     }
-    Ok(prepared)
+    prepared
 }
 
 /// The smallest frame that holds all values that `counts` holds for.
 fn frame_of(plane: &Plane, counts: impl Fn(f32) -> bool) -> Option<Frame> {
     let pixels = plane.enumerate_pixels();
-    let counted = pixels.filter(|(_, _, pixel)| counts(pixel.0[0]));
-    counted
-        .map(|(x, y, _)| Frame::of_pixel(x, y))
-        .reduce(Frame::and)
+    let counted = pixels.filter(|(.., pixel)| counts(pixel.0[0]));
+    Frame::around(counted.map(|(x, y, _)| (x, y)))
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use image::{Luma, imageops};
 
 use super::Plane;
+use super::ink::filtered;
 
 /// A part of a plane, by its first and last columns and rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,13 +15,15 @@ pub(super) struct Frame {
 }
 
 impl Frame {
-    pub fn of_pixel(x: u32, y: u32) -> Self {
-        Self {
-            left: x,
-            top: y,
-            right: x,
-            bottom: y,
-        }
+    /// The smallest one that holds all these pixels.
+    pub fn around(pixels: impl Iterator<Item = (u32, u32)>) -> Option<Self> {
+        let of_pixel = |(left, top)| Self {
+            left,
+            top,
+            right: left,
+            bottom: top,
+        };
+        pixels.map(of_pixel).reduce(Self::and)
     }
 
     pub fn width(self) -> u32 {
@@ -57,14 +60,9 @@ impl Frame {
 
     /// How many sides of `plane` it reaches.
     pub fn sides_at_edge(self, plane: &Plane) -> usize {
-        let (right, bottom) = (plane.width() - 1, plane.height() - 1);
-        let sides = [
-            self.left == 0,
-            self.top == 0,
-            self.right == right,
-            self.bottom == bottom,
-        ];
-        sides.into_iter().filter(|&is_at| is_at).count()
+        let (x, y) = (plane.width() - 1, plane.height() - 1);
+        let gaps = [self.left, self.top, x - self.right, y - self.bottom];
+        gaps.into_iter().filter(|&gap| gap == 0).count()
     }
 
     pub fn cut(self, plane: &Plane) -> Plane {
@@ -80,14 +78,10 @@ impl Frame {
 
     /// By how much the two overlap from left to right and from top to bottom; a gap is negative.
     pub fn overlaps(self, other: Self) -> (f32, f32) {
-        let overlap = |starts: [u32; 2], ends: [u32; 2]| {
-            ends[0].min(ends[1]) as f32 + 1.0 - starts[0].max(starts[1]) as f32
-        };
-        let x = overlap([self.left, other.left], [self.right, other.right]);
-        (
-            x,
-            overlap([self.top, other.top], [self.bottom, other.bottom]),
-        )
+        let overlap = |start: u32, end: u32| end as f32 + 1.0 - start as f32;
+        let x = overlap(self.left.max(other.left), self.right.min(other.right));
+        let y = overlap(self.top.max(other.top), self.bottom.min(other.bottom));
+        (x, y)
     }
 }
 
@@ -125,8 +119,7 @@ pub(super) fn pieces(ink: &Plane, threshold: f32) -> Vec<Piece> {
 
 impl Piece {
     pub fn of(pixels: Vec<(u32, u32)>) -> Option<Self> {
-        let frames = pixels.iter().map(|&(x, y)| Frame::of_pixel(x, y));
-        let frame = frames.reduce(Frame::and)?;
+        let frame = Frame::around(pixels.iter().copied())?;
         Some(Self { pixels, frame })
     }
 
@@ -177,13 +170,11 @@ impl Piece {
     }
 }
 
-/// 1 in these pixels, 0 elsewhere, in a plane of the same size.
-pub(super) fn mask(plane: &Plane, pixels: impl IntoIterator<Item = (u32, u32)>) -> Plane {
+/// 1 in these pixels and `reach` beside them, 0 elsewhere, in a plane of the same size.
+pub(super) fn mask(plane: &Plane, pixels: impl Iterator<Item = (u32, u32)>, reach: u32) -> Plane {
     let mut mask = Plane::new(plane.width(), plane.height());
-    for (x, y) in pixels {
-        mask.put_pixel(x, y, Luma([1.0]));
-    }
-    mask
+    pixels.for_each(|(x, y)| mask.put_pixel(x, y, Luma([1.0])));
+    filtered(&mask, reach, f32::max)
 }
 
 /// The piece that is such that half of the ink lies in pieces of its size or larger.

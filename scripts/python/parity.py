@@ -4,34 +4,21 @@ Logits of 16 test images and the losses of ten steps of the article's job, for a
 the accuracy after each, and beside OUT.json the weights after 1 and 10 steps.
 """
 
-import gzip
 import json
 import sys
-from collections import OrderedDict
 from pathlib import Path
 
 import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
 
+from mnist import load, with_weights
+
 torch.set_num_threads(1)
 path, out, whole = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3:] == ["whole"]
-data = Path(__file__).parents[2] / "data"
-pixels, labels = (torch.frombuffer(bytearray(gzip.decompress((data / f"mnist-10k-{name}-ubyte.gz").read_bytes())[header:]), dtype=torch.uint8)
-                  for name, header in (("images-idx3", 16), ("labels-idx1", 8)))
-train, test = zip((pixels.view(-1, 1, 28, 28).float() / 255).split(5000), labels.long().split(5000))
-
+train, test = ((images.float() / 255, labels.long()) for images, labels in load())
 # Biases of 0 that scripts/reference.sh had moved by 1e-30: at 0 a ReLU has no gradient, and at 1e-30 it has.
-weights = {name: value.where(value.abs() > 1e-20, 0) for name, value in load_file(path).items()}
-layers = OrderedDict()
-for name in (name.removesuffix(".weight") for name in sorted(weights) if name.endswith(".weight")):
-    outputs, inputs = weights[f"{name}.weight"].shape[:2]
-    if name == "dense":
-        layers |= {"flatten": nn.Flatten(), name: nn.Linear(inputs, outputs)}
-    else:
-        layers |= {name: nn.Conv2d(inputs, outputs, 3, padding=1), f"relu{name}": nn.ReLU(), f"pool{name}": nn.MaxPool2d(2)}
-net = nn.Sequential(layers)
-net.load_state_dict(weights)
+net = with_weights({name: value.where(value.abs() > 1e-20, 0) for name, value in load_file(path).items()})
 with torch.no_grad():
     logits = [[float(f"{value:.7g}") for value in row] for row in net(test[0][:16]).tolist()]
 

@@ -1,24 +1,20 @@
-"""check.py MODEL.safetensors MODEL.onnx PREDICTIONS.csv SAVED.safetensors: the network in PyTorch and in onnxruntime.
+"""interop.py MODEL.safetensors MODEL.onnx PREDICTIONS.csv SAVED.safetensors: the network in PyTorch and in onnxruntime.
 
 PREDICTIONS.csv holds the program's own logits for its 5,000 test images. PyTorch saves the weights again.
 """
 
-import gzip
 import sys
-from collections import OrderedDict
-from pathlib import Path
 
 import numpy
 import onnx
 import onnxruntime
 import torch
 from safetensors.torch import load_file, save_file
-from torch import nn
+
+from mnist import load, with_weights
 
 weights, onnx_file, predictions, saved = sys.argv[1:]
-data = Path(__file__).parents[2] / "data" / "mnist-10k-images-idx3-ubyte.gz"
-pixels = numpy.frombuffer(gzip.decompress(data.read_bytes())[16 + 5000 * 784:], dtype=numpy.uint8)
-images = pixels.reshape(-1, 1, 28, 28).astype(numpy.float32) / 255
+images = load()[1][0].numpy().astype(numpy.float32) / 255
 # From the fifth column on; numbers that were 32 bits wide.
 ours = numpy.loadtxt(predictions, delimiter=",", skiprows=1, usecols=range(4, 14), dtype=numpy.float32)
 
@@ -36,14 +32,7 @@ session = onnxruntime.InferenceSession(onnx_file, providers=["CPUExecutionProvid
 good = [compare(f"onnxruntime {onnxruntime.__version__}", session.run(["logits"], {"images": images[:count]})[0])
         for count in (1, len(images))]
 
-# As docs/models.md has it, for any widths.
-tensors, layers = load_file(weights), OrderedDict()
-shapes = {name.removesuffix(".weight"): tensor.shape for name, tensor in sorted(tensors.items()) if name.endswith(".weight")}
-for n in range(1, len(shapes)):
-    outputs, inputs, *_ = shapes[f"conv{n}"]
-    layers |= {f"conv{n}": nn.Conv2d(inputs, outputs, 3, padding=1), f"relu{n}": nn.ReLU(), f"pool{n}": nn.MaxPool2d(2)}
-net = nn.Sequential(layers | {"flatten": nn.Flatten(), "dense": nn.Linear(*reversed(shapes["dense"]))})
-net.load_state_dict(tensors)
+net = with_weights(load_file(weights))
 with torch.no_grad():
     good.append(compare(f"PyTorch {torch.__version__}", net(torch.from_numpy(images)).numpy()))
 save_file(net.state_dict(), saved, metadata={"format": "pt"})

@@ -7,6 +7,7 @@ Tables go to stdout, every run to target/bench/SCENARIO.csv as it is measured. R
 
 import argparse
 import csv
+import itertools
 import os
 import signal
 import sys
@@ -47,23 +48,19 @@ def parse() -> argparse.Namespace:
     listed = "\n".join(f"  {name:<11} {title}" for name, (title, _) in SCENARIOS.items())
     parser = argparse.ArgumentParser(prog="scripts/bench.sh", description=f"{__doc__}\nscenarios:\n{listed}",
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
-    add = parser.add_argument
-    add("--check", action="store_true", help=argparse.SUPPRESS)
-    add("--program", type=Path, help=argparse.SUPPRESS)
-    add("--out", type=Path, help=argparse.SUPPRESS)
-    add("--python", help=argparse.SUPPRESS)
-    add("--data-dir", type=Path, metavar="DIR", help="folder with MNIST's four IDX files, raw or .gz, for the scenarios epoch, wide and to-99")
-    add("-n", type=int, default=5, dest="runs", metavar="N", help="runs of each command (default 5)")
-    add("--timeout", type=float, default=1800, metavar="S", help="seconds that a run may take (default 1800)")
-    add("scenario", nargs="*", help="default: all; epoch, wide and to-99 only with --data-dir")
+    for option in "--program", "--out", "--python":  # by scripts/bench.sh; without them the others are only looked at
+        parser.add_argument(option, help=argparse.SUPPRESS)
+    parser.add_argument("--data-dir", type=Path, metavar="DIR", help="MNIST's four IDX files, raw or .gz, for epoch, wide and to-99")
+    parser.add_argument("-n", type=int, default=5, dest="runs", metavar="N", help="runs of each command (default 5)")
+    parser.add_argument("scenario", nargs="*", help="default: all; epoch, wide and to-99 only with --data-dir")
     options = parser.parse_args()
-    for name in set(options.scenario) - set(SCENARIOS):
-        parser.error(f"unknown scenario '{name}': choose from {', '.join(SCENARIOS)}")
+    for name in options.scenario:
+        if name not in SCENARIOS:
+            parser.error(f"unknown scenario '{name}': choose from {', '.join(SCENARIOS)}")
+        if name in WHOLE and not options.data_dir:
+            parser.error(f"the scenario {name} needs --data-dir FOLDER with MNIST's four IDX files")
     if options.runs < 1:
         parser.error("-n must be 1 or more")
-    for name in WHOLE.intersection(options.scenario):
-        if not options.data_dir:
-            parser.error(f"the scenario {name} needs --data-dir FOLDER with MNIST's four IDX files")
     options.scenario = options.scenario or [name for name in SCENARIOS if name not in WHOLE or options.data_dir]
     return options
 
@@ -83,52 +80,50 @@ def pressed_cases(condition: str, **how) -> list[Case]:
     return cases
 
 
-def epoch_cases(data: Path) -> list[Case]:
+def epoch_cases(whole: list[str]) -> list[Case]:
     cases = []
     for batch in ("100", "1000"):
-        job = ["--data-dir", str(data.resolve()), "--epochs", "1", "--eval-every", "0", "--batch-size", batch]
+        job = [*whole, "--epochs", "1", "--eval-every", "0", "--batch-size", batch]
         # The job of one step costs the same start, reading and final score: what is left is 60,000 - BATCH images.
         cases += plain_cases([*job, "--train-range", f"0..{batch}"], 1, f"batch {batch}, one step")
         cases += plain_cases(job, 1, f"batch {batch}", images=60_000)
     return cases
 
 
-def wide_cases(data: Path) -> list[Case]:
+def wide_cases(whole: list[str]) -> list[Case]:
     cases = []
-    for channels in ("16,32,32", "32,64,64"):
-        for batch in (100, 250):
-            job = ["--data-dir", str(data.resolve()), "--channels", channels, "--epochs", "1", "--train-range", "0..20000",
-                   "--eval-every", str(5_000 // batch), "--batch-size", str(batch)]
-            cases += plain_cases(job, 4, f"{channels}, batch {batch}", images=60_000)
+    for channels, batch in itertools.product(("16,32,32", "32,64,64"), (100, 250)):
+        job = [*whole, "--channels", channels, "--epochs", "1", "--train-range", "0..20000",
+               "--eval-every", str(5_000 // batch), "--batch-size", str(batch)]
+        cases += plain_cases(job, 4, f"{channels}, batch {batch}", images=60_000)
     return cases
 
 
-def recipe_cases(data: Path) -> list[Case]:
-    whole = ["--data-dir", str(data.resolve())]
+def recipe_cases(whole: list[str]) -> list[Case]:
     job = [*whole, *RECIPE, "--epochs", "2"]
     versus = ((OURS, OURS),)
     return [Case(OURS, job, 1), Case(DIRECT, job, 1, versus=versus),
             Case(EXAMPLE, [*whole, "--epochs", "4", "--eval-every", "0"], 1, runs=1, versus=versus)]  # takes minutes
 
 
-# What a scenario is, and its cases.
+# What a scenario is, and its cases, given the options that name all of MNIST.
 SCENARIOS = {
     "article": ("The article job: 5 epochs of 5,000 images, accuracy on 5,000 images after each of 250 steps",
-                lambda options: plain_cases(ARTICLE, 250, forms=(PORTED, TUNED, DIRECT))),
+                lambda _: plain_cases(ARTICLE, 250, forms=(PORTED, TUNED, DIRECT))),
     "train-only": ("The article job's training alone: scored once, at the very end (--eval-every 0)",
-                   lambda options: plain_cases([*ARTICLE, "--eval-every", "0"], 1)),
+                   lambda _: plain_cases([*ARTICLE, "--eval-every", "0"], 1)),
     "start": ("A job of one step: 100 images to train on, 100 to score",
-              lambda options: [*plain_cases(ONE_STEP, 1), Case("import torch", None, 0, versus=((OURS, OURS),))]),
+              lambda _: [*plain_cases(ONE_STEP, 1), Case("import torch", None, 0, versus=((OURS, OURS),))]),
     "loaded": ("The article job with a competing busy process pinned to each core",
                lambda _: pressed_cases("loaded", loaded=True)),
     "copies": ("Two copies of the article job at once, until both are done",
                lambda _: pressed_cases("two at once", copies=2)),
     "epoch": ("One epoch of 60,000 images at batch 100 and 1,000, scored once, at the very end (--eval-every 0)",
-              lambda options: epoch_cases(options.data_dir)),
+              epoch_cases),
     "wide": ("Wider networks: 20,000 images trained on, and four times 10,000 scored",
-             lambda options: wide_cases(options.data_dir)),
+             wide_cases),
     "to-99": ("Time to 99.0 % of MNIST's 10,000 test images: the fewest epochs whose mean over seeds is that",
-              lambda options: recipe_cases(options.data_dir)),
+              recipe_cases),
 }
 # Those that need all of MNIST.
 WHOLE = {"epoch", "wide", "to-99"}
@@ -138,18 +133,18 @@ def command(case: Case, options: argparse.Namespace, out: Path, seed: int) -> li
     if case.job is None:
         return [options.python, "-c", case.who]
     twin = [options.python, str(Path(__file__).resolve().with_name("pytorch.py")), "--form", case.who.split()[-1]]
-    ours = [str(options.program), "--device", "cpu", "--quiet", "--force"]
+    ours = [options.program, "--device", "cpu", "--quiet", "--force"]
     return [*(ours if case.who == OURS else twin), *case.job, "--seed", str(seed), "--out", str(out)]
 
 
 def measure(case: Case, options: argparse.Namespace, seed: int) -> dict:
     """One run (of all its copies) as a row of the raw numbers."""
-    outs = [options.out / "runs" / f"{case.name.replace(' ', '_')}-{copy}" for copy in range(case.copies)]
+    outs = [Path(options.out, "runs") / f"{case.name.replace(' ', '_')}-{copy}" for copy in range(case.copies)]
     path = outs[0] / "accuracy.csv"
     for out in outs:
         (out / "accuracy.csv").unlink(missing_ok=True)
     with busy_cores(usable_cores() if case.loaded else []):
-        usage = run_all([command(case, options, out, seed) for out in outs], options.timeout, path if case.job == ONE_STEP else None)
+        usage = run_all([command(case, options, out, seed) for out in outs], path if case.job == ONE_STEP else None)
     rows = path.read_text(encoding="utf-8").splitlines()[1:] if path.exists() else []
     if len(rows) != case.rows:
         raise Failed(f"{case.name}: {path} has {len(rows)} rows, not {case.rows}: the job was not the same")
@@ -158,9 +153,9 @@ def measure(case: Case, options: argparse.Namespace, seed: int) -> dict:
 
 def run_scenario(scenario: str, options: argparse.Namespace) -> None:
     title, make = SCENARIOS[scenario]
-    cases, rows = make(options), []
+    cases, rows = make(["--data-dir", str(options.data_dir and options.data_dir.resolve())]), []
     # A row is on the disk as soon as it is measured.
-    with open(options.out / f"{scenario.replace('-', '_')}.csv", "w", encoding="utf-8", newline="", buffering=1) as file:
+    with open(Path(options.out, f"{scenario.replace('-', '_')}.csv"), "w", encoding="utf-8", newline="", buffering=1) as file:
         for number in range(1, options.runs + 1):
             for case in (case for case in cases if number <= (case.runs or options.runs)):
                 rows.append({"command": case.name, "round": number, **measure(case, options, number)})
@@ -174,11 +169,11 @@ def run_scenario(scenario: str, options: argparse.Namespace) -> None:
 
 def main() -> None:
     options = parse()
-    if options.check:  # the options are fine: that is all bench.sh asks before it builds
+    if not options.program:
         return
     # An end from outside is handled as Ctrl-C is: whatever was started ends too.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    options.out.mkdir(parents=True, exist_ok=True)
+    Path(options.out).mkdir(parents=True, exist_ok=True)
     print("\n".join(machine(options)))
     if (load := os.getloadavg()[0]) > 0.5:
         print(f"note: the load average is {load:.1f}: other work runs here, the timings will be rough", file=sys.stderr)

@@ -1,15 +1,16 @@
-"""drive.py BROWSER PROGRAM FOLDER: the pages in FOLDER in a headless Chromium, against the program. scripts/page-trial.sh puts there
+"""page_trial.py BROWSER PROGRAM FOLDER: the pages in FOLDER in a headless Chromium, against the program. scripts/page-trial.sh puts there
 the runs `run` and `wide`, clothes.html with the weights of `run`, and its logits, ours/predictions.csv."""
 
 import base64
 import gzip
 import itertools
 import json
-import math
 import os
 import subprocess
 import sys
 from pathlib import Path
+
+from strokes import WAYS, smooth
 
 browser, program, folder = sys.argv[1], sys.argv[2], Path(sys.argv[3]).resolve()
 events, numbers, session = [], itertools.count(1), {}
@@ -56,29 +57,16 @@ def is_silent():  # nothing was said on the console, and nothing asked for but t
     events.clear()
 
 
-def arc(x, y, wide, high, start, end):
-    angles = [math.radians(start + (end - start) * step / 24) for step in range(25)]
-    return [(x + wide * math.cos(angle), y + high * math.sin(angle)) for angle in angles]
-
-
-# Strokes of the ten digits, on paper of 280 x 280, y downwards.
-DIGITS = [[arc(140, 140, 58, 92, -90, 275)], [[(112, 88), (148, 50), (148, 232)]],
-          [arc(140, 102, 52, 50, -170, 40) + [(86, 228), (202, 228)]],
-          [arc(134, 94, 50, 44, -150, 90) + arc(134, 188, 58, 50, -90, 150)],
-          [[(112, 52), (84, 156), (206, 156)], [(178, 96), (172, 236)]],
-          [[(106, 60), (98, 128)] + arc(132, 176, 60, 54, -110, 150), [(106, 58), (194, 54)]],
-          [[(164, 48)] + arc(170, 176, 76, 100, -130, -180) + arc(140, 180, 46, 48, 180, -180)],
-          [[(80, 64), (198, 60), (124, 234)]], [arc(140, 96, 42, 42, 90, -270) + arc(140, 186, 52, 48, -90, 270)],
-          [arc(136, 104, 46, 48, 0, -360) + [(178, 130), (164, 234)]]]
-
-
-def draw(strokes):
+def draw(digit):
+    # The first way of writing it, on paper of 280 x 280.
+    strokes = next(strokes for written, strokes in WAYS if written == digit)
     js("$('clear').click()")
     left, top, scale = js("(({ left, top, width }) => [left, top, width / PAPER])(canvas.getBoundingClientRect())")
     for stroke in strokes:
-        kinds = ["mousePressed"] + ["mouseMoved"] * (len(stroke) - 1) + ["mouseReleased"]
-        for kind, (x, y) in zip(kinds, stroke + stroke[-1:]):
-            call("Input.dispatchMouseEvent", type=kind, x=left + x * scale, y=top + y * scale, button="left", buttons=1, clickCount=1)
+        points = [(left + scale * (140 + 135 * (x - 0.5)), top + scale * (140 + 135 * (y - 0.7))) for x, y in smooth(stroke)]
+        kinds = ["mousePressed"] + ["mouseMoved"] * (len(points) - 1) + ["mouseReleased"]
+        for kind, (x, y) in zip(kinds, points + points[-1:]):
+            call("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", buttons=1, clickCount=1)
 
 
 def agrees(name, *options):
@@ -106,12 +94,12 @@ for domain in "Page", "Runtime", "Network", "Log", "DOM":
     call(f"{domain}.enable")
 for run in "wide", "run":
     visit(folder / run / "page.html")
-    draw(DIGITS[8])
+    draw(8)
     times = js("[() => forward(new Uint8Array(784)), () => answer(false)].map(work => { for (let n = 0; n < 20; n++) work();"
                "const start = performance.now(); for (let n = 0; n < 50; n++) work(); return (performance.now() - start) / 50; })")
     size = (folder / run / "page.html").stat().st_size
     print(f"{js('model.channels')}: {size} bytes, {times[0]:.2f} ms for the network alone, {times[1]:.2f} ms for all of an answer")
-good = [draw(strokes) or agrees(f"{digit}.png") for digit, strokes in enumerate(DIGITS)]
+good = [draw(digit) or agrees(f"{digit}.png") for digit in range(10)]
 for width, scheme in itertools.product((1280, 360, 320), ("light", "dark")):
     picture("page", width, scheme)
 

@@ -1,4 +1,4 @@
-"""What compare.py prints: tables as Markdown, and what they were measured on."""
+"""What bench.py prints: tables as Markdown, and what they were measured on."""
 
 import datetime
 import platform

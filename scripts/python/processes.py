@@ -1,4 +1,4 @@
-"""Runs whole processes for compare.py: wall time, CPU time, peak memory; nothing it starts outlives it."""
+"""Runs whole processes for bench.py: wall time, CPU time, peak memory; nothing it starts outlives it."""
 
 import multiprocessing
 import os
@@ -12,6 +12,9 @@ from pathlib import Path
 
 # ru_maxrss counts KiB on Linux and bytes on macOS.
 MAXRSS_PER_MB = 1e6 if sys.platform == "darwin" else 1e6 / 1024
+SECONDS = 1800  # that a run may take
+
+
 class Failed(Exception):
     """A run that says nothing about speed; the message says which and why."""
 
@@ -59,7 +62,7 @@ def busy_cores(cores: list[int]):
             loop.kill()
 
 
-def run_all(commands: list[list[str]], timeout: float, table: Path | None = None) -> dict:
+def run_all(commands: list[list[str]], table: Path | None = None) -> dict:
     """Runs the commands at the same time. Seconds until the last is done, MB of the largest; with `table`, a CSV file, also the
     seconds until it has its first row."""
     # Often enough for the start of a process, seldom enough to take nothing from a long job.
@@ -72,8 +75,8 @@ def run_all(commands: list[list[str]], timeout: float, table: Path | None = None
         while len(usages) < len(processes):
             time.sleep(pause)
             seconds = time.perf_counter() - before
-            if seconds > timeout:
-                raise Failed(f"not done after {timeout:g} s:  {' '.join(commands[0])}")
+            if seconds > SECONDS:
+                raise Failed(f"not done after {SECONDS} s:  {' '.join(commands[0])}")
             if table and first_row == "" and table.exists() and table.read_bytes().count(b"\n") > 1:
                 first_row = seconds
             for process, said in zip(processes, errors):
@@ -86,8 +89,5 @@ def run_all(commands: list[list[str]], timeout: float, table: Path | None = None
                     said.seek(0)
                     raise Failed(f"exit code {process.returncode} from  {' '.join(process.args)}  which said:\n"
                                  f"{said.read().decode(errors='replace').strip() or 'nothing'}")
-    return {
-        "seconds": seconds,
-        "first_row_seconds": first_row,
-        "peak_rss_mb": max(usage.ru_maxrss for usage in usages) / MAXRSS_PER_MB,
-    }
+    peak = max(usage.ru_maxrss for usage in usages) / MAXRSS_PER_MB
+    return {"seconds": seconds, "first_row_seconds": first_row, "peak_rss_mb": peak}

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The PyTorch twin of mnist-tch, for scripts/bench.sh: the same job, written in three forms, and PyTorch's own example.
+"""The PyTorch twin of mnist-tch: the same job, written in three forms, and PyTorch's own example.
 
 direct  what people write: nn.Sequential, the whole test set in one forward pass, Adam as it comes
 tuned   the fastest found in eager PyTorch on a CPU: oneDNN's own memory layout for training and for scoring, the
@@ -13,18 +13,15 @@ Writes accuracy.csv as mnist-tch does. torch.compile is no form: it compiles for
 """
 
 import argparse
-import gzip
 import math
 import os
-import struct
-import sys
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from processes import usable_cores
 
-EMBEDDED_SPLIT = 5000  # data/ holds 10,000 images: the first 5,000 train, the others test
+CHUNK = 250  # images that the tuned form scores at once
 
 
 def parse() -> argparse.Namespace:
@@ -32,7 +29,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--form", choices=("direct", "tuned", "ported", "example"), required=True)
     parser.add_argument("--out", type=Path, required=True, help="folder for accuracy.csv")
     parser.add_argument("--data-dir", type=Path, help="folder with MNIST's four IDX files, raw or .gz")
-    numbers = {"--epochs": 5, "--batch-size": 100, "--eval-every": 1, "--chunk": 250, "--seed": 0, "--threads": len(usable_cores())}
+    numbers = {"--epochs": 5, "--batch-size": 100, "--eval-every": 1, "--seed": 0, "--threads": len(usable_cores())}
     for option, default in numbers.items():
         parser.add_argument(option, type=int, default=default)
     # A..B of a set's own file; mnist-tch can take the other file too, which no benchmark needs.
@@ -61,27 +58,7 @@ import torch  # noqa: E402
 from torch import Tensor, nn  # noqa: E402
 from torch.nn import functional  # noqa: E402
 
-
-def read_idx(path: Path) -> Tensor:
-    """An IDX file, raw or gzipped, as a u8 tensor."""
-    packed = path.with_name(f"{path.name}.gz")
-    if not path.exists() and not packed.exists():
-        sys.exit(f"error: {path}: neither this file nor its .gz exists; --data-dir names MNIST's folder")
-    raw = bytearray(path.read_bytes() if path.exists() else gzip.decompress(packed.read_bytes()))
-    rank = raw[3]
-    return torch.frombuffer(raw, dtype=torch.uint8, offset=4 + 4 * rank).view(struct.unpack_from(f">{rank}I", raw, 4))
-
-
-def load(folder: Path | None) -> list[tuple[Tensor, Tensor]]:
-    """To train on, and to test on: images (f32, 0..1) and labels."""
-    kinds = ("images-idx3-ubyte", "labels-idx1-ubyte")
-    if folder is None:
-        whole = [read_idx(Path(__file__).resolve().parents[2] / "data" / f"mnist-10k-{kind}") for kind in kinds]
-        parts = [[part[:EMBEDDED_SPLIT] for part in whole], [part[EMBEDDED_SPLIT:] for part in whole]]
-    else:
-        parts = [[read_idx(folder / f"{prefix}-{kind}") for kind in kinds] for prefix in ("train", "t10k")]
-    return [(images[chosen].unsqueeze(1).float().to(OPTIONS.device) / 255, labels[chosen].long().to(OPTIONS.device))
-            for (images, labels), chosen in zip(parts, (OPTIONS.train_range, OPTIONS.test_range))]
+from mnist import load, network  # noqa: E402
 
 
 def shapes() -> list[tuple[int, ...]]:
@@ -107,9 +84,7 @@ class Direct:
     """The model, its training step and its score as people write them. Train and test are images and labels."""
 
     def __init__(self, weights: list[Tensor], train, test) -> None:
-        *convolutions, (classes, features) = shapes()
-        blocks = [(nn.Conv2d(inputs, outputs, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2)) for outputs, inputs, *_ in convolutions]
-        self.model = nn.Sequential(*sum(blocks, ()), nn.Flatten(), nn.Linear(features, classes)).to(OPTIONS.device)
+        self.model = network(shapes()).to(OPTIONS.device)
         with torch.no_grad():
             for parameter, initial in zip(self.model.parameters(), weights, strict=True):
                 parameter.copy_(initial)
@@ -178,7 +153,7 @@ class Tuned:
         self.steps = [torch.zeros(()) for _ in self.parameters]
         self.images = [part.to_mkldnn() for part in train[0].split(OPTIONS.batch_size)]
         self.labels = train[1].split(OPTIONS.batch_size)
-        self.test = [(part.to_mkldnn(), labels) for part, labels in zip(*(t.split(OPTIONS.chunk) for t in test))]
+        self.test = [(part.to_mkldnn(), labels) for part, labels in zip(*(t.split(CHUNK) for t in test))]
 
     @staticmethod
     def forward(parameters: list[Tensor], images: Tensor) -> Tensor:
@@ -234,7 +209,9 @@ def train(job: Direct | Tuned, write) -> None:
 torch.manual_seed(OPTIONS.seed)
 initial = initial_weights()  # before a form draws any, so that both start from the same
 forms = {"direct": Direct, "example": Example, "tuned": Tuned, "ported": Tuned}
-job = forms[OPTIONS.form](initial, *load(OPTIONS.data_dir))
+parts = zip(load(OPTIONS.data_dir), (OPTIONS.train_range, OPTIONS.test_range))
+job = forms[OPTIONS.form](initial, *((images[chosen].float().to(OPTIONS.device) / 255, labels[chosen].long().to(OPTIONS.device))
+                                     for (images, labels), chosen in parts))
 OPTIONS.out.mkdir(parents=True, exist_ok=True)
 with open(OPTIONS.out / "accuracy.csv", "w", encoding="utf-8", buffering=1) as file:
     file.write("epoch,batch,step,train_loss,test_accuracy\n")
