@@ -374,8 +374,8 @@ mod tests {
             epoch: (step - 1) / per_epoch + 1,
             batch: (step - 1) % per_epoch + 1,
             step,
-            train_loss: 1.0,
             test_accuracy: accuracy(step),
+            ..StepRecord::default()
         };
         (1..=steps).map(record).collect()
     }

@@ -7,8 +7,8 @@ pub fn run(seed: u64, accuracies: &[f64]) -> SeedRun {
         epoch: at / half + 1,
         batch: at % half + 1,
         step: at + 1,
-        train_loss: 1.0,
         test_accuracy,
+        ..StepRecord::default()
     };
     let mut confusion = ConfusionMatrix::new(2);
     confusion.add(0, 1, seed);
