@@ -15,7 +15,7 @@ use mnist_tch::learn::{
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-const HINT: &str = "if it is meant to be another job, change scripts/reference/parity.py \
+const HINT: &str = "if it is meant to be another job, change scripts/python/parity.py \
                     likewise, and run scripts/reference.sh parity";
 
 /// The one that `MNIST_TCH_TEST_DEVICE` names, such as `cuda`; without TF32 (docs/libtorch.md).
