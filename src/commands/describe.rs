@@ -7,10 +7,10 @@ use clap::Args;
 
 use super::model;
 use super::options::{Channels, channels};
-use crate::data::{CLASSES, PIXELS, mnist_10k};
+use crate::data::{CLASSES, PIXELS, files, mnist_10k};
 use crate::learn::Architecture;
 use crate::report::network_figure::network_figure;
-use crate::report::{files, text};
+use crate::report::text;
 
 #[derive(Debug, Args)]
 pub(crate) struct Options {
@@ -41,7 +41,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         let split = mnist_10k()?;
         let example = split.test.pixels().chunks_exact(PIXELS).next();
         let figure = network_figure(&layers, example.unwrap_or_default())?;
-        files::write(path, &figure)?;
+        files::write(path, &figure, true)?;
         text = format!("{text}\n{}\n", path.display());
     }
     super::print(&text)

@@ -7,9 +7,9 @@ use clap::Args;
 
 use super::images::{Mirrors, load_again, set_name};
 use super::model::{self, Model};
-use crate::data::Location;
+use crate::data::{Location, files};
 use crate::learn::{Device, cores, score};
-use crate::report::{files, onnx, page};
+use crate::report::{onnx, page};
 
 #[derive(Debug, Args)]
 pub(crate) struct Options {
@@ -44,7 +44,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     } else {
         onnx::onnx(&model.weights)
     };
-    files::write(&options.file, &bytes)?;
+    files::write(&options.file, &bytes, true)?;
     let size = bytes.len();
     super::print(&format!("{name}: {size} bytes\n"))
 }

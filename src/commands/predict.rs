@@ -13,9 +13,8 @@ use super::images::set_name;
 use super::options::{Machine, fraction};
 use super::{model, read_start, start_of};
 use crate::data::picture::{self, Figure, Preparation, Prepared};
-use crate::data::{Dataset, Location, SIDE, in_parallel};
+use crate::data::{Dataset, Location, SIDE, files, in_parallel};
 use crate::learn::{DeviceChoice, Prediction, score};
-use crate::report::files;
 use crate::report::run_dir::RunDir;
 
 /// Pictures that are answered together: few enough for the first line to come soon.
@@ -257,7 +256,7 @@ impl Keep {
             // The same picture prepared once more replaces nothing.
             if fs::read(&path).ok().as_ref() != Some(&png) {
                 files::refuse_taken(&path, self.force)?;
-                files::write(&path, &png)?;
+                files::write(&path, &png, true)?;
             }
         }
         Ok(())

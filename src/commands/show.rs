@@ -7,8 +7,7 @@ use anyhow::{Context, Result, ensure};
 use clap::Args;
 
 use super::images::{SetOptions, tell, train_range};
-use crate::data::{Dataset, ImageRange, Part};
-use crate::report::files;
+use crate::data::{Dataset, ImageRange, Part, files};
 use crate::report::sheets::{MOST, contact_sheet};
 
 /// How many images are shown unless said.
@@ -62,7 +61,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         images.len()
     );
     let title = format!("{} {taken}", location.name());
-    files::write(out, &contact_sheet(&images, &set.classes, &title)?).context("--out")?;
+    files::write(out, &contact_sheet(&images, &set.classes, &title)?, true).context("--out")?;
     super::print(&text(&images, &set.classes, &format!("{shown}: {title}")))
 }
 

@@ -16,8 +16,8 @@ use ureq::Agent;
 use ureq::http::Uri;
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
 
+use super::files;
 use super::published::PublishedFile;
-use super::whole_file;
 
 /// Held by the process that fetches into a folder. It stays there, empty: the lock is the system's,
 /// and ends with the process however that ends.
@@ -140,7 +140,7 @@ impl Download<'_> {
                 thread::sleep(Duration::from_secs(wait));
                 match self.attempt(agent, file, &format!("{mirror}/{name}")) {
                     Ok(bytes) => {
-                        whole_file::write(&self.folder.join(&name), &bytes, self.replace)?;
+                        files::write(&self.folder.join(&name), &bytes, self.replace)?;
                         (self.report)(Event::Finished(&name, bytes.len() as u64));
                         return Ok(());
                     }

@@ -18,6 +18,7 @@ mod content;
 mod csv_rows;
 mod dataset;
 pub(crate) mod download;
+pub(crate) mod files;
 mod folder;
 mod idx;
 mod location;
@@ -28,7 +29,6 @@ mod published;
 mod reading;
 mod sets;
 mod split;
-pub(crate) mod whole_file;
 
 pub use dataset::Dataset;
 pub use location::Location;

@@ -4,12 +4,11 @@
 //! What many runs say together and against a curve (`ensemble`, `reference`, `verdict`); records
 //! as tables and text (`tables`, `text`, `summary`) and as pictures (`charts`, `heatmap`,
 //! `sheets`, `network_figure`, all on a `picture`); the network for other runtimes (`onnx`) and as
-//! a web page (`page`); and how files get where they belong (`files`, `run_dir`, `seed_store`).
-//! Nothing here knows tensors or terminals.
+//! a web page (`page`); and the folders that files go to (`run_dir`, `seed_store`). Nothing here
+//! knows tensors or terminals.
 
 pub mod charts;
 pub mod ensemble;
-pub mod files;
 pub mod heatmap;
 pub mod network_figure;
 pub mod onnx;

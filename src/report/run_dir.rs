@@ -2,14 +2,13 @@
 //!
 //! One process at a time works in it. What the files hold is not known here.
 
-use std::fs::{self, File, TryLockError};
-use std::io::{self, ErrorKind};
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
 
-use super::files::{self, Growing};
-use crate::data::whole_file;
+use crate::data::files;
 
 /// One row per scored step.
 pub(crate) const ACCURACY_CSV: &str = "accuracy.csv";
@@ -157,7 +156,7 @@ impl RunDir {
     /// Opens a file that is there and grows while the run goes on. The folder is this run's from
     /// here on, so what a process that was killed left half written goes.
     pub(crate) fn append(&self, name: &str) -> Result<Growing> {
-        whole_file::remove_unfinished(&self.path);
+        files::remove_unfinished(&self.path);
         let path = self.path.join(name);
         Growing::open(&path).with_context(|| format!("cannot open {}", path.display()))
     }
@@ -191,7 +190,40 @@ impl RunDir {
 
     /// Writes a whole file. It appears under its name complete and on the disk, or not at all.
     pub(crate) fn write(&self, name: &str, bytes: &[u8]) -> Result<()> {
-        files::write(&self.path.join(name), bytes)
+        files::write(&self.path.join(name), bytes, true)
+    }
+}
+
+/// A file to whose end whole pieces are written: where the disk is full, a piece is there or not,
+/// but never half.
+#[derive(Debug)]
+pub(crate) struct Growing {
+    file: File,
+    /// In bytes, of whole pieces.
+    length: u64,
+}
+
+impl Growing {
+    /// Opens a file that is there.
+    pub(crate) fn open(path: &Path) -> io::Result<Self> {
+        let file = OpenOptions::new().append(true).open(path)?;
+        let length = file.metadata()?.len();
+        Ok(Self { file, length })
+    }
+}
+
+impl Write for Growing {
+    fn write(&mut self, piece: &[u8]) -> io::Result<usize> {
+        self.file.write_all(piece).inspect_err(|_| {
+            // The error is told in any case.
+            let _ = self.file.set_len(self.length);
+        })?;
+        self.length += piece.len() as u64;
+        Ok(piece.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
     }
 }
 

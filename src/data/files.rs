@@ -1,10 +1,11 @@
-//! Whole files: they appear under their name complete and on the disk, or not at all.
+//! Whole files: they appear under their name complete and on the disk, or not at all, and replace
+//! nothing unasked.
 
 use std::fs::{self, File};
 use std::io::Write;
 use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 
 /// What the name of a file begins with while it is being written.
 const UNFINISHED: &str = ".mnist-tch-";
@@ -45,4 +46,20 @@ pub(crate) fn write(path: &Path, bytes: &[u8], replace: bool) -> Result<()> {
     };
     let written: Result<()> = work();
     written.with_context(|| format!("cannot write {}", path.display()))
+}
+
+/// Refuses a path that is taken, so that nothing is replaced without `force`; a folder is never
+/// replaced.
+pub(crate) fn refuse_taken(path: &Path, force: bool) -> Result<()> {
+    let shown = path.display();
+    ensure!(
+        !path.is_dir(),
+        "{shown} is a folder: a file's name is expected"
+    );
+    let taken = path.symlink_metadata().is_ok();
+    ensure!(
+        force || !taken,
+        "{shown} is there already: choose another name, or replace it with --force"
+    );
+    Ok(())
 }
