@@ -134,7 +134,7 @@ fn data_of(
 ) -> Data {
     Data {
         name: split.name.clone(),
-        location: Some(location.absolute()),
+        location: location.absolute(),
         reading: Reading {
             // Others may come to stand beside it.
             split: split.set.clone(),
@@ -154,14 +154,14 @@ fn data_of(
 /// Reads the images of a run once more. They have to be the same ones; what else is said of them is
 /// taken from them.
 pub(crate) fn load_again(data: &Data, mirrors: &Mirrors, quiet: bool) -> Result<(Split, Data)> {
-    let location = data.location();
-    fetch_missing(&location, mirrors, quiet)?;
+    let location = &data.location;
+    fetch_missing(location, mirrors, quiet)?;
     let reading = data.reading();
-    let split = Split::read(&location, &reading, data.train_range, data.test_range)?;
+    let split = Split::read(location, &reading, data.train_range, data.test_range)?;
     let parts = [data.train_range.part, data.test_range.part];
     let found = Data {
         name: data.name.clone(),
-        ..data_of(&split, &location, &reading, parts)
+        ..data_of(&split, location, &reading, parts)
     };
     let name = &data.name;
     let digests = [&found.sha256, &data.sha256];

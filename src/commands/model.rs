@@ -115,8 +115,8 @@ impl Model {
         run: Option<&Recorded>,
     ) -> Result<(Preparation, Vec<String>)> {
         let count = self.weights.classes();
-        let location = run.map(|run| run.data.location());
-        let location = set.or(location.as_ref()).unwrap_or(&Location::Embedded);
+        let location = run.map(|run| &run.data.location);
+        let location = set.or(location).unwrap_or(&Location::Embedded);
         let names = match location {
             Location::Published { set, .. } => set.class_names(),
             _ => Vec::new(),
@@ -170,7 +170,7 @@ impl Model {
                         images: split.test,
                     });
                 }
-                (data.location(), data.reading())
+                (data.location.clone(), data.reading())
             }
             data => {
                 // The run's names say what its classes are, and which a folder of pictures is.

@@ -193,13 +193,13 @@ impl Options {
         ensure!(seconds >= 0.0, "{}: it took {seconds} s", cannot());
         let (device, threads) = self.machine.select(began_on, self.quiet)?;
         let data = &mut history.about.data;
-        let mut location = data.location();
+        let mut location = data.location.clone();
         if let Some(path) = &self.images.set.data_dir {
             location = location.moved(path.clone());
             data.reading.split.clone_from(&self.images.set.split);
             data.name = location.name();
         }
-        data.location = Some(location);
+        data.location = location;
         let mirrors = &self.images.set.mirrors;
         let (split, data) = load_again(data, mirrors, self.quiet).context("--resume")?;
         history.check_images(&split).with_context(cannot)?;

@@ -49,9 +49,8 @@ pub(crate) struct Origin {
 pub(crate) struct Data {
     /// A data set's name, or a folder.
     pub name: String,
-    /// Where it is; early runs kept only the name.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub location: Option<Location>,
+    /// Where it is.
+    pub location: Location,
     /// How it was read, where its files do not say it.
     #[serde(default, skip_serializing_if = "is_default")]
     pub reading: Reading,
@@ -71,12 +70,6 @@ pub(crate) struct Data {
 }
 
 impl Data {
-    /// Where the set is.
-    pub(crate) fn location(&self) -> Location {
-        let kept = self.location.clone();
-        kept.unwrap_or_else(|| Location::from_name(&self.name))
-    }
-
     /// How it is read again: with the same classes.
     pub(crate) fn reading(&self) -> Reading {
         Reading {

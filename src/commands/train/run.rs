@@ -214,7 +214,7 @@ impl Run<'_> {
             data: about.data.clone(),
             final_accuracy,
         };
-        let preparation = about.data.location().preparation();
+        let preparation = about.data.location.preparation();
         let tested = Some((answers, &self.test));
         page::page(weights, preparation, self.class_names(), Some(&run), tested)
     }
