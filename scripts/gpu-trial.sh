@@ -81,7 +81,7 @@ everything() {
     for job in 8,16,8:100 8,16,8:1000 32,64,64:100 32,64,64:1000; do
         options=(--device "$device" --channels "${job%:*}" --batch-size "${job#*:}" --eval-every 0)
         echo "$job  mnist-tch $(rate "$program" -q "${options[@]}")"
-        [[ -z $python ]] || echo "$job  PyTorch   $(rate "$python" "$root/scripts/python/pytorch.py" --form direct "${options[@]}")"
+        [[ -z $python ]] || echo "$job  PyTorch   $(rate "$python" -B "$root/scripts/python/pytorch.py" --form direct "${options[@]}")"
     done
 }
 

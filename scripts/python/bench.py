@@ -132,7 +132,7 @@ WHOLE = {"epoch", "wide", "to-99"}
 def command(case: Case, options: argparse.Namespace, out: Path, seed: int) -> list[str]:
     if case.job is None:
         return [options.python, "-c", case.who]
-    twin = [options.python, str(Path(__file__).resolve().with_name("pytorch.py")), "--form", case.who.split()[-1]]
+    twin = [options.python, "-B", str(Path(__file__).resolve().with_name("pytorch.py")), "--form", case.who.split()[-1]]
     ours = [options.program, "--device", "cpu", "--quiet", "--force"]
     return [*(ours if case.who == OURS else twin), *case.job, "--seed", str(seed), "--out", str(out)]
 
