@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use anyhow::{Result, bail};
 use clap::Args;
 
-use super::images::{Mirrors, load_again, set_name};
-use super::model::{self, Model};
-use crate::data::{Location, files};
+use super::images::{Mirrors, load_again};
+use super::model::{self, Model, ModelOptions};
+use crate::data::files;
 use crate::learn::{Device, cores, score};
 use crate::report::{onnx, page};
 
@@ -18,13 +18,8 @@ pub(crate) struct Options {
     /// output `logits` is n x classes, f32
     #[arg(value_name = "FILE")]
     file: PathBuf,
-    /// The model: a safetensors file of this program or of PyTorch, or the directory of a run
-    #[arg(long, value_name = "FILE|RUN_DIR")]
-    model: PathBuf,
-    /// The data set that the model was trained on: it says how the page prepares pictures and what
-    /// the classes are called [default: the run's; for a file without its run, digits]
-    #[arg(long, value_name = "NAME", value_parser = set_name())]
-    dataset: Option<Location>,
+    #[command(flatten)]
+    model: ModelOptions,
     /// Replace the file
     #[arg(long)]
     force: bool,
@@ -37,10 +32,10 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     if !is_page && !ending.eq_ignore_ascii_case("onnx") {
         bail!("{name}: give it a name that ends in .onnx, or in .html for a web page");
     }
-    let model = model::open(&options.model, false)?;
+    let model = model::open(&options.model.model, false)?;
     files::refuse_taken(&options.file, options.force)?;
     let bytes = if is_page {
-        page(&model, options.dataset.as_ref())?.into_bytes()
+        page(&model, &options.model)?.into_bytes()
     } else {
         onnx::onnx(&model.weights)
     };
@@ -50,9 +45,8 @@ pub(crate) fn run(options: &Options) -> Result<()> {
 }
 
 /// The page, with the mistakes on the run's test images where those can still be read.
-fn page(model: &Model, set: Option<&Location>) -> Result<String> {
-    let run = model.recorded(set)?;
-    let (preparation, classes) = model.pictures(set, run.as_ref())?;
+fn page(model: &Model, options: &ModelOptions) -> Result<String> {
+    let (run, preparation, classes) = model.trained_on(options)?;
     let mut tested = None;
     if let Some(run) = &run {
         match load_again(&run.data, &Mirrors::default(), false) {

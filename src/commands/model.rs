@@ -3,9 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
+use clap::Args;
 use sha2::{Digest, Sha256};
 
-use super::images::{SetOptions, load_again, tell};
+use super::images::{SetOptions, load_again, set_name, tell};
 use super::{note, start_of};
 use crate::data::picture::Preparation;
 use crate::data::{Classes, Dataset, ImageRange, Location, Part, Reading, hex};
@@ -18,6 +19,18 @@ const MAX_BYTES: u64 = 64 << 20;
 
 const KERAS: &str = "a model of Keras: save its weights, in the order of sizes that PyTorch has, \
                      with safetensors.numpy.save_file";
+
+/// A model that is to tell people's own pictures apart.
+#[derive(Debug, Args)]
+pub(crate) struct ModelOptions {
+    /// The model: a safetensors file of this program or of PyTorch, or the directory of a run
+    #[arg(long, value_name = "FILE|RUN_DIR")]
+    pub model: PathBuf,
+    /// The data set that the model was trained on: it says how pictures are prepared and what the
+    /// classes are called [default: the run's; for a file without its run, digits]
+    #[arg(long, value_name = "NAME", value_parser = set_name())]
+    dataset: Option<Location>,
+}
 
 /// Weights, and where they come from.
 pub(crate) struct Model {
@@ -107,38 +120,35 @@ fn other_format(file: &Path, bytes: &[u8]) -> Option<&'static str> {
 }
 
 impl Model {
-    /// How pictures are prepared for it, and what its classes are called: as those of `set`, else
-    /// of the set that its `run` was trained on. Where no run is known, it is taken to know digits.
-    pub fn pictures(
+    /// The run whose final weights these are, by the summary beside them; how pictures are prepared
+    /// for it, and what its classes are called: as those of the set that is named, without which
+    /// the run's counts. Where neither is known, it is taken to know digits.
+    pub fn trained_on(
         &self,
-        set: Option<&Location>,
-        run: Option<&Recorded>,
-    ) -> Result<(Preparation, Vec<String>)> {
+        options: &ModelOptions,
+    ) -> Result<(Option<Recorded>, Preparation, Vec<String>)> {
         let count = self.weights.classes();
-        let location = run.map(|run| &run.data.location);
+        let set = options.dataset.as_ref();
+        let folder = self.origin.path.parent();
+        let is_of_a_run = |folder: &&Path| {
+            self.origin.path.ends_with(MODEL) && folder.join(SUMMARY).exists() && set.is_none()
+        };
+        let run = folder.filter(is_of_a_run).map(recorded_in).transpose()?;
+        let location = run.as_ref().map(|run| &run.data.location);
         let location = set.or(location).unwrap_or(&Location::Embedded);
         let names = match location {
             Location::Published { set, .. } => set.class_names(),
             _ => Vec::new(),
         };
-        let mut names = run.map_or(names, |run| run.data.classes.clone());
+        let mut names = run.as_ref().map_or(names, |run| run.data.classes.clone());
         names.extend((names.len()..count).map(|class| class.to_string()));
         ensure!(
             names.len() == count,
             "--dataset: that set has {} classes, the model tells {count} apart",
             names.len()
         );
-        Ok((location.preparation(), names))
-    }
-
-    /// The run whose final weights these are, by the summary beside them; `None` where there is
-    /// none, or where `set` is what counts.
-    pub fn recorded(&self, set: Option<&Location>) -> Result<Option<Recorded>> {
-        let folder = self.origin.path.parent();
-        let is_of_a_run = |folder: &&Path| {
-            self.origin.path.ends_with(MODEL) && folder.join(SUMMARY).exists() && set.is_none()
-        };
-        folder.filter(is_of_a_run).map(recorded_in).transpose()
+        let preparation = location.preparation();
+        Ok((run, preparation, names))
     }
 
     /// The test images of the set that `options` name; where none is named and the model is a

@@ -9,11 +9,11 @@ use anyhow::{Context, Result, ensure};
 use clap::Args;
 use serde::Serialize;
 
-use super::images::set_name;
+use super::model::{self, ModelOptions};
 use super::options::{Machine, fraction};
-use super::{model, read_start, start_of};
+use super::{read_start, start_of};
 use crate::data::picture::{self, Figure, Preparation, Prepared};
-use crate::data::{Dataset, Location, SIDE, files, in_parallel};
+use crate::data::{Dataset, SIDE, files, in_parallel};
 use crate::learn::{DeviceChoice, Prediction, score};
 use crate::report::run_dir::RunDir;
 
@@ -44,13 +44,8 @@ pub(crate) struct Options {
     /// light on dark; folders of them; - for stdin
     #[arg(value_name = "IMAGE", required = true)]
     images: Vec<PathBuf>,
-    /// The model: a safetensors file of this program or of PyTorch, or the directory of a run
-    #[arg(long, value_name = "FILE|RUN_DIR")]
-    model: PathBuf,
-    /// The data set that the model was trained on: it says how pictures are prepared and what the
-    /// classes are called [default: the run's; for a file without its run, digits]
-    #[arg(long, value_name = "NAME", value_parser = set_name())]
-    dataset: Option<Location>,
+    #[command(flatten)]
+    model: ModelOptions,
     /// Answers below this probability (0 to 1) are called unsure
     #[arg(long, value_name = "X", value_parser = fraction, allow_negative_numbers = true)]
     #[arg(default_value_t = 0.8)]
@@ -82,11 +77,9 @@ struct Question {
 
 /// Answers every picture that can be read; of others the error, in its place and at the end.
 pub(crate) fn run(options: &Options) -> Result<()> {
-    let model = model::open(&options.model, false)?;
+    let model = model::open(&options.model.model, false)?;
     let (device, threads) = options.machine.select(DeviceChoice::Auto, false)?;
-    let set = options.dataset.as_ref();
-    let run = model.recorded(set)?;
-    let (preparation, classes) = model.pictures(set, run.as_ref())?;
+    let (_, preparation, classes) = model.trained_on(&options.model)?;
     let usual = options.show.then(|| PREPARED.into());
     let out = options.out.clone().or(usual);
     let keep = out.map(|path| Keep::in_folder(&path, options.force));
