@@ -8,6 +8,7 @@ use std::num::NonZeroUsize;
 use std::ops::Range;
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Context, Result, ensure};
 use clap::{Args, ValueEnum};
@@ -17,7 +18,7 @@ use super::images::ImageOptions;
 use super::options::{Length, Protocol, select_device, threads};
 use super::progress::SeedsProgress;
 use super::{file_list, print};
-use crate::learn::many_seeds::{Event, ManySeeds};
+use crate::learn::many_seeds::{Event, many_seeds};
 use crate::learn::{Config, Device, DeviceChoice, Schedule, cores};
 use crate::report::ensemble::Ensemble;
 use crate::report::reference::Reference;
@@ -159,20 +160,25 @@ impl Options {
         let seeds = self.own_seeds();
         let missing: Vec<u64> = seeds.difference(&store.seeds()?).copied().collect();
         let (all, steps) = (seeds.len(), schedule.steps());
-        let mut progress = SeedsProgress::new(all, missing.len(), steps, self.quiet);
+        let progress = SeedsProgress::new(all, missing.len(), steps, self.quiet);
+        let progress = Mutex::new(progress);
         let on_cpu = device.is_cpu();
         let usual = if on_cpu { cores() } else { NonZeroUsize::MIN };
         let jobs = self.jobs.unwrap_or(usual);
         let stopped = || format!("stopped; complete runs stay in {}", store.path().display());
-        for event in ManySeeds::start(&config, missing, &split, device, jobs)? {
-            match event.with_context(stopped)? {
+        let report = |event| {
+            let mut progress = progress.lock().unwrap_or_else(PoisonError::into_inner);
+            match event {
                 Event::Step => progress.step(),
                 Event::Run(run) => {
                     store.save(&run)?;
                     progress.run(&run);
                 }
             }
-        }
+            Ok(())
+        };
+        let made = many_seeds(&config, missing, &split, device, jobs, report);
+        made.with_context(stopped)?;
         Ok((store, seeds))
     }
 

@@ -5,13 +5,13 @@
 //! and refuses everything else with an error that names the file. It knows nothing of tensors or of
 //! training.
 
-use std::iter;
 use std::num::NonZeroUsize;
 use std::panic::resume_unwind;
 use std::sync::{Mutex, PoisonError};
 use std::thread::{self, ScopedJoinHandle};
+use std::{io, iter};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 
 mod array;
 mod content;
@@ -72,7 +72,10 @@ pub(crate) fn in_parallel<T: Send, R: Send>(
     };
     let share = || -> Result<Vec<_>> { iter::from_fn(|| locked().next()).map(one).collect() };
     let shares: Result<Vec<_>> = thread::scope(|scope| {
-        let others: Vec<_> = (1..threads).map(|_| scope.spawn(share)).collect();
+        let start = |_| thread::Builder::new().spawn_scoped(scope, share);
+        let others: io::Result<Vec<_>> = (1..threads).map(start).collect();
+        let hint = "cannot start another thread: use fewer --threads or --jobs";
+        let others = others.context(hint)?;
         let own = share();
         let others = others.into_iter().map(ScopedJoinHandle::join);
         let others = others.map(|other| other.unwrap_or_else(|panic| resume_unwind(panic)));

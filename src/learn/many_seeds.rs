@@ -1,25 +1,23 @@
 //! The same run for many seeds, several at a time, each through the one training loop.
 //!
 //! A run is given one thread, because whole runs share a machine's cores better than the steps of
-//! a run do, and its numbers do not depend on threads. What happens is yielded in the order in
-//! which it happens, which is not the order of seeds.
+//! a run do, and its numbers do not depend on threads. What happens is told in the order in which
+//! it happens, which is not the order of seeds.
 
 use std::num::NonZeroUsize;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{self, Receiver, Sender};
 use std::time::Instant;
 
-use anyhow::{Context, Result, anyhow, ensure};
+use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
 
 use super::batches::Config;
 use super::checkpoint::State;
-use super::device::{self, Device};
+use super::device::Device;
 use super::metrics::{ConfusionMatrix, StepRecord, check_scores};
-use super::threads::Pool;
+use super::tch_errors;
 use super::training::Training;
-use crate::data::Split;
+use crate::data::{Split, in_parallel};
 
 /// A whole run of one seed.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -58,93 +56,38 @@ pub enum Event {
     Run(SeedRun),
 }
 
-/// Runs in progress. Iterate over what happens; dropping them stops each after its present step.
-pub struct ManySeeds {
-    events: Receiver<Result<Event>>,
-    /// Runs that have not ended.
-    left: usize,
-    stopped: Arc<AtomicBool>,
-    _pool: Pool<()>,
+/// Runs `config` with each of `seeds` in the place of its own, `jobs` at a time, and tells `report`
+/// what happens as it happens, on any thread. An error ends all, each run after its present step.
+pub fn many_seeds(
+    config: &Config,
+    seeds: Vec<u64>,
+    split: &Split,
+    device: Device,
+    jobs: NonZeroUsize,
+    report: impl Fn(Event) -> Result<()> + Sync,
+) -> Result<()> {
+    let stopped = AtomicBool::new(false);
+    let one = |seed| {
+        let config = Config {
+            seed,
+            ..config.clone()
+        };
+        let outcome = tch_errors::call(|| run(&config, split, device, &stopped, &report));
+        let outcome = outcome.inspect_err(|_| stopped.store(true, Ordering::Relaxed));
+        outcome.with_context(|| format!("seed {seed}"))
+    };
+    in_parallel(seeds, jobs, one)?;
+    Ok(())
 }
 
-impl ManySeeds {
-    /// Begins runs of `config`, its seed replaced by each of `seeds` in turn, `jobs` at a time. The
-    /// error is that the system refuses a thread.
-    pub fn start(
-        config: &Config,
-        seeds: Vec<u64>,
-        split: &Split,
-        device: Device,
-        jobs: NonZeroUsize,
-    ) -> Result<Self> {
-        let jobs = jobs.get().min(seeds.len());
-        let pool = Pool::new(vec![(); jobs], device::one_thread_per_operation)?;
-        let (sender, events) = mpsc::channel();
-        let stopped = Arc::new(AtomicBool::new(false));
-        let left = seeds.len();
-        for seed in seeds {
-            let config = Config {
-                seed,
-                ..config.clone()
-            };
-            let (split, sender, stopped) = (split.clone(), sender.clone(), Arc::clone(&stopped));
-            let _job = pool.push(false, move |()| {
-                let outcome = run(&config, &split, device, &stopped, &sender);
-                let outcome = outcome.with_context(|| format!("seed {seed}"));
-                if let Some(event) = outcome.map(|run| run.map(Event::Run)).transpose() {
-                    // Nobody may be interested any more.
-                    let _ = sender.send(event);
-                }
-                Ok(())
-            });
-        }
-        Ok(Self {
-            events,
-            left,
-            stopped,
-            _pool: pool,
-        })
-    }
-}
-
-impl Iterator for ManySeeds {
-    type Item = Result<Event>;
-
-    /// The next event. After an error there is no other.
-    fn next(&mut self) -> Option<Self::Item> {
-        if self.left == 0 {
-            return None;
-        }
-        // Without a sender every run has ended; one that panicked has printed why.
-        let panicked = || Err(anyhow!("a run ended before its work was done"));
-        let event = self.events.recv().unwrap_or_else(|_| panicked());
-        match &event {
-            Ok(Event::Step) => {}
-            Ok(Event::Run(_)) => self.left -= 1,
-            Err(_) => {
-                self.left = 0;
-                self.stopped.store(true, Ordering::Relaxed);
-            }
-        }
-        Some(event)
-    }
-}
-
-impl Drop for ManySeeds {
-    fn drop(&mut self) {
-        // Then the pool, which is dropped after this, need not wait for whole runs.
-        self.stopped.store(true, Ordering::Relaxed);
-    }
-}
-
-/// One run; `None` when it was stopped meanwhile.
+/// One run, unless all are stopped meanwhile.
 fn run(
     config: &Config,
     split: &Split,
     device: Device,
     stopped: &AtomicBool,
-    events: &Sender<Result<Event>>,
-) -> Result<Option<SeedRun>> {
+    report: impl Fn(Event) -> Result<()>,
+) -> Result<()> {
     let begun = Instant::now();
     let state = State::new(config, split.classes.len())?;
     let (mut records, mut confusion) = (Vec::new(), None);
@@ -152,11 +95,12 @@ fn run(
         let step = step?;
         records.extend(step.record());
         confusion = step.confusion.or(confusion);
-        if stopped.load(Ordering::Relaxed) || events.send(Ok(Event::Step)).is_err() {
-            return Ok(None);
+        report(Event::Step)?;
+        if stopped.load(Ordering::Relaxed) {
+            return Ok(());
         }
     }
-    Ok(Some(SeedRun {
+    report(Event::Run(SeedRun {
         seed: config.seed,
         records,
         confusion: confusion.context("the run ended without a score")?,
