@@ -1,4 +1,5 @@
-//! The shape of the source: modules use only what stands before them, and some packages have one home.
+//! The shape of the source: modules use only what stands before them, and some packages have one
+//! home.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 

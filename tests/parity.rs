@@ -1,5 +1,5 @@
-//! The numbers are PyTorch's: logits, losses, weights and accuracies against reference runs of PyTorch 2.13, which
-//! `scripts/reference.sh parity` makes.
+//! The numbers are PyTorch's: logits, losses, weights and accuracies against reference runs of
+//! PyTorch 2.13, which `scripts/reference.sh parity` makes.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
