@@ -86,7 +86,9 @@ fn files_that_are_there_are_replaced_only_with_force() {
         assert_ne!(fs::read(&file).unwrap(), b"mine", "{line}");
     }
     fails(folder.path(), &train, &["out holds the results of a run"]);
-    assert!(folder.path().join("out/notes.txt").exists());
+    let notes = fs::read(folder.path().join("out/notes.txt")).unwrap();
+    assert_eq!(notes, b"mine");
+    assert!(folder.path().join("out/model.safetensors").exists());
     let line = "export --model m no/model.onnx";
     fails(folder.path(), line, &["cannot write no/model.onnx"]);
 }

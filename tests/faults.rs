@@ -46,6 +46,7 @@ fn each_malformed_file_gives_one_line_with_its_name_and_nothing_is_run() {
         ),
         (LABELS, &few, "20 images but 19 labels"),
         (&in_gzip, &packed[..packed.len() / 2], "within the gzip"),
+        (&in_gzip, b"<!DOCTYPE html>", "not a gzip file"),
     ] {
         let folder = good_folder();
         if name == in_gzip {

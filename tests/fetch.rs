@@ -64,7 +64,7 @@ fn a_mirror_without_the_right_file_is_one_line_and_status_1() {
         for part in [file, "HTTP 404", "another --mirror"] {
             assert!(error.contains(part), "{error}");
         }
-        for part in ["web page", "5 bytes of content"] {
+        for part in ["web page", "has 5 bytes; 47040016 are expected"] {
             assert_eq!(error.contains(part), line.contains(&other), "{error}");
         }
     }
@@ -190,6 +190,7 @@ fn torchvisions_folder_is_found_and_the_users_files_stay_as_they_are() {
     let error = error(folder.path(), line);
     let shown = "MNIST/raw/train-images-idx3-ubyte is not the published file";
     assert!(error.contains(shown), "{error}");
+    assert!(error.contains("the content has 4 bytes"), "{error}");
     assert_eq!(fs::read(file).unwrap(), b"mine");
     assert_eq!(fs::read_dir(&raw).unwrap().count(), 1);
 }

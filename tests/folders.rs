@@ -11,7 +11,7 @@ use std::fs;
 use std::io::Cursor;
 use std::path::Path;
 
-use common::{bars, fails, gzip, idx, mnist_tch, printed, run_file, write_set};
+use common::{bars, fails, gzip, idx, mnist_tch, printed, run_file, start, write_set};
 use forms::{csv, npy, npz};
 use image::imageops::{self, FilterType};
 use image::{GrayImage, ImageFormat};
@@ -243,21 +243,18 @@ fn odd_images_are_told_with_the_option_that_mends_them() {
     };
     let good = Set::changed("", <[u8]>::to_vec);
     let upright = sheet(&good, "").0;
-    for (prefix, change, option, end) in [
+    let dark = "warning: the images are dark on light, where ink is high: --invert mends it\n";
+    let faint_ones = "warning: no pixel exceeds 1, where full ink is 255: --stretch makes it so\n";
+    let aside = "note: emnist-digits lies on its side and is turned upright; --transpose turns it \
+                 back\n";
+    for (prefix, change, option, expected) in [
         ("", transposed as Change, "--transpose", ""),
-        ("", inverted, "--invert", "--invert mends it\n"),
-        ("", faint, "--stretch", "--stretch makes it so\n"),
-        (
-            "emnist-digits-",
-            transposed,
-            "",
-            "--transpose turns it back\n",
-        ),
+        ("", inverted, "--invert", dark),
+        ("", faint, "--stretch", faint_ones),
+        ("emnist-digits-", transposed, "", aside),
     ] {
         let set = Set::changed(prefix, change);
-        let said = sheet(&set, "").1;
-        assert_eq!(said.lines().count(), end.lines().count(), "{said}");
-        assert!(said.ends_with(end), "{said}");
+        assert_eq!(sheet(&set, "").1, expected);
         assert!(sheet(&set, option).0 == upright, "{option}");
         let turned = sheet(&set, "--transpose").0;
         assert!(prefix.is_empty() || turned == sheet(&good, "--transpose").0);
@@ -284,12 +281,28 @@ fn a_run_knows_its_images_from_anywhere_even_in_a_folder_that_is_called_like_a_p
     let kept = data(&set.0);
     assert_eq!(kept["classes"], json!(["0", "1", "2"]));
     assert_eq!(kept["test_range"], json!("test:0..30"));
-    // Another set beside it changes nothing.
-    set.add("mnist/other-train-images-idx3-ubyte", b"");
+    is_found_again(&set, "mnist/");
+}
+
+/// The set of the run, or of that place in it, is found from anywhere, and another beside it
+/// changes nothing.
+fn is_found_again(set: &Set, place: &str) {
+    set.add(&format!("{place}other-train-images-idx3-ubyte"), b"");
     let line = format!("evaluate --model {}", set.path().join("run").display());
     let text = printed(tempdir().unwrap().path(), &line);
     let expected = "accuracy 1 on 30 test images of ";
     assert!(text.starts_with(expected), "{text}");
+}
+
+#[test]
+fn equal_images_give_equal_weights_in_every_form_and_are_found_again_from_anywhere() {
+    let mut models = Vec::new();
+    for set in idx_forms().into_iter().chain(other_forms()) {
+        printed(set.path(), &format!("{LEARN} --data-dir . --classes 3"));
+        is_found_again(&set, "");
+        models.push(run_file(&set.0, "model.safetensors"));
+    }
+    assert!(models.iter().all(|model| *model == models[0]));
 }
 
 #[test]
@@ -305,6 +318,8 @@ fn class_folders_have_names_and_one_tree_is_split_by_ranges() {
     let text = printed(set.path(), &line);
     assert!(text.contains("  2  0  0 10  cat\n"), "{text}");
     let kept = data(&set.0);
+    let found = ["train_images", "test_images"].map(|name| &kept[name]);
+    assert_eq!(json!(found), json!([120, 30]));
     let ranges = ["train_range", "test_range"].map(|name| &kept[name]);
     assert_eq!(json!(ranges), json!(["train:0..120", "train:120..150"]));
     assert_eq!(kept["classes"], json!(animals));
@@ -336,6 +351,52 @@ fn pictures_of_other_sizes_are_prepared_as_by_predict_and_so_told() {
 }
 
 #[test]
+fn runs_on_pictures_go_on_and_are_reproduced() {
+    let set = Set::new(|set, part, images, labels| {
+        set.add_pictures(part, &DIGITS, 28, images, labels);
+    });
+    let line = format!("{LEARN} --data-dir .").replace("--epochs 4", "--epochs 60");
+    let log = set.path().join("run/checkpoint.jsonl");
+    let begin = format!("{line} --checkpoint-every 1");
+    let mut child = start(set.path(), &begin, || log.exists());
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let end = set.path().join("run/summary.json");
+    assert!(!end.exists(), "it was too late");
+    printed(set.path(), "--resume run");
+    let model = run_file(&set.0, "model.safetensors");
+    printed(set.path(), &format!("{line} --force"));
+    assert!(run_file(&set.0, "model.safetensors") == model);
+    let line = "reproduce --device cpu --batch-size 10 --epochs 60 --data-dir . \
+                --compare run/accuracy.csv --seeds 0..2 --out seeds";
+    let text = printed(set.path(), line);
+    assert!(text.contains("against 2 runs"), "{text}");
+}
+
+#[test]
+fn letters_with_labels_from_1_to_26_are_learnt_with_27_classes() {
+    let folder = tempdir().unwrap();
+    for (part, count) in [("train", 520), ("t10k", 52)] {
+        let (images, labels) = bars(count, 26, 1);
+        write_set(
+            folder.path(),
+            &format!("emnist-letters-{part}"),
+            &images,
+            &labels,
+        );
+    }
+    let line = "--device cpu --data-dir . --batch-size 26 --epochs 8 --out run --eval-every 0";
+    let expected = "label 10 at position 9 where labels go from 0 to 9; --classes 27 takes all";
+    fails(folder.path(), &format!("{line} --classes 10"), &[expected]);
+    let text = printed(folder.path(), &format!("{line} --min-accuracy 0.9"));
+    let table = "class  images  correct\n    0       0        0  -\n    1       2        2  A\n";
+    assert!(text.contains(table), "{text}");
+    let model = run_file(&folder, "model.safetensors");
+    let model = safetensors::SafeTensors::deserialize(&model).unwrap();
+    assert_eq!(model.tensor("dense.bias").unwrap().shape(), [27]);
+}
+
+#[test]
 fn what_is_no_set_is_told_in_one_line_with_what_to_do() {
     let lfs = b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 9912422\n";
     let pair = |images: Vec<u8>| {
@@ -346,22 +407,52 @@ fn what_is_no_set_is_told_in_one_line_with_what_to_do() {
     let colour = pair(npy("|u1", "2, 28, 28, 3", &[0; 6 * 784]));
     let unlabelled = ["0"; 784].join(",");
     let short = format!("0,{unlabelled}\n1,2\n");
-    for (name, bytes, part) in [
-        ("mnist.npz", &lfs[..], ": a Git LFS pointer"),
-        ("archive.zip", b"PK", " is none of these: unpack"),
-        ("mnist.npz", b"PK and no more", ": not an .npz file"),
-        ("mnist.npz", &objects, ": array x_train.npy: numbers of"),
-        ("mnist.npz", &colour, ": 2 x 28 x 28 x 3 numbers"),
-        ("train.csv", unlabelled.as_bytes(), "so no label"),
-        ("train.csv", short.as_bytes(), ": row 2: 2 columns"),
-        ("train/0/a.png", b"PNG", "PNG"),
-        ("train/1/a.png", b"", "pictures in a folder for each"),
+    let images = "train-images-idx3-ubyte";
+    for (name, bytes, parts) in [
+        (images, &lfs[..], [": a Git LFS pointer", "git lfs pull"]),
+        ("mnist.npz", lfs, [": a Git LFS pointer", "git lfs pull"]),
+        (
+            "a/archive.zip",
+            b"PK",
+            ["looked for", " is none of these: unpack"],
+        ),
+        ("mnist.npz", b"PK and no more", [": ", "not an .npz file"]),
+        ("mnist.npz", &objects, [": array x_train.npy: ", "astype"]),
+        (
+            "mnist.npz",
+            &colour,
+            ["2 x 28 x 28 x 3 numbers", "in colour"],
+        ),
+        ("train.csv", unlabelled.as_bytes(), [": ", "so no label"]),
+        (
+            "train.csv",
+            short.as_bytes(),
+            [": row 2: 2 columns", "784 pixels"],
+        ),
+        ("train/0/a.png", b"PNG", [": ", "PNG"]),
+        (
+            "train/1/a.png",
+            b"",
+            ["looked for", "pictures in a folder for each class"],
+        ),
     ] {
         let set = Set(tempdir().unwrap());
         set.add(name, bytes);
+        if name == images {
+            set.add("train-labels-idx1-ubyte", lfs);
+        }
         // With another class folder it is a set.
         set.add("train/1/b.png", b"");
-        fails(set.path(), "show --data-dir .", &[name, part]);
+        let parts = [&[name], &parts[..]].concat();
+        fails(set.path(), "show --data-dir .", &parts);
+    }
+    // Nearly the names of IDX files.
+    let names = "train-images train-idx3-ubyte train-images-idx3-ubyte.zip train-images-idxs-ubyte";
+    for name in names.split(' ') {
+        let set = Set(tempdir().unwrap());
+        set.add(name, b"");
+        let part = format!("{name} is none of these");
+        fails(set.path(), "show --data-dir .", &["looked for", &part]);
     }
 }
 
@@ -410,8 +501,14 @@ fn show_refuses_what_it_cannot_draw_or_write() {
     let folder = tempdir().unwrap();
     fs::create_dir(folder.path().join("folder.png")).unwrap();
     for (line, part) in [
-        ("--range 0..1001", "train:0..1001 is 1001 images"),
-        ("--range 4990..5001", "not within the 5000 images"),
+        (
+            "--range 0..1001",
+            "train:0..1001 is 1001 images: a contact sheet shows at most 1000",
+        ),
+        (
+            "--range 4990..5001",
+            "--range train:4990..5001 is not within the 5000 images",
+        ),
         ("--out folder.png", "--out: folder.png is a folder"),
         ("--out no/sheet.png", "cannot write no/sheet.png"),
         ("--data-dir nowhere", "nowhere: no such folder"),
@@ -419,7 +516,7 @@ fn show_refuses_what_it_cannot_draw_or_write() {
     ] {
         fails(folder.path(), &format!("show {line}"), &[part]);
     }
-    for line in ["--range 5..5", "--out sheet.jpg", "--classes 1"] {
+    for line in "--range 5..5|--out sheet.jpg|--out sheet|--classes 1".split('|') {
         let output = mnist_tch(folder.path(), &format!("show {line}")).assert();
         let option = line.split(' ').next().unwrap().to_owned();
         output.code(2).stderr(predicates::str::contains(option));

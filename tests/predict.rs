@@ -13,7 +13,7 @@ use common::{error_line, mnist_tch, printed, printed_by};
 use image::imageops::FilterType;
 use image::{DynamicImage, GrayImage, ImageBuffer, ImageFormat, Luma, LumaA, imageops};
 use mnist_tch::data::mnist_10k;
-use serde_json::{Value, json};
+use serde_json::Value;
 use tempfile::{TempDir, tempdir};
 
 /// A model that knows most digits, made once for all tests.
@@ -31,11 +31,6 @@ fn predict(folder: &Path, line: &str) -> assert_cmd::Command {
     command
 }
 
-/// What it prints when all goes well.
-fn said(folder: &Path, line: &str) -> String {
-    printed_by(&mut predict(folder, line))
-}
-
 /// Each line of `--json`.
 fn answers(text: &str) -> Vec<Value> {
     let lines = text.lines().map(serde_json::from_str);
@@ -50,11 +45,6 @@ fn drawn(index: usize) -> (DynamicImage, u8) {
     let image = DynamicImage::ImageLuma8(GrayImage::from_raw(28, 28, pixels).unwrap());
     let large = image.resize(280, 280, FilterType::Triangle);
     (large, test.labels()[index])
-}
-
-/// Saves the same in a folder.
-fn draw(index: usize, folder: &Path, name: &str) {
-    drawn(index).0.save(folder.join(name)).unwrap();
 }
 
 /// A JPEG file with a note which way up it is, as the first segment after its two first bytes.
@@ -104,7 +94,7 @@ fn every_way_to_save_a_digit_gets_the_same_answer_and_most_are_right() {
         on_its_side.write_to(&mut jpeg, ImageFormat::Jpeg).unwrap();
         let jpeg = turned_by_exif(&jpeg.into_inner(), 6);
         fs::write(folder.path().join("m.jpg"), jpeg).unwrap();
-        let answers = answers(&said(folder.path(), "--json ."));
+        let answers = answers(&printed_by(&mut predict(folder.path(), "--json .")));
         let digits: Vec<_> = answers.iter().map(|answer| &answer["predicted"]).collect();
         assert_eq!(digits, [digits[0]; 13], "image {index}");
         right += usize::from(*digits[0] == label);
@@ -113,48 +103,34 @@ fn every_way_to_save_a_digit_gets_the_same_answer_and_most_are_right() {
 }
 
 #[test]
-fn each_digit_of_a_picture_has_a_line_and_an_object_with_its_place_and_its_probabilities() {
+fn a_line_has_digit_probability_and_runner_up_and_so_has_json() {
     let folder = tempdir().unwrap();
-    let mut page = GrayImage::from_pixel(900, 330, Luma([255]));
-    for (place, index) in [(0, 3), (1, 5), (2, 0)] {
-        let digit = drawn(index).0.to_luma8();
-        imageops::replace(&mut page, &digit, 10 + 300 * place, 10 + 15 * place);
-    }
-    page.save(folder.path().join("page.png")).unwrap();
-    let text = said(folder.path(), "page.png --show");
-    let json = answers(&said(folder.path(), "page.png --json --min-probability 1"));
-    let mut lines = text.lines().filter(|line| line.starts_with("page"));
-    for (answer, number) in json.iter().zip(1..) {
-        let share = |name: &str| answer[name].as_f64().unwrap();
-        let (best, other) = (share("probability"), share("runner_up_probability"));
-        let (digit, second) = (&answer["predicted"], &answer["runner_up"]);
-        let unsure = if best < 0.8 { ", unsure" } else { "" };
-        let name = format!("page.png[{number}]");
-        let line = format!("{name}: {digit} {best:.4}, else {second} {other:.4}{unsure}");
-        assert_eq!(lines.next(), Some(&*line));
-        assert_eq!(answer["file"], "page.png");
-        assert_eq!(answer["number"], number);
-        assert_eq!(answer["unsure"], true);
-        let all = answer["probabilities"].as_array().unwrap();
-        let sum: f64 = all.iter().filter_map(Value::as_f64).sum();
-        assert!(all.len() == 10 && (sum - 1.0).abs() < 1e-9);
-        let place = |side: usize| answer["box"][side].as_u64().unwrap();
-        assert!(place(0) > 300 * (number - 1) && place(0) + place(2) < 300 * number);
-        assert!(place(1) + place(3) <= 330 && place(2).max(place(3)) > 150);
-        let kept = format!("prepared/{name}.28x28.png");
-        assert!(folder.path().join(kept).exists());
-    }
-    assert!(json.len() == 3 && lines.next().is_none());
+    drawn(3).0.save(folder.path().join("three.png")).unwrap();
+    let text = printed_by(&mut predict(folder.path(), "three.png"));
+    let json = printed_by(&mut predict(folder.path(), "--json three.png"));
+    let answer = &answers(&json)[0];
+    let number = |name: &str| answer[name].as_f64().unwrap();
+    let (best, other) = (number("probability"), number("runner_up_probability"));
+    let (digit, second) = (&answer["predicted"], &answer["runner_up"]);
+    let unsure = if best < 0.8 { ", unsure" } else { "" };
+    let expected = format!("three.png: {digit} {best:.4}, else {second} {other:.4}{unsure}\n");
+    assert_eq!(text, expected);
+    let [left, top, width, height] = [0, 1, 2, 3].map(|side| answer["box"][side].as_u64().unwrap());
+    assert!(left + width <= 280 && top + height <= 280 && width.max(height) > 150);
+    assert_eq!(answer["file"], "three.png");
+    let probabilities = answer["probabilities"].as_array().unwrap();
+    let sum: f64 = probabilities.iter().filter_map(Value::as_f64).sum();
+    assert!(probabilities.len() == 10 && (sum - 1.0).abs() < 1e-9);
 }
 
 #[test]
-fn folders_stdin_and_what_is_no_picture_are_answered_in_their_order_on_any_number_of_threads() {
+fn folders_stdin_and_what_is_no_picture_are_answered_in_their_order() {
     let folder = tempdir().unwrap();
     let path = folder.path();
     fs::create_dir(path.join("some")).unwrap();
     fs::create_dir(path.join("empty")).unwrap();
     for (index, name) in [(5, "some/b.PNG"), (5, "some/a.png"), (0, "c.png")] {
-        draw(index, path, name);
+        drawn(index).0.save(path.join(name)).unwrap();
     }
     for name in ["some/notes.txt", "b.png"] {
         fs::write(path.join(name), "hello").unwrap();
@@ -162,15 +138,12 @@ fn folders_stdin_and_what_is_no_picture_are_answered_in_their_order_on_any_numbe
     let blank = GrayImage::from_pixel(50, 50, Luma([250]));
     blank.save(path.join("blank.png")).unwrap();
 
-    let answers = |threads: usize| {
-        let line = "some b.png missing.png - empty blank.png c.png --threads";
-        let mut command = predict(path, &format!("{line} {threads}"));
-        command.write_stdin(fs::read(path.join("some/a.png")).unwrap());
-        let output = command.assert().code(1).get_output().clone();
-        [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap())
-    };
-    let both @ [stdout, stderr] = &answers(1);
-    assert_eq!(*both, answers(5));
+    let line = "some b.png missing.png - empty blank.png c.png";
+    let mut command = predict(path, line);
+    command.write_stdin(fs::read(path.join("some/a.png")).unwrap());
+    let output = command.assert().code(1).get_output().clone();
+    let [stdout, stderr] = [output.stdout, output.stderr].map(String::from_utf8);
+    let (stdout, stderr) = (stdout.unwrap(), stderr.unwrap());
     let lines = stdout.lines().map(|line| line.split_once(": ").unwrap());
     let (names, answers): (Vec<_>, Vec<_>) = lines.unzip();
     assert_eq!(names, ["some/a.png", "some/b.PNG", "-", "c.png"]);
@@ -192,35 +165,69 @@ fn folders_stdin_and_what_is_no_picture_are_answered_in_their_order_on_any_numbe
 #[test]
 fn the_picture_as_the_network_sees_it_is_shown_and_kept_and_replaces_no_other() {
     let folder = tempdir().unwrap();
-    let path = folder.path();
-    for (index, name) in [(3, "a"), (5, "b")] {
-        fs::create_dir(path.join(name)).unwrap();
-        draw(index, &path.join(name), "one.png");
-    }
-    let shown = said(path, "a b --show --min-probability 0");
-    assert_eq!(shown.lines().count(), 2 * 29);
-    assert!(shown.contains("@@") && !shown.contains("unsure"), "{shown}");
-    let kept = path.join("prepared/one.png.28x28.png");
-    let other = path.join("prepared/one.png-2.28x28.png");
+    drawn(5).0.save(folder.path().join("a.png")).unwrap();
+    let shown = printed_by(&mut predict(folder.path(), "a.png --show"));
+    assert_eq!(shown.lines().count(), 29);
+    assert!(shown.contains("@@"), "{shown}");
+    let kept = folder.path().join("prepared/a.png.28x28.png");
     let seen = image::open(&kept).unwrap();
     assert_eq!((seen.width(), seen.height()), (28, 28));
-    assert_ne!(seen, image::open(other).unwrap());
     // The same once more replaces nothing; another picture of that name would.
-    let line = "a --out prepared";
-    said(path, line);
+    let line = "a.png --out prepared";
+    printed_by(&mut predict(folder.path(), line));
     fs::write(&kept, "mine").unwrap();
-    let error = error_line(&mut predict(path, line), 1);
-    assert!(error.contains("one.png.28x28.png") && error.contains("--force"));
+    let error = error_line(&mut predict(folder.path(), line), 1);
+    assert!(error.contains("a.png.28x28.png") && error.contains("--force"));
     assert_eq!(fs::read(&kept).unwrap(), b"mine");
-    said(path, &format!("{line} --force"));
+    printed_by(&mut predict(folder.path(), &format!("{line} --force")));
     assert_eq!(image::open(&kept).unwrap(), seen);
+}
+
+#[test]
+fn several_digits_in_a_picture_are_read_one_by_one_each_in_its_box() {
+    let folder = tempdir().unwrap();
+    let mut page = GrayImage::from_pixel(900, 300, Luma([255]));
+    for (place, index) in [(0, 3), (1, 5), (2, 0)] {
+        imageops::replace(&mut page, &drawn(index).0.to_luma8(), 10 + 300 * place, 10);
+    }
+    page.save(folder.path().join("page.png")).unwrap();
+    let text = printed_by(&mut predict(folder.path(), "page.png --show"));
+    let json = printed_by(&mut predict(folder.path(), "--json page.png"));
+    let answers = answers(&json);
+    let lines = text.lines().filter(|line| line.starts_with("page"));
+    for ((line, answer), number) in lines.zip(&answers).zip(1..) {
+        let begin = format!("page.png[{number}]: {} ", answer["predicted"]);
+        assert!(line.starts_with(&begin), "{line}");
+        let place = |side: usize| answer["box"][side].as_u64().unwrap();
+        assert!(place(0) > 300 * (number - 1) && place(0) + place(2) < 300 * number);
+        assert_eq!(answer["number"], number);
+        let kept = format!("prepared/page.png[{number}].28x28.png");
+        assert!(folder.path().join(kept).exists());
+    }
+    assert_eq!(answers.len(), 3);
+}
+
+#[test]
+fn an_answer_below_a_probability_is_unsure_and_still_an_answer() {
+    let folder = tempdir().unwrap();
+    drawn(3).0.save(folder.path().join("a.png")).unwrap();
+    for (line, unsure) in [
+        ("--min-probability 1", true),
+        ("--min-probability 0", false),
+    ] {
+        let line = format!("a.png {line}");
+        let text = printed_by(&mut predict(folder.path(), &line));
+        assert_eq!(text.ends_with(", unsure\n"), unsure, "{text}");
+        let json = printed_by(&mut predict(folder.path(), &format!("{line} --json")));
+        assert_eq!(answers(&json)[0]["unsure"], unsure);
+    }
 }
 
 #[test]
 fn a_model_of_clothes_gets_pictures_as_its_images_were_and_says_what_they_are_called() {
     let folder = tempdir().unwrap();
     let path = folder.path();
-    draw(3, path, "a.png");
+    drawn(3).0.save(path.join("a.png")).unwrap();
     let run = path.join("clothes");
     fs::create_dir(&run).unwrap();
     let own = MODEL.path().join("run");
@@ -228,8 +235,8 @@ fn a_model_of_clothes_gets_pictures_as_its_images_were_and_says_what_they_are_ca
     // What a run on Fashion-MNIST leaves.
     let text = fs::read_to_string(own.join("summary.json")).unwrap();
     let mut summary: Value = serde_json::from_str(&text).unwrap();
-    let set = json!({"published": {"set": "fashion_mnist", "folder": null}});
-    summary["data"]["location"] = set;
+    let location = r#"{"published": {"set": "fashion_mnist", "folder": null}}"#;
+    summary["data"]["location"] = serde_json::from_str(location).unwrap();
     let names =
         "T-shirt/top, Trouser, Pullover, Dress, Coat, Sandal, Shirt, Sneaker, Bag, Ankle boot";
     summary["data"]["classes"] = names.split(", ").collect();
@@ -247,34 +254,81 @@ fn a_model_of_clothes_gets_pictures_as_its_images_were_and_says_what_they_are_ca
     let line = predict("--model clothes");
     assert!(line.starts_with(&format!("a.png: {class} ")), "{line}");
     let as_digit = predict("--model clothes --dataset mnist --json --out digits");
-    let length = |json: &str| answers(json)[0]["class"].as_str().map(str::len);
-    assert_eq!(length(&as_digit), Some(1));
-    let rows = |name: &str| {
-        let image = image::open(path.join(name).join("a.png.28x28.png")).unwrap();
-        let rows = image.as_bytes().chunks_exact(28);
-        rows.filter(|row| row.iter().any(|&pixel| pixel > 0))
+    assert_eq!(
+        answers(&as_digit)[0]["class"].as_str().map(str::len),
+        Some(1)
+    );
+    let image = |name: &str| image::open(path.join(name).join("a.png.28x28.png")).unwrap();
+    let rows = |image: DynamicImage| {
+        let image = image.to_luma8();
+        image
+            .rows()
+            .filter(|row| row.clone().any(|pixel| pixel.0[0] > 0))
             .count()
     };
     // It fills the image; a digit is 20 pixels high.
-    assert_eq!((rows("clothes"), rows("digits")), (28, 20));
+    assert_eq!((rows(image("clothes")), rows(image("digits"))), (28, 20));
 
     // A file alone does not say what it was trained on.
     fs::copy(run.join("model.safetensors"), path.join("bare.safetensors")).unwrap();
-    let bare = "--model bare.safetensors --json";
-    assert_eq!(length(&predict(bare)), Some(1));
-    assert_eq!(predict(&format!("{bare} --dataset fashion-mnist")), of_run);
+    let bare = predict("--model bare.safetensors --json");
+    assert_eq!(answers(&bare)[0]["class"].as_str().map(str::len), Some(1));
+    assert_eq!(
+        predict("--model bare.safetensors --dataset fashion-mnist --json"),
+        of_run
+    );
     assert_eq!(predict("--model clothes/model.safetensors --json"), of_run);
 }
 
 #[test]
-fn odd_names_stay_one_line() {
+fn files_of_one_name_are_both_kept_and_odd_names_stay_one_line() {
     let folder = tempdir().unwrap();
+    let path = folder.path();
+    for (index, name) in [(3, "a"), (5, "b")] {
+        fs::create_dir(path.join(name)).unwrap();
+        drawn(index)
+            .0
+            .save(path.join(name).join("one.png"))
+            .unwrap();
+    }
+    printed_by(&mut predict(path, "a b --out kept"));
+    let kept = ["one.png.28x28.png", "one.png-2.28x28.png"];
+    let [one, other] = kept.map(|name| image::open(path.join("kept").join(name)).unwrap());
+    assert_ne!(one, other);
+
     let odd = "a\nb: 7\u{1b}[2J.png";
-    draw(3, folder.path(), odd);
-    let text = printed_by(predict(folder.path(), "").arg(odd));
+    drawn(3).0.save(path.join(odd)).unwrap();
+    let mut command = predict(path, "");
+    let text = printed_by(command.arg(odd));
     assert!(text.starts_with("a\\nb: 7\\u{1b}[2J.png: "), "{text}");
-    fs::write(folder.path().join(odd), "hello").unwrap();
-    let error = error_line(predict(folder.path(), "").arg(odd), 1);
-    let named = "a\\nb: 7\\u{1b}[2J.png: not a picture";
-    assert!(error.contains(named), "{error}");
+    fs::write(path.join(odd), "hello").unwrap();
+    let error = error_line(predict(path, "").arg(odd), 1);
+    assert!(
+        error.contains("a\\nb: 7\\u{1b}[2J.png: not a picture"),
+        "{error}"
+    );
+}
+
+#[test]
+fn answers_and_errors_keep_their_order_on_any_number_of_threads() {
+    let folder = tempdir().unwrap();
+    let path = folder.path();
+    for index in 0..30 {
+        drawn(index)
+            .0
+            .save(path.join(format!("{index:02}.png")))
+            .unwrap();
+    }
+    fs::write(path.join("07.png"), "%PDF-1.7").unwrap();
+    let answers = |threads: usize| {
+        let output = predict(path, &format!(". --threads {threads}"))
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(1));
+        [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap())
+    };
+    let one = answers(1);
+    assert_eq!(one[0].lines().count(), 29);
+    assert!(one[1].contains("07.png: a PDF document"), "{}", one[1]);
+    assert_eq!(one, answers(5));
 }

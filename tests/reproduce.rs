@@ -167,16 +167,15 @@ fn a_folder_of_another_job_and_a_curve_of_other_steps_are_refused_before_the_wor
     let rows = "step,test_accuracy\n2,0.1\n4,0.3\n";
     fs::write(path.join("every-second.csv"), rows).unwrap();
     make(path, "--seeds 0..2 --out r");
-    let kept = "--compare curve.csv --out";
     for (line, part) in [
         (
-            &*format!("{kept} r --init glorot"),
-            r#"init: "flux" there, "glorot" here"#,
+            "--compare curve.csv --out r --init glorot",
+            r#"configuration.init: "flux" there, "glorot" here"#,
         ),
-        (&format!("{kept} curve.csv"), "curve.csv is a file"),
+        ("--compare curve.csv --out curve.csv", "curve.csv is a file"),
         (
             "--out new --compare every-second.csv",
-            "after steps 2, 4, the runs after 1, 2, 3, ... 4",
+            "every-second.csv was scored after steps 2, 4, the runs after 1, 2, 3, ... 4",
         ),
         ("--out new --compare no.csv", "cannot open no.csv"),
     ] {

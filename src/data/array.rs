@@ -8,8 +8,6 @@ use std::io::Read;
 
 use anyhow::{Context, Result, bail, ensure};
 
-use super::{PIXELS, SIDE};
-
 /// The most data bytes one file may hold; the largest of the family, EMNIST by class, has 638 MB.
 pub(super) const MAX_BYTES: u64 = 1 << 30;
 /// Columns of QMNIST's labels, of which the first is the digit and the others tell of the writer.
@@ -102,7 +100,7 @@ impl Array {
         let sizes: Vec<usize> = sizes.filter(|&size| size != 1).collect();
         let size = match sizes[..] {
             [rows, columns] => [rows, columns],
-            [PIXELS] => [SIDE; 2],
+            [pixels] if pixels.isqrt().pow(2) == pixels => [pixels.isqrt(); 2],
             _ => bail!(
                 "{} numbers where images are N x 28 x 28: are the image and the label file \
                  swapped, or the images in colour?",

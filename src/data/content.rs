@@ -28,7 +28,18 @@ pub(super) fn raw<T>(path: &Path, read: impl FnOnce(BufReader<File>) -> Result<T
 /// What `read` makes of the content of a file, raw or gzip; errors name the file.
 pub(super) fn read<T>(path: &Path, read: impl FnOnce(&mut dyn BufRead) -> Result<T>) -> Result<T> {
     raw(path, |mut file| {
-        if !file.fill_buf()?.starts_with(&GZIP) {
+        let start = file.fill_buf()?;
+        let is_gzip = start.starts_with(&GZIP);
+        // Some unpackers leave the name as it was.
+        let ending = path.extension().unwrap_or_default();
+        if ending.eq_ignore_ascii_case("gz") {
+            ensure!(!start.is_empty(), "the file is empty");
+            ensure!(
+                is_gzip || !start.starts_with(b"<"),
+                "not a gzip file, whatever its name says (an error page that was saved?)"
+            );
+        }
+        if !is_gzip {
             return read(&mut file);
         }
         let mut content = BufReader::new(MultiGzDecoder::new(file));

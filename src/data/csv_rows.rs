@@ -21,6 +21,10 @@ pub(super) fn read(source: &mut dyn BufRead) -> Result<Dataset> {
     let (mut pixels, mut labels, mut label) = (Vec::new(), Vec::new(), 0);
     for place in 1.. {
         let line = line(source)?;
+        ensure!(
+            (line.len() as u64) < MAX_ROW,
+            "row {place}: it is longer than the row of any image"
+        );
         let row = fields(&line);
         if line.is_empty() {
             ensure!(place > 1, "the file is empty");
@@ -102,55 +106,67 @@ fn number(field: &str) -> Option<u8> {
 mod tests {
     use super::*;
 
-    fn pixels() -> String {
-        ["7"; PIXELS].join(",")
+    /// Rows of an image of all 7 and the label 3, put together by `row`.
+    fn table(header: &str, row: impl Fn(&str, &str) -> String) -> String {
+        let pixels = ["7"; PIXELS].join(",");
+        let row = row("3", &pixels);
+        format!("{header}{row}\r\n{row}\n")
     }
 
-    /// A header of numbered names between these.
-    fn header(first: &str, last: &str) -> String {
-        let names: Vec<String> = (0..PIXELS).map(|pixel| format!("pixel{pixel}")).collect();
-        format!("{first}{}{last}\n", names.join(","))
+    fn names(first: &str, last: &str) -> String {
+        let pixels: Vec<String> = (0..PIXELS).map(|pixel| format!("pixel{pixel}")).collect();
+        format!("{first}{}{last}\n", pixels.join(","))
     }
 
     #[test]
     fn labels_come_first_or_in_a_column_of_that_name() {
-        let row = format!("3,{}\n", pixels());
+        let first = |label: &str, pixels: &str| format!("{label},{pixels}");
+        let last = |label: &str, pixels: &str| format!("{pixels},{label}");
         let count: Vec<String> = (0..=PIXELS).map(|place| place.to_string()).collect();
         for text in [
-            header("\"Label\",", "") + &row,
-            header("", ",class") + &format!("{},3\r\n", pixels()),
-            header("what,", "") + &row,
-            format!("{}\n{row}", count.join(",")),
-            header("\u{feff}label,", "") + &row,
-            row.clone() + "\n",
-            row.replace(',', ";"),
-            row.replace(',', "\t"),
-            row.replace('7', "7.0"),
+            table("", first),
+            table(&names("label,", ""), first),
+            table(&names("\"Label\",", ""), first),
+            table(&names("", ",class"), last),
+            table(&names("what,", ""), first),
+            table(&format!("{}\n", count.join(",")), first),
+            table(&names("\u{feff}label,", ""), first),
+            table("", first) + "\n",
+            table("", first).replace(',', ";"),
+            table("", first).replace(',', "\t"),
+            table("", first).replace('7', "7.0"),
         ] {
             let set = read(&mut text.as_bytes()).unwrap();
-            assert_eq!((set.labels(), set.pixels()), (&[3][..], &[7; PIXELS][..]));
+            assert_eq!((set.labels(), set.len()), (&[3, 3][..], 2));
+            assert!(set.pixels().iter().all(|&pixel| pixel == 7));
         }
     }
 
     #[test]
     fn what_is_wrong_is_said_with_its_row() {
-        let good = format!("3,{}\n", pixels());
+        let good = table("", |label, pixels| format!("{label},{pixels}"));
+        let long = "1,".repeat(65_536);
         for (text, part) in [
-            (String::new(), "the file is empty"),
+            ("", "the file is empty"),
             (
-                header("", "") + &pixels(),
+                &(names("", "") + &["7"; PIXELS].join(",")),
                 "row 2: 784 columns, so no label",
             ),
-            ("1,2,3\n".into(), "3 columns where a label and 784 pixels"),
-            (good.clone() + "3,7\n", "row 2: 2 columns where a label"),
-            (good.replace("3,", "x,"), "row 1: column 1 is \"x\""),
-            (good.replace(",7\n", ",256\n"), "column 785 is \"256\""),
+            ("1,2,3\n", "3 columns where a label and 784 pixels"),
+            (&format!("{good}3,7\n"), "row 3: 2 columns where a label"),
             (
-                good.replace(",7\n", ",0.5\n"),
+                &format!("{good}{}", good.replace("3,", "x,")),
+                "row 3: column 1 is \"x\"",
+            ),
+            (
+                &good.replace(",7\n", ",256\n"),
+                "row 2: column 785 is \"256\"",
+            ),
+            (
+                &good.replace(",7\n", ",0.5\n"),
                 "\"0.5\", not a whole number from 0 to 255",
             ),
-            // No more is read of a line than any row has.
-            (good + &"1,".repeat(100_000), "row 2: 32769 columns"),
+            (&format!("{good}{long}"), "row 3: it is longer than the row"),
         ] {
             let error = format!("{:#}", read(&mut text.as_bytes()).unwrap_err());
             assert!(error.contains(part), "{error}");

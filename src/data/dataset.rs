@@ -139,10 +139,26 @@ impl Dataset {
 mod tests {
     use super::*;
 
+    fn set(count: usize, size: [usize; 2], labels: usize) -> Result<Dataset> {
+        let pixels = (0..=255).cycle().take(count * size[0] * size[1]);
+        Dataset::new(size, pixels.collect(), (0..10).take(labels).collect())
+    }
+
+    #[test]
+    fn other_sizes_and_counts_that_differ_are_errors() {
+        for (count, size, labels, part) in [
+            (3, [28, 28], 2, "3 images but 2 labels"),
+            (1, [32, 32], 1, "images are 32x32; the network takes 28x28"),
+            (0, [0, 28], 0, "images are 0x28"),
+        ] {
+            let error = set(count, size, labels).unwrap_err().to_string();
+            assert!(error.starts_with(part), "{error}");
+        }
+    }
+
     #[test]
     fn slices_of_slices_are_parts_of_the_file() {
-        let pixels = (0..=255).cycle().take(10 * PIXELS).collect();
-        let set = Dataset::new([SIDE; 2], pixels, (0..10).collect()).unwrap();
+        let set = set(10, [28, 28], 10).unwrap();
         let part = set.slice(2..8).unwrap().slice(1..3).unwrap();
         assert_eq!((part.labels(), part.range()), (&[3, 4][..], 3..5));
         assert_eq!(part.pixels(), &set.pixels()[3 * PIXELS..5 * PIXELS]);

@@ -4,7 +4,7 @@
 //! A file is small enough to be fetched and checked in memory. Then it is written under a temporary
 //! name, synced and renamed. One process at a time fetches into a folder.
 
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
 use std::io::{ErrorKind, Read};
 use std::net::IpAddr;
 use std::path::Path;
@@ -12,9 +12,9 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, Error, Result, anyhow, bail};
-use ureq::Agent;
 use ureq::http::Uri;
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
+use ureq::{Agent, Timeout};
 
 use super::files;
 use super::published::PublishedFile;
@@ -119,9 +119,13 @@ impl Download<'_> {
             .append(true)
             .create(true)
             .open(self.folder.join(LOCK))?;
-        if file.try_lock().is_err() {
-            (self.report)(Event::Waiting(self.folder));
-            file.lock()?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                (self.report)(Event::Waiting(self.folder));
+                file.lock()?;
+            }
+            Err(TryLockError::Error(error)) => return Err(error.into()),
         }
         Ok(file)
     }
@@ -241,17 +245,31 @@ fn is_loopback(url: &str) -> bool {
     host == "localhost" || ip.is_ok_and(|ip| ip.is_loopback())
 }
 
+/// What went wrong, in words that a user can do something with.
 fn failure(error: ureq::Error) -> Failure {
-    match error {
-        ureq::Error::BodyExceedsLimit(_) => (error.into(), false),
+    let (stall, whole) = (STALL.as_secs(), WHOLE.as_secs());
+    let may_pass = match error {
+        ureq::Error::Timeout(Timeout::Resolve | Timeout::Connect) => {
+            anyhow!("no connection within {stall} s")
+        }
+        ureq::Error::Timeout(Timeout::RecvBody) => anyhow!("too slow: not there in {whole} s"),
+        ureq::Error::Timeout(_) => anyhow!("no answer for {stall} s"),
+        ureq::Error::BodyExceedsLimit(most) => {
+            return (anyhow!("more than {most} bytes, too many for it"), false);
+        }
         // The certificate is none that this machine trusts.
         ureq::Error::Io(error) if error.kind() == ErrorKind::InvalidData => {
-            let hint = "if an authority of your own has signed it, name its file in SSL_CERT_FILE";
-            (anyhow!("{error}; {hint}"), false)
+            let hint =
+                "if it is signed by an authority of your own, name its file in SSL_CERT_FILE";
+            return (anyhow!("{error}; {hint}"), false);
         }
-        ureq::Error::Io(error) => (error.into(), true),
-        other => (other.into(), true),
-    }
+        ureq::Error::Io(error) if error.kind() == ErrorKind::UnexpectedEof => {
+            anyhow!("the connection was closed before the end")
+        }
+        ureq::Error::Io(error) => error.into(),
+        other => other.into(),
+    };
+    (may_pass, true)
 }
 
 #[cfg(test)]

@@ -165,7 +165,10 @@ fn one(items: &[Item], part: Part, kind: Kind) -> Result<&Item> {
     let least = found.iter().map(|item| depth(item)).min();
     found.retain(|item| Some(depth(item)) == least);
     // They are sorted, so that a file and its gzip are neighbours.
-    found.dedup_by(|packed, raw| packed.path.with_extension("") == raw.path);
+    found.dedup_by(|packed, raw| {
+        let is_gz = packed.path.extension().is_some_and(|ending| ending == "gz");
+        is_gz && packed.path.with_extension("") == raw.path
+    });
     match found[..] {
         [item] => Ok(item),
         [one, other, ..] => {

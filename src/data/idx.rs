@@ -15,8 +15,8 @@ pub fn read(mut source: impl Read) -> Result<Array> {
     let [first, second, kind, dims] = magic;
     ensure!(
         [first, second] == [0, 0],
-        "not an IDX file: it starts with \"{}\", not with two zero bytes",
-        magic.escape_ascii()
+        "not an IDX file: it starts with {}, not with 00 00 08 and the number of dimensions",
+        magic.map(|byte| format!("{byte:02x}")).join(" ")
     );
     let kind = match kind {
         0x08 => Kind('u', 1),
@@ -46,20 +46,57 @@ fn read_header(source: &mut impl Read) -> Result<[u8; 4]> {
 mod tests {
     use super::*;
 
+    fn idx(kind: u8, dims: &[u32], data: &[u8]) -> Vec<u8> {
+        let mut bytes = vec![0, 0, kind, u8::try_from(dims.len()).unwrap()];
+        bytes.extend(dims.iter().flat_map(|dim| dim.to_be_bytes()));
+        bytes.extend(data);
+        bytes
+    }
+
+    fn images(bytes: &[u8]) -> Result<([usize; 2], Vec<u8>)> {
+        read(bytes)?.images()
+    }
+
+    fn labels(bytes: &[u8]) -> Result<Vec<u8>> {
+        read(bytes)?.labels()
+    }
+
+    #[test]
+    fn images_are_read_with_a_channel_or_without_and_as_shares_of_full_ink() {
+        for dims in [[1, 2, 2].as_slice(), &[1, 1, 2, 2], &[1, 2, 2, 1], &[1, 4]] {
+            let read = images(&idx(8, dims, &[1, 2, 3, 4])).unwrap();
+            assert_eq!(read, ([2, 2], vec![1, 2, 3, 4]), "{dims:?}");
+        }
+        let shares: Vec<u8> = [0.0_f32, 0.5, 1.0, 0.2].map(f32::to_be_bytes).concat();
+        let (_, read) = images(&idx(0x0d, &[1, 2, 2], &shares)).unwrap();
+        assert_eq!(read, [0, 128, 255, 51]);
+    }
+
+    #[test]
+    fn labels_are_numbers_or_rows_with_a_single_1_or_qmnists() {
+        assert_eq!(labels(&idx(8, &[3], &[7, 0, 9])).unwrap(), [7, 0, 9]);
+        assert_eq!(labels(&idx(8, &[3, 1], &[7, 0, 9])).unwrap(), [7, 0, 9]);
+        let hot = idx(8, &[2, 3], &[0, 0, 1, 1, 0, 0]);
+        assert_eq!(labels(&hot).unwrap(), [2, 0]);
+        let rows = [[5, 0, 2, 1, 0, 0, 0, 0], [255, 4, 1, 3, 0, 0, 0, 0]];
+        let rows = rows
+            .as_flattened()
+            .iter()
+            .flat_map(|n: &i32| n.to_be_bytes());
+        let qmnist = idx(0x0c, &[2, 8], &rows.collect::<Vec<_>>());
+        assert_eq!(labels(&qmnist).unwrap(), [5, 255]);
+    }
+
     #[test]
     fn what_is_wrong_with_a_file_is_said() {
-        let idx = |kind: u8, sizes: &[u32], data: &[u8]| {
-            let mut bytes = vec![0, 0, kind, u8::try_from(sizes.len()).unwrap()];
-            bytes.extend(sizes.iter().flat_map(|size| size.to_be_bytes()));
-            [&bytes, data].concat()
-        };
-        let images = |bytes: &[u8]| read(bytes)?.images();
-        let labels = |bytes: &[u8]| read(bytes)?.labels();
         for (bytes, part) in [
             (idx(8, &[1, 1, 2], &[1, 2, 3]), "trailing bytes"),
-            (b"<!DOCTYPE html>".into(), "starts with \"<!DO\""),
+            (b"<!DOCTYPE html>".into(), "starts with 3c 21 44 4f"),
             (idx(10, &[1, 1, 1], &[0]), "element type 0x0a"),
-            (idx(8, &[1, 1], &[])[..11].into(), "ends within its header"),
+            (
+                idx(8, &[1, 1, 2], &[])[..15].to_vec(),
+                "ends within its header",
+            ),
             (idx(8, &[3], &[7, 0, 9]), "swapped"),
             (idx(8, &[1, 2, 2, 3], &[0; 12]), "1 x 2 x 2 x 3 numbers"),
             (idx(0x0b, &[1, 2, 2], &[1; 8]), "a pixel is 257"),

@@ -72,8 +72,14 @@ pub(crate) fn in_parallel<T: Send, R: Send>(
     };
     let share = || -> Result<Vec<_>> { iter::from_fn(|| locked().next()).map(one).collect() };
     let shares: Result<Vec<_>> = thread::scope(|scope| {
+        // None begins before all are there, so that where the system refuses one nothing is done.
+        let mut waiting = locked();
         let start = |_| thread::Builder::new().spawn_scoped(scope, share);
         let others: io::Result<Vec<_>> = (1..threads).map(start).collect();
+        if others.is_err() {
+            waiting.by_ref().for_each(drop);
+        }
+        drop(waiting);
         let hint = "cannot start another thread: use fewer --threads or --jobs";
         let others = others.context(hint)?;
         let own = share();

@@ -94,18 +94,33 @@ mod tests {
     use super::*;
 
     #[test]
-    fn headers_of_what_is_no_array_of_numbers_are_refused() {
-        for (descr, order, shape, part) in [
-            ("'|O'", "False", "(3,)", "numbers of the kind |O: save"),
-            ("'<f2'", "False", "(3,)", "numbers of the kind <f2"),
-            ("[('a', '<i4')]", "False", "(3,)", "numbers of the kind a"),
-            ("'|u1'", "False", "(3, -1)", "as numpy does not write it"),
-            ("'|u1'", "False", "3", "as numpy does not write it"),
-            ("'|u1'", "True", "(2, 2)", "np.ascontiguousarray"),
+    fn headers_are_those_that_numpy_writes() {
+        let read = |descr: &str, shape: &str| {
+            let order = "'fortran_order': False";
+            parse(&format!(
+                "{{'descr': {descr}, {order}, 'shape': {shape}, }}  \n"
+            ))
+        };
+        assert_eq!(
+            read("'|u1'", "(3, 28, 28)").unwrap(),
+            (vec![3, 28, 28], Kind('u', 1), false)
+        );
+        assert_eq!(
+            read("'>f8'", "(3,)").unwrap(),
+            (vec![3], Kind('f', 8), true)
+        );
+        for (descr, shape, part) in [
+            ("'|O'", "(3,)", "numbers of the kind |O: save"),
+            ("'<f2'", "(3,)", "numbers of the kind <f2"),
+            ("[('a', '<i4')]", "(3,)", "numbers of the kind a"),
+            ("'|u1'", "(3, -1)", "as numpy does not write it"),
+            ("'|u1'", "3", "as numpy does not write it"),
         ] {
-            let entries = format!("'descr': {descr}, 'fortran_order': {order}, 'shape': {shape}");
-            let error = parse(&format!("{{{entries}, }}")).unwrap_err().to_string();
+            let error = read(descr, shape).unwrap_err().to_string();
             assert!(error.contains(part), "{error}");
         }
+        let fortran = "{'descr': '|u1', 'fortran_order': True, 'shape': (2, 2), }";
+        let error = parse(fortran).unwrap_err().to_string();
+        assert!(error.contains("np.ascontiguousarray"), "{error}");
     }
 }

@@ -74,13 +74,14 @@ impl PublishedFile {
     pub fn check(&self, bytes: &[u8], packed: bool) -> Result<()> {
         let (mut unpacked, size) = (Vec::new(), self.size);
         if packed {
-            let start = bytes[..bytes.len().min(15)].trim_ascii_start();
-            let page = start.starts_with(b"<").then_some("a web page and ");
+            ensure!(!bytes.is_empty(), "it is empty");
+            let text = bytes.trim_ascii_start();
+            let page = text.starts_with(b"<").then_some("a web page and ");
             ensure!(
                 bytes.starts_with(&GZIP),
-                "{}not a gzip file: it starts with \"{}\"",
+                "{}not a gzip file: it starts with {}",
                 page.unwrap_or_default(),
-                start.escape_ascii()
+                text.get(..15).unwrap_or(text).escape_ascii()
             );
             if let FileMd5(expected) = self.digest {
                 let found = hex(Md5::digest(bytes));
@@ -99,8 +100,12 @@ impl PublishedFile {
         let content = if packed { &unpacked } else { bytes };
         let length = content.len() as u64;
         ensure!(
+            length >= size,
+            "the content has {length} bytes; {size} are expected"
+        );
+        ensure!(
             length == size,
-            "{length} bytes of content were read; {size} are expected"
+            "the content has more than the {size} bytes that are expected"
         );
         if let ContentSha256(expected) = self.digest {
             let found = hex(Sha256::digest(content));

@@ -209,23 +209,42 @@ mod tests {
     use super::*;
 
     fn read(train: &str, test: &str) -> Result<Split> {
-        let [train, test] = [train, test].map(|text| ImageRange::parse(text, Part::Train));
-        let (train, test) = (train.unwrap(), test.unwrap());
-        Split::read(&Location::Embedded, &Reading::default(), train, test)
+        let range = |text| ImageRange::parse(text, Part::Train).unwrap();
+        Split::read(
+            &Location::Embedded,
+            &Reading::default(),
+            range(train),
+            range(test),
+        )
     }
 
     #[test]
-    fn either_set_can_come_from_either_file_and_no_image_is_in_both() {
+    fn either_set_can_come_from_either_file() {
         let split = read("test:10..30", "train:4990..5000").unwrap();
         let whole = mnist_10k().unwrap();
         assert_eq!(split.train.labels(), &whole.test.labels()[10..30]);
         assert_eq!(split.test.labels(), &whole.train.labels()[4_990..]);
+        assert_eq!(
+            (split.name.as_str(), split.classes.len()),
+            ("mnist-10k", 10)
+        );
         assert_ne!(split.sha256(), whole.sha256());
-        for test in ["0..101", "199..300", "120..130", "0..5000"] {
+    }
+
+    #[test]
+    fn no_image_is_in_both() {
+        for test in [
+            "train:0..101",
+            "train:199..300",
+            "train:120..130",
+            "train:0..5000",
+        ] {
             let error = read("100..200", test).unwrap_err().to_string();
             let common = "has images in common with the training images, train:100..200";
-            let start = format!("--test-range train:{test} {common}");
-            assert!(error.starts_with(&start), "{error}");
+            assert!(
+                error.starts_with(&format!("--test-range {test} {common}")),
+                "{error}"
+            );
         }
         for test in ["0..100", "200..5000"] {
             read("100..200", test).unwrap();
@@ -233,7 +252,16 @@ mod tests {
     }
 
     #[test]
-    fn ranges_are_read_and_shown_alike_and_others_refused() {
+    fn a_smaller_split_keeps_the_first_images() {
+        let whole = mnist_10k().unwrap();
+        let small = whole.clone().resized(Some(2), Some(1)).unwrap();
+        assert_eq!(small.train.labels(), &whole.train.labels()[..2]);
+        assert_eq!(small.test.labels(), &whole.test.labels()[..1]);
+        assert!(whole.resized(Some(5_001), None).is_err());
+    }
+
+    #[test]
+    fn ranges_are_read_and_shown_alike() {
         for (text, shown) in [
             ("0..5000", "test:0..5000"),
             ("..5000", "test:0..5000"),
@@ -246,13 +274,19 @@ mod tests {
             assert_eq!(range.to_string(), shown, "{text}");
             assert_eq!(ImageRange::parse(shown, Part::Train), Ok(range));
         }
+    }
+
+    #[test]
+    fn other_ranges_are_refused() {
         let wrong = "|5|1-5|1...5|-1..5|+1..5|1..=5|a..b|1..2..3|1.5..2|valid:1..5|train|train:|\
                      Train:0..1|0..99999999999999999999| 1..2";
-        let wrong = wrong.split('|').map(|text| (text, "a range such as"));
-        let empty = ["5..5", "6..5", "..0", "test:7..1"].map(|text| (text, "the range is empty"));
-        for (text, start) in wrong.chain(empty) {
+        for text in wrong.split('|') {
             let error = ImageRange::parse(text, Part::Train).unwrap_err();
-            assert!(error.starts_with(start), "{text}: {error}");
+            assert!(error.starts_with("a range such as"), "{text}: {error}");
+        }
+        for text in ["5..5", "6..5", "..0", "test:7..1"] {
+            let error = ImageRange::parse(text, Part::Train).unwrap_err();
+            assert!(error.starts_with("the range is empty"), "{text}: {error}");
         }
     }
 

@@ -219,11 +219,7 @@ impl Training {
             whole += 1;
         }
         if whole >= if ended { 1 } else { per_read } {
-            for step in self.unread.drain(..whole) {
-                let place = step.place();
-                let step = tch_errors::call(|| step.read(&self.architecture));
-                self.read.push_back(step.context(place));
-            }
+            tch_errors::call(|| self.read_steps(whole))?;
         } else if self.pool.threads() == 0 && self.pool.help(&mut self.network) {
             // Nobody else would do it meanwhile.
         } else if !ended && self.unread.len() < per_read.max(2 * (self.pool.threads() + 1)) {
@@ -236,6 +232,27 @@ impl Training {
             }
         }
         Ok(true)
+    }
+
+    /// Reads the first `count` steps from the device: their losses and largest weights in one
+    /// transfer, the counts of all that were scored in another.
+    fn read_steps(&mut self, count: usize) -> Result<()> {
+        let steps: Vec<Unread> = self.unread.drain(..count).collect();
+        let numbers: Vec<&Tensor> = steps.iter().map(|step| &step.numbers).collect();
+        let numbers = Vec::<f32>::try_from(Tensor::f_cat(&numbers, 0)?)?;
+        let scored: Vec<&Tensor> = steps.iter().filter_map(|it| it.counts.as_ref()).collect();
+        let counts = match scored[..] {
+            [] => Vec::new(),
+            _ => Vec::<i64>::try_from(Tensor::f_cat(&scored, 0)?)?,
+        };
+        let mut counts = counts.chunks_exact(self.architecture.classes().pow(2));
+        for (step, numbers) in steps.into_iter().zip(numbers.chunks_exact(2)) {
+            let counts = step.counts.as_ref().and_then(|_| counts.next());
+            let place = step.place();
+            let step = step.finish(numbers, counts, &self.architecture);
+            self.read.push_back(step.context(place));
+        }
+        Ok(())
     }
 
     /// The plan of the run.
@@ -351,9 +368,13 @@ impl Unread {
         format!("step {} (epoch {epoch}, batch {batch})", self.position.step)
     }
 
-    /// The step, with its numbers from the device.
-    fn read(self, architecture: &Architecture) -> Result<Step> {
-        let numbers = Vec::<f32>::try_from(&self.numbers)?;
+    /// The step, with what was read of it.
+    fn finish(
+        self,
+        numbers: &[f32],
+        counts: Option<&[i64]>,
+        architecture: &Architecture,
+    ) -> Result<Step> {
         let (loss, largest_weight) = (numbers[0], numbers[1]);
         let hint = "training has failed; try a smaller --lr";
         ensure!(loss.is_finite(), "the loss is {loss}, {hint}");
@@ -362,11 +383,10 @@ impl Unread {
             "the weights are no longer finite, {hint}"
         );
         let kept = |weights: Tensor| Weights::from_values(weights.try_into()?, architecture);
-        let matrix = |counts: Tensor| -> Result<ConfusionMatrix> {
-            let counts = Vec::<i64>::try_from(counts)?.into_iter();
+        let matrix = |counts: &[i64]| {
             let mut confusion = ConfusionMatrix::new(architecture.classes());
-            confusion.add_counts(counts.map(i64::unsigned_abs));
-            Ok(confusion)
+            confusion.add_counts(counts.iter().map(|count| count.unsigned_abs()));
+            confusion
         };
         Ok(Step {
             epoch: self.position.epoch,
@@ -374,7 +394,7 @@ impl Unread {
             step: self.position.step,
             images: self.position.places.len(),
             train_loss: loss,
-            confusion: self.counts.map(matrix).transpose()?,
+            confusion: counts.map(matrix),
             state: self.state,
             weights: self.weights.map(kept).transpose()?,
         })

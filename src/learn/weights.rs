@@ -356,16 +356,28 @@ mod tests {
             format!("{:#}", Weights::from_safetensors(&bytes).unwrap_err())
         };
         let cases: [Case; 6] = [
-            (|all| all[6].2 = vec![72, 10], "[72, 10], the network"),
-            (|all| all[7].2 = vec![11], "dense.bias has shape [11]"),
-            (|all| all[1].1 = Dtype::I32, "conv1.bias holds I32, the"),
+            (
+                |all| all[6].2 = vec![72, 10],
+                "[72, 10], the network needs [72, 72]",
+            ),
+            (
+                |all| all[7].2 = vec![11],
+                "dense.bias has shape [11], the network needs [10]",
+            ),
+            (
+                |all| all[1].1 = Dtype::I32,
+                "conv1.bias holds I32, the network needs F32",
+            ),
             (|all| all[6].2 = vec![], "tensor dense.weight has no sizes"),
             (
                 |all| drop(all.remove(0)),
                 "tensor conv1.weight is missing; needed are conv1, conv2 and so on, and dense, a \
                  weight and a bias each; there are conv1.bias [8], conv2.bias [16], conv2.weight",
             ),
-            (|all| all[7].0 = "fc.bias".into(), "fc.bias is not a part"),
+            (
+                |all| all[7].0 = "fc.bias".into(),
+                "fc.bias is not a part of the network",
+            ),
         ];
         for (change, expected) in cases {
             let parameters = article(10).parameters().into_iter();

@@ -1,5 +1,7 @@
 //! `train.sh`, `test.sh`, `check.sh` and `.ci/run`: first the set-up, then cargo, then the program.
 
+use std::os::unix::fs::symlink;
+
 use crate::project::{LOG, Project, check, holds};
 use crate::table::play;
 
@@ -84,5 +86,14 @@ fn a_cdpath_does_not_lead_the_scripts_astray() {
     let output = command.current_dir(project.path("")).output().unwrap();
     check(&output, "(CPU set) is ready");
     assert!(output.stdout.is_empty(), "{output:?}");
+    holds(&project.read(LOG), "cargo\ttest");
+}
+
+#[test]
+fn the_scripts_work_under_another_name_of_their_folder() {
+    let project = Project::new();
+    symlink(project.path(""), project.path("../elsewhere/link")).unwrap();
+    let output = project.command("../elsewhere/link/.ci/run", "").output();
+    check(&output.unwrap(), "(CPU set) is ready");
     holds(&project.read(LOG), "cargo\ttest");
 }

@@ -10,7 +10,7 @@ use clap::Parser;
 use rand::seq::{IndexedRandom, IteratorRandom};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use serde_json::json;
+use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use tempfile::tempdir;
 
@@ -57,11 +57,18 @@ fn mangle(
 ) {
     let cases = env::var("MANGLE_CASES").map_or(10_000, |text| text.parse().unwrap());
     let name = file.file_name().unwrap().to_str().unwrap();
+    let good: Value = serde_json::from_slice(body).unwrap();
     let mut generator = ChaCha8Rng::seed_from_u64(0);
     let mut taken = 0;
     for _ in 0..cases {
         let mut bytes = body.to_vec();
-        damage(&mut bytes, &mut generator);
+        if generator.random() {
+            let mut value = good.clone();
+            damage(&mut value, &mut generator);
+            bytes = value.to_string().into_bytes();
+        } else {
+            damage_bytes(&mut bytes, &mut generator);
+        }
         // A new file each time: ext4 waits for the disk where an old one is written over.
         fs::remove_file(file).unwrap();
         fs::write(file, sealed(&bytes)).unwrap();
@@ -82,28 +89,56 @@ fn mangle(
 const OTHERS: &str = r#"null true 0 1 -1 0.5 1e300 2147483647 4294967295 18446744073709551615
     -9223372036854775808 "" "a\nb" "cpu" "test:3.." [] {} [[1]] [[1,2],[3,4]]"#;
 
-/// Puts another value in the place of one, or changes, takes out, doubles or adds some bytes.
-fn damage(bytes: &mut Vec<u8>, generator: &mut ChaCha8Rng) {
+/// Changes, takes out, doubles or moves something at a random place.
+fn damage(value: &mut Value, generator: &mut ChaCha8Rng) {
+    let goes_on = generator.random_ratio(19, 20);
+    match value {
+        Value::Array(items) if goes_on && !items.is_empty() => {
+            let at = generator.random_range(0..items.len());
+            match generator.random_range(0..20) {
+                0 => drop(items.remove(at)),
+                1 => items.push(items[at].clone()),
+                2 => items.swap(0, at),
+                _ => damage(&mut items[at], generator),
+            }
+        }
+        Value::Object(fields) if goes_on => {
+            let name = fields.keys().choose(generator).unwrap().clone();
+            match generator.random_range(0..20) {
+                0 => drop(fields.remove(&name)),
+                _ => damage(&mut fields[&name], generator),
+            }
+        }
+        other => {
+            let number = other.as_f64().filter(|_| generator.random());
+            let text = match number {
+                Some(number) if generator.random() => (number * 10.0).to_string(),
+                Some(number) => (number + 1.0).to_string(),
+                None => OTHERS
+                    .split_whitespace()
+                    .choose(generator)
+                    .unwrap()
+                    .to_owned(),
+            };
+            *other = serde_json::from_str(&text).unwrap();
+        }
+    }
+}
+
+/// Changes, takes out, doubles or adds some bytes.
+fn damage_bytes(bytes: &mut Vec<u8>, generator: &mut ChaCha8Rng) {
     let at = generator.random_range(0..bytes.len());
     let end = bytes.len().min(at + generator.random_range(1..40));
-    match generator.random_range(0..16) {
+    match generator.random_range(0..8) {
         0 => bytes[at] ^= 1 << generator.random_range(0..8),
         1 => drop(bytes.drain(at..end)),
         2 => bytes.extend_from_within(at..end),
         3 => bytes.truncate(at),
-        4..8 => {
-            // Most often another digit in the place of one.
-            let digits = bytes.iter_mut().filter(|byte| byte.is_ascii_digit());
-            *digits.choose(generator).unwrap() = *b"0123456789-.e".choose(generator).unwrap();
-        }
-        // A number or a text, between what begins a value and what ends it; or nothing.
-        kind => {
-            let begins = (0..bytes.len()).filter(|&at| b":[,".contains(&bytes[at]));
-            let start = begins.choose(generator).unwrap() + 1;
-            let length = bytes[start..].iter().position(|byte| b",]}".contains(byte));
-            let others = OTHERS.split_whitespace().filter(|_| kind > 8);
-            let other = others.choose(generator).unwrap_or_default();
-            bytes.splice(start..start + length.unwrap(), other.bytes());
+        // Most often another digit in the place of one.
+        _ => {
+            let mut digits = bytes.iter_mut().filter(|byte| byte.is_ascii_digit());
+            let digit = digits.by_ref().choose(generator).unwrap();
+            *digit = *b"0123456789-.e".choose(generator).unwrap();
         }
     }
 }
