@@ -26,10 +26,10 @@ fn fields(mut message: &[u8], wanted: usize) -> Vec<&[u8]> {
     while !message.is_empty() {
         let key = varint(&mut message);
         let start = message;
-        let mut length = varint(&mut message);
+        let number = varint(&mut message);
         let mut value = &start[..start.len() - message.len()];
         if key & 7 == 2 {
-            (value, message) = message.split_at(std::mem::take(&mut length));
+            (value, message) = message.split_at(number);
         }
         if key >> 3 == wanted {
             found.push(value);
