@@ -1,9 +1,9 @@
 //! Trains the CNN of a published Flux note on MNIST with libtorch.
 //!
-//! One image goes this way: bytes of IDX or another form become a checked [`data::Dataset`];
-//! [`learn`] puts it on the device, trains on it and yields records; [`report`] turns records into
-//! CSV, JSON and PNG; [`commands`] wires the three together and is what speaks to the terminal.
-//! Each module uses only those before it.
+//! The core of the program, in the order in which an image passes through it: [`data`] reads bytes
+//! into a checked [`data::Dataset`]; [`learn`] puts it on the device, trains on it and yields
+//! records; [`report`] turns records into CSV, JSON and PNG; the modules `train` and `evaluate`
+//! connect the three. Everything else is an extra, one module and one Cargo feature each.
 //!
 //! ```no_run
 //! use std::num::NonZeroUsize;
@@ -56,9 +56,32 @@
 //! # }
 //! ```
 
-#[doc(hidden)]
-pub mod commands;
+// The core.
 pub mod data;
+mod describe;
+mod devices;
+mod evaluate;
 pub mod learn;
 #[doc(hidden)]
 pub mod report;
+mod terminal;
+mod train;
+
+// The extras.
+#[cfg(feature = "export")]
+mod export;
+#[cfg(feature = "fetch")]
+mod fetch;
+#[cfg(feature = "formats")]
+pub mod formats;
+#[cfg(any(feature = "formats", feature = "predict"))]
+mod photos;
+#[cfg(feature = "reproduce")]
+mod seeds;
+mod show;
+
+#[doc(hidden)]
+pub mod cli;
+
+#[doc(hidden)]
+pub use terminal::{Stopped, exit};

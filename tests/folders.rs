@@ -15,7 +15,7 @@ use common::{bars, fails, gzip, idx, mnist_tch, printed, run_file, start, write_
 use forms::{csv, npy, npz};
 use image::imageops::{self, FilterType};
 use image::{GrayImage, ImageFormat};
-use mnist_tch::data::{Location, Part, Reading, mnist_10k};
+use mnist_tch::data::{Location, Part, ReadOptions, mnist_10k};
 use serde_json::{Value, json};
 use tempfile::{TempDir, tempdir};
 
@@ -185,7 +185,7 @@ fn a_set_is_read_alike_in_every_form_it_may_have() {
     for (number, set) in sets.enumerate() {
         let location = Location::Folder(set.path().into());
         for (part, count) in [(Part::Train, 150), (Part::Test, 30)] {
-            let read = location.read(part, &Reading::default()).unwrap();
+            let read = location.read(part, &ReadOptions::default()).unwrap();
             let (images, labels) = bars(count, 3, 0);
             assert!(read.images.labels() == labels, "form {number}");
             assert!(read.images.pixels() == images, "form {number}");
@@ -207,9 +207,9 @@ fn of_several_sets_one_is_chosen_by_its_name_or_a_word_of_it() {
     let location = Location::Folder(set.path().into());
     let choose = |split: Option<&str>| {
         let split = split.map(str::to_owned);
-        let reading = Reading {
+        let reading = ReadOptions {
             split,
-            ..Reading::default()
+            ..ReadOptions::default()
         };
         let set = location.read(Part::Train, &reading);
         // Its name, and that of its last class.
@@ -343,7 +343,7 @@ fn pictures_of_other_sizes_are_prepared_as_by_predict_and_so_told() {
     let set = Set(tempdir().unwrap());
     set.add_pictures("scans", &DIGITS, 84, digits.pixels(), digits.labels());
     let location = Location::Folder(set.path().into());
-    let read = location.read(Part::Train, &Reading::default()).unwrap();
+    let read = location.read(Part::Train, &ReadOptions::default()).unwrap();
     let done = read.pictures.unwrap();
     assert_eq!([done.as_they_are, done.prepared], [0, 60]);
     let expected = "scans: 0 pictures taken as they are, 60 prepared as by predict, 0 other";

@@ -17,7 +17,7 @@ use std::sync::LazyLock;
 
 use common::{gzip, idx};
 use forms::{csv, npy, npz};
-use mnist_tch::data::{Location, Part, Reading};
+use mnist_tch::data::{Location, Part, ReadOptions};
 use rand::seq::IndexedRandom;
 use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -56,7 +56,7 @@ fn is_taken(folder: &Path, file: usize, bytes: &[u8]) -> bool {
     if file < 2 {
         fs::write(folder.join(NAMES[1 - file]), &GOOD[1 - file]).unwrap();
     }
-    let set = Location::Folder(folder.into()).read(Part::Train, &Reading::default());
+    let set = Location::Folder(folder.into()).read(Part::Train, &ReadOptions::default());
     // Not only written over, for which ext4 would wait for the disk.
     for entry in fs::read_dir(folder).unwrap() {
         fs::remove_file(entry.unwrap().path()).unwrap();

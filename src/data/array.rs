@@ -9,7 +9,7 @@ use std::io::Read;
 use anyhow::{Context, Result, bail, ensure};
 
 /// The most data bytes one file may hold; the largest of the family, EMNIST by class, has 638 MB.
-pub(super) const MAX_BYTES: u64 = 1 << 30;
+pub(crate) const MAX_BYTES: u64 = 1 << 30;
 /// Columns of QMNIST's labels, of which the first is the digit and the others tell of the writer.
 const QMNIST: usize = 8;
 
@@ -168,7 +168,7 @@ impl Array {
     clippy::cast_sign_loss,
     reason = "it is looked at first"
 )]
-pub(super) fn whole(number: f64) -> Option<u8> {
+pub(crate) fn whole(number: f64) -> Option<u8> {
     ((0.0..=255.0).contains(&number) && number.fract() == 0.0).then_some(number as u8)
 }
 

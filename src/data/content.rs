@@ -8,12 +8,12 @@ use anyhow::{Context, Result, ensure};
 use flate2::bufread::MultiGzDecoder;
 
 /// How every gzip file begins.
-pub(super) const GZIP: [u8; 2] = [0x1f, 0x8b];
+pub(crate) const GZIP: [u8; 2] = [0x1f, 0x8b];
 /// What stands in the place of a file that Git LFS has not fetched.
 const LFS: &[u8] = b"version https://git-lfs";
 
 /// What `read` makes of a file as it is; errors name the file.
-pub(super) fn raw<T>(path: &Path, read: impl FnOnce(BufReader<File>) -> Result<T>) -> Result<T> {
+pub(crate) fn raw<T>(path: &Path, read: impl FnOnce(BufReader<File>) -> Result<T>) -> Result<T> {
     let work = || {
         let mut file = BufReader::new(File::open(path)?);
         ensure!(
@@ -26,7 +26,7 @@ pub(super) fn raw<T>(path: &Path, read: impl FnOnce(BufReader<File>) -> Result<T
 }
 
 /// What `read` makes of the content of a file, raw or gzip; errors name the file.
-pub(super) fn read<T>(path: &Path, read: impl FnOnce(&mut dyn BufRead) -> Result<T>) -> Result<T> {
+pub(crate) fn read<T>(path: &Path, read: impl FnOnce(&mut dyn BufRead) -> Result<T>) -> Result<T> {
     raw(path, |mut file| {
         let start = file.fill_buf()?;
         let is_gzip = start.starts_with(&GZIP);

@@ -1,4 +1,4 @@
-//! Labelled images, and parts of them that share their memory.
+//! LoadedDataset images, and parts of them that share their memory.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use super::{PIXELS, SIDE};
 /// So many images show what all are like.
 const SAMPLE: usize = 500;
 
-/// Labelled images: `len()` times 28x28 grey values 0-255 with a label each. Copies and slices
+/// LoadedDataset images: `len()` times 28x28 grey values 0-255 with a label each. Copies and slices
 /// share their memory.
 #[derive(Debug, Clone, Default)]
 pub struct Dataset {

@@ -1,14 +1,19 @@
 //! Where a data set is, so exactly that a later command finds the same one, and how it is read.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
 use anyhow::{Context, Result};
 use flate2::read::GzDecoder;
 use serde::{Deserialize, Serialize};
 
-use super::picture::Preparation;
-use super::{Dataset, Labelled, PIXELS, Part, Published, Reading, folder, idx};
+use super::{Dataset, LoadedDataset, PIXELS, Part, Preparation, Published, ReadOptions, idx};
+
+/// Reads a part of the set in a folder, or in a file; of a published set where one is named.
+///
+/// The program hands it down: the core's own reads IDX files under their published names, the extra
+/// `formats` reads every form that people keep a set in.
+pub type FolderReader = fn(&Path, Option<Published>, Part, &ReadOptions) -> Result<LoadedDataset>;
 
 /// Where a data set is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,7 +38,7 @@ impl Location {
         let about = "The first 10,000 images of MNIST's training file, part of the program";
         let [mnist, fashion, kmnist] = Published::ALL.map(|set| {
             let location = Self::Published { set, folder: None };
-            (set.facts().name, set.facts().about, location)
+            (set.info().name, set.info().about, location)
         });
         [(EMBEDDED, about, Self::Embedded), mnist, fashion, kmnist]
     }
@@ -73,7 +78,7 @@ impl Location {
     /// How a picture has to be prepared to be like its images: as a digit, unless more is known.
     pub(crate) fn preparation(&self) -> Preparation {
         match self {
-            Self::Published { set, .. } => set.facts().preparation,
+            Self::Published { set, .. } => set.info().preparation,
             Self::Embedded | Self::Folder(_) => Preparation::Digits,
         }
     }
@@ -82,32 +87,37 @@ impl Location {
     pub(crate) fn name(&self) -> String {
         match self {
             Self::Embedded => EMBEDDED.to_owned(),
-            Self::Published { set, .. } => set.facts().name.to_owned(),
+            Self::Published { set, .. } => set.info().name.to_owned(),
             Self::Folder(path) => path.display().to_string(),
         }
     }
 
-    /// Reads the training or the test file, which must be there.
+    /// Reads the training or the test file, which must be there; folders by `read_folder`.
     ///
     /// # Errors
     /// When the file is missing or not what its name says, or a label has no class; the message
     /// names it.
-    pub fn read(&self, part: Part, reading: &Reading) -> Result<Labelled> {
+    pub fn read(
+        &self,
+        part: Part,
+        options: &ReadOptions,
+        read_folder: FolderReader,
+    ) -> Result<LoadedDataset> {
         match self {
             Self::Embedded => {
                 let halves = HALVES.as_ref().ok();
                 let halves = halves.context("the embedded images are damaged")?;
-                let found = Labelled {
+                let found = LoadedDataset {
                     images: halves[part as usize].clone(),
-                    ..Labelled::default()
+                    ..LoadedDataset::default()
                 };
-                reading.of(found).context(EMBEDDED)
+                options.apply(found).context(EMBEDDED)
             }
             Self::Published { set, folder } => {
                 let folder = set.folder(folder.as_deref())?;
-                folder::read(&folder, Some(*set), part, reading)
+                read_folder(&folder, Some(*set), part, options)
             }
-            Self::Folder(path) => folder::read(path, None, part, reading),
+            Self::Folder(path) => read_folder(path, None, part, options),
         }
     }
 }

@@ -1,9 +1,10 @@
-//! From bytes to checked images: folders in any form that people keep a set in (IDX, npz, CSV,
-//! pictures), published sets, what of them to train and test on, people's own pictures.
+//! Labeled images: the ones embedded in the program, IDX files, and which of them to train and
+//! test on.
 //!
-//! It owns what a data set is (pixels as `u8`, 28x28, a label below the number of classes for each)
-//! and refuses everything else with an error that names the file. It knows nothing of tensors or of
-//! training.
+//! A [`Dataset`] holds 28x28 grey values as `u8` and one label per image, below the number of
+//! classes. Anything else is refused with an error that names the file. Other formats are read by
+//! the extra `formats`, published sets are downloaded by `fetch`; both produce what is defined
+//! here. This module knows nothing about tensors or training.
 
 use std::num::NonZeroUsize;
 use std::panic::resume_unwind;
@@ -13,27 +14,24 @@ use std::{io, iter};
 
 use anyhow::{Context, Result};
 
-mod array;
-mod content;
-mod csv_rows;
+pub(crate) mod array;
+pub(crate) mod content;
 mod dataset;
-pub(crate) mod download;
 pub(crate) mod files;
-mod folder;
-mod idx;
+pub(crate) mod idx;
+pub(crate) mod idx_folder;
 mod location;
-mod npz;
-pub(crate) mod picture;
-mod pictures;
 mod published;
-mod reading;
-mod sets;
+pub(crate) mod read_options;
+mod record;
 mod split;
 
 pub use dataset::Dataset;
-pub use location::Location;
+pub use location::{FolderReader, Location};
 pub use published::Published;
-pub use reading::{Classes, Labelled, Pictures, Reading};
+pub(crate) use published::{FILE_NAMES, Preparation, emnist_classes};
+pub use read_options::{Classes, LoadedDataset, Pictures, ReadOptions};
+pub(crate) use record::DataRecord;
 pub(crate) use split::ImageRange;
 pub use split::{Part, Split, mnist_10k};
 
@@ -41,10 +39,10 @@ pub use split::{Part, Split, mnist_10k};
 pub const SIDE: usize = 28;
 /// Pixels of one image.
 pub const PIXELS: usize = SIDE * SIDE;
-/// Number of classes of MNIST and its family (digits, clothes, kana), unless said otherwise.
+/// Number of classes of MNIST and its family (digits, clothes, kana), the default.
 pub const CLASSES: usize = 10;
-/// The most classes there can be: labels are bytes.
-pub const MOST_CLASSES: usize = 256;
+/// Maximum number of classes: labels are bytes.
+pub const MAX_CLASSES: usize = 256;
 
 /// A digest in hex.
 pub(crate) fn hex(digest: impl AsRef<[u8]>) -> String {
@@ -57,7 +55,7 @@ pub fn cores() -> NonZeroUsize {
     thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
 }
 
-/// What `work` makes of each, in their order, shared by so many threads; an error ends it.
+/// Parallel map that preserves order. The first error stops it.
 pub(crate) fn in_parallel<T: Send, R: Send>(
     items: Vec<T>,
     threads: NonZeroUsize,

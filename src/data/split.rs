@@ -8,7 +8,7 @@ use anyhow::{Result, ensure};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::{Dataset, Location, Pictures, Reading, hex};
+use super::{Dataset, FolderReader, Location, Pictures, ReadOptions, hex, idx_folder};
 
 /// The article's split of the images that are part of the program: 5,000 to train on and the 5,000
 /// after them to test on.
@@ -17,7 +17,8 @@ use super::{Dataset, Location, Pictures, Reading, hex};
 /// Only when the program itself is damaged.
 pub fn mnist_10k() -> Result<Split> {
     let [train, test] = Part::ALL.map(ImageRange::all);
-    Split::read(&Location::Embedded, &Reading::default(), train, test)
+    let options = ReadOptions::default();
+    Split::read(&Location::Embedded, &options, train, test, idx_folder::read)
 }
 
 /// What is trained on and what is tested on.
@@ -40,18 +41,19 @@ pub struct Split {
 }
 
 impl Split {
-    /// Takes `train` and `test` out of the set at `location`. A file that neither names is not
-    /// read.
+    /// Reads the images `train` and `test` of the set at `location`. A file that neither of them
+    /// names is not read.
     pub(crate) fn read(
         location: &Location,
-        reading: &Reading,
+        options: &ReadOptions,
         train: ImageRange,
         test: ImageRange,
+        read_folder: FolderReader,
     ) -> Result<Self> {
-        let mut file = location.read(train.part, reading)?;
-        let train_images = train.of(&file.images, "--train-range")?;
+        let mut file = location.read(train.part, options, read_folder)?;
+        let train_images = train.select(&file.images, "--train-range")?;
         if train.part != test.part {
-            let other = location.read(test.part, reading)?;
+            let other = location.read(test.part, options, read_folder)?;
             file.images = other.images;
             let news = other.notes.into_iter();
             let news: Vec<String> = news.filter(|note| !file.notes.contains(note)).collect();
@@ -61,13 +63,13 @@ impl Split {
                 all.prepared += others.prepared;
             }
         }
-        let test_images = test.of(&file.images, "--test-range")?;
+        let test_images = test.select(&file.images, "--test-range")?;
         let (one, other) = (train_images.range(), test_images.range());
         ensure!(
             train.part != test.part || one.start >= other.end || other.start >= one.end,
             "--test-range {test} has images in common with the training images, {}: choose others \
              with --train-range or --test-range",
-            ImageRange::taken(train.part, &train_images)
+            ImageRange::covering(train.part, &train_images)
         );
         Ok(Self {
             name: location.name(),
@@ -164,14 +166,14 @@ impl ImageRange {
     }
 
     /// Which images of the file `part` these are.
-    pub(crate) fn taken(part: Part, images: &Dataset) -> Self {
+    pub(crate) fn covering(part: Part, images: &Dataset) -> Self {
         let Range { start, end } = images.range();
         let end = Some(end);
         Self { part, start, end }
     }
 
     /// These images of `file`, at least one; `option` is what the user calls them.
-    pub(crate) fn of(&self, file: &Dataset, option: &str) -> Result<Dataset> {
+    pub(crate) fn select(&self, file: &Dataset, option: &str) -> Result<Dataset> {
         let (length, name) = (file.len(), self.part.name());
         ensure!(length > 0, "the {name} file holds no image");
         let Range { start, end } = self.start..self.end.unwrap_or(length);
@@ -212,7 +214,7 @@ mod tests {
         let range = |text| ImageRange::parse(text, Part::Train).unwrap();
         Split::read(
             &Location::Embedded,
-            &Reading::default(),
+            &ReadOptions::default(),
             range(train),
             range(test),
         )
@@ -295,8 +297,8 @@ mod tests {
         let file = Dataset::unlabelled(vec![0; 5 * crate::data::PIXELS]);
         let taken = |text| {
             let range = ImageRange::parse(text, Part::Test).unwrap();
-            let images = range.of(&file, "--test-range");
-            images.map(|images| ImageRange::taken(Part::Test, &images).to_string())
+            let images = range.select(&file, "--test-range");
+            images.map(|images| ImageRange::covering(Part::Test, &images).to_string())
         };
         assert_eq!(taken("1..3").unwrap(), "test:1..3");
         assert_eq!(taken("3..").unwrap(), "test:3..5");
@@ -306,7 +308,9 @@ mod tests {
             assert_eq!(error, format!("--test-range {text} {end}"));
         }
         let nothing = file.slice(0..0).unwrap();
-        let error = ImageRange::all(Part::Train).of(&nothing, "").unwrap_err();
+        let error = ImageRange::all(Part::Train)
+            .select(&nothing, "")
+            .unwrap_err();
         assert_eq!(error.to_string(), "the train file holds no image");
     }
 }

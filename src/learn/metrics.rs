@@ -3,7 +3,7 @@
 use anyhow::{Result, ensure};
 use serde::{Deserialize, Serialize};
 
-use crate::data::MOST_CLASSES;
+use crate::data::MAX_CLASSES;
 
 /// One row of `accuracy.csv`: a training step after which the test set was scored.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -126,8 +126,8 @@ impl TryFrom<Vec<Vec<u64>>> for ConfusionMatrix {
         let classes = rows.len();
         let is_square = rows.iter().all(|row| row.len() == classes);
         ensure!(
-            (2..=MOST_CLASSES).contains(&classes) && is_square,
-            "a confusion matrix is a square for 2 to {MOST_CLASSES} classes"
+            (2..=MAX_CLASSES).contains(&classes) && is_square,
+            "a confusion matrix is a square for 2 to {MAX_CLASSES} classes"
         );
         // So few that the sum of a million matrices is far from the largest number, too.
         let images: u128 = rows.iter().flatten().map(|&count| u128::from(count)).sum();

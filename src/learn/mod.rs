@@ -5,7 +5,7 @@
 //! interfaces: `adam`; `threads`, which share the work; `device`, where it is done (`cuda`:
 //! whether that can be; `nvidia`, `libtorch`: what system and library say of themselves);
 //! `weights` and `checkpoint`, plain numbers and their files; `metrics`, what comes out;
-//! `many_seeds`, the same run again and again; `tch_errors`, what becomes of libtorch's failures;
+//! `tch_errors`, what becomes of libtorch's failures;
 //! `scoring_conv`, one convolution in the form that scores fastest.
 
 mod adam;
@@ -14,13 +14,12 @@ pub(crate) mod checkpoint;
 pub(crate) mod cuda;
 pub(crate) mod device;
 pub(crate) mod libtorch;
-pub(crate) mod many_seeds;
 pub(crate) mod metrics;
 pub(crate) mod network;
 pub(crate) mod nvidia;
 mod scoring;
 mod scoring_conv;
-mod tch_errors;
+pub(crate) mod tch_errors;
 mod threads;
 mod training;
 mod weights;

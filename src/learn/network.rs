@@ -15,7 +15,7 @@ use tch::{Kind, Tensor};
 use super::device::Device;
 use super::scoring_conv::{ScoringConvolution, max_pool};
 use super::tch_errors;
-use crate::data::{MOST_CLASSES, SIDE};
+use crate::data::{MAX_CLASSES, SIDE};
 
 /// The shape of one input: channels, height and width.
 pub const INPUT: [usize; 3] = [1, SIDE, SIDE];
@@ -121,8 +121,8 @@ impl Architecture {
             "a block has 1 to 512 channels, not {channels:?}"
         );
         ensure!(
-            (2..=MOST_CLASSES).contains(&classes),
-            "a network tells 2 to {MOST_CLASSES} classes apart, not {classes}"
+            (2..=MAX_CLASSES).contains(&classes),
+            "a network tells 2 to {MAX_CLASSES} classes apart, not {classes}"
         );
         Ok(Self { channels, classes })
     }

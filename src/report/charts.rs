@@ -10,15 +10,15 @@ use plotters::coord::types::RangedCoordf64;
 use plotters::prelude::*;
 use plotters::style::text_anchor::Pos;
 
-use super::ensemble::{Band, Ensemble};
 use super::picture::{
     Area, Bitmap, GREY, Point, bold, dot, font, frame, from_start, heading, length, longest, pixel,
     png, rectangle, samples, text, to_end,
 };
-use super::reference::Reference;
-use super::verdict::Verdict;
 use super::{real, tick_step};
 use crate::learn::StepRecord;
+use crate::seeds::ensemble::{Band, Ensemble};
+use crate::seeds::reference::Reference;
+use crate::seeds::verdict::Verdict;
 
 const SIZE: (u32, u32) = (1200, 700);
 const LEFT: f64 = 100.0;
@@ -364,9 +364,9 @@ fn thinned(points: &[Point], column: impl Fn(&Point) -> f64) -> Vec<Point> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::ensemble::tests::ensemble;
     use super::super::picture::tests::shown;
     use super::*;
+    use crate::seeds::ensemble::tests::ensemble;
 
     /// A run of `steps` scored steps, `per_epoch` to an epoch.
     fn run(steps: usize, per_epoch: usize, accuracy: impl Fn(usize) -> f64) -> Vec<StepRecord> {

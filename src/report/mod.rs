@@ -8,20 +8,14 @@
 //! knows tensors or terminals.
 
 pub mod charts;
-pub mod ensemble;
 pub mod heatmap;
 pub mod network_figure;
-pub mod onnx;
-pub(crate) mod page;
 mod picture;
-pub mod reference;
 pub mod run_dir;
-pub mod seed_store;
 pub mod sheets;
 pub mod summary;
 pub mod tables;
 pub mod text;
-pub mod verdict;
 
 /// The text of a JSON file.
 pub(crate) fn json(value: &impl serde::Serialize) -> anyhow::Result<String> {
@@ -39,7 +33,7 @@ fn tick_step(range: usize, most: usize) -> usize {
 }
 
 /// A count as a floating-point number, to the 16 digits that one holds.
-fn real(n: impl TryInto<u64>) -> f64 {
+pub(crate) fn real(n: impl TryInto<u64>) -> f64 {
     n.try_into().unwrap_or(u64::MAX) as f64
 }
 

@@ -27,7 +27,7 @@ pub(crate) fn contact_sheet(images: &Dataset, names: &[String], title: &str) -> 
         (1..=MOST).contains(&count),
         "a contact sheet shows 1 to {MOST} images, not {count}"
     );
-    // About as many columns as rows, within limits.
+    // RunMetadata as many columns as rows, within limits.
     let columns = count.isqrt().clamp(10, 30).min(count.max(5));
     let width = 2 * MARGIN + columns * PITCH.0;
     let height = ABOVE + count.div_ceil(columns) * PITCH.1 + MARGIN;
@@ -62,7 +62,7 @@ fn fitted(name: &str) -> Result<(String, Font)> {
 
 /// A wrong answer.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Mistake {
+pub(crate) struct Mistake {
     /// Place of the image in its set, from 0.
     pub image: usize,
     pub truth: usize,
@@ -72,7 +72,7 @@ pub(super) struct Mistake {
 }
 
 /// All wrong answers, the most confident first; of equal ones the first image.
-pub(super) fn wrong(answers: &[Prediction], labels: &[u8]) -> Vec<Mistake> {
+pub(crate) fn wrong(answers: &[Prediction], labels: &[u8]) -> Vec<Mistake> {
     let mistake = |(image, (answer, &label)): (usize, (&Prediction, &u8))| {
         let (truth, (predicted, probability)) = (usize::from(label), answer.best());
         (predicted != truth).then_some(Mistake {

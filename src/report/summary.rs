@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
 
-use crate::data::{Classes, ImageRange, Location, Pictures, Reading};
+use crate::data::DataRecord;
 use crate::learn::{StepRecord, metrics::is_share};
 
 /// Everything needed to run it again and to compare the result.
@@ -21,7 +21,7 @@ pub(crate) struct Summary<C> {
     /// The trained weights that it began with.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub from: Option<Origin>,
-    pub data: Data,
+    pub data: DataRecord,
     /// Such as `cpu` or `cuda:0`.
     pub device: String,
     /// Threads used on the CPU.
@@ -44,50 +44,11 @@ pub(crate) struct Origin {
     pub sha256: String,
 }
 
-/// Which images.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Data {
-    /// A data set's name, or a folder.
-    pub name: String,
-    /// Where it is.
-    pub location: Location,
-    /// How it was read, where its files do not say it.
-    #[serde(default, skip_serializing_if = "is_default")]
-    pub reading: Reading,
-    /// What had to be done, where the set was one of pictures.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub pictures: Option<Pictures>,
-    /// The names of the classes, in the order of labels.
-    pub classes: Vec<String>,
-    /// Which images were trained on, such as `train:0..5000`.
-    pub train_range: ImageRange,
-    pub train_images: usize,
-    /// Which images were scored, such as `test:0..5000`.
-    pub test_range: ImageRange,
-    pub test_images: usize,
-    /// SHA-256 of training pixels, training labels, test pixels and test labels.
-    pub sha256: String,
-}
-
-impl Data {
-    /// How it is read again: with the same classes.
-    pub(crate) fn reading(&self) -> Reading {
-        Reading {
-            classes: Classes::Named(self.classes.clone()),
-            ..self.reading.clone()
-        }
-    }
-}
-
-fn is_default(reading: &Reading) -> bool {
-    *reading == Reading::default()
-}
-
 /// What other commands need of the `summary.json` of a run.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Recorded {
     pub started: String,
-    pub data: Data,
+    pub data: DataRecord,
     pub final_accuracy: f64,
 }
 

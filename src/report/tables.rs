@@ -8,7 +8,6 @@ use std::io::Write;
 use anyhow::{Context, Result};
 use serde::Serialize;
 
-use super::ensemble::Ensemble;
 use crate::learn::{ClassScore, ConfusionMatrix, Prediction, StepRecord};
 
 /// Writes the rows of `accuracy.csv` as they are made; its columns are the fields of
@@ -44,7 +43,8 @@ pub(crate) fn accuracy_csv(records: &[StepRecord]) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-fn table<H: AsRef<[u8]>, R: Serialize>(
+/// A CSV table with this header.
+pub(crate) fn table<H: AsRef<[u8]>, R: Serialize>(
     header: impl IntoIterator<Item = H>,
     rows: impl IntoIterator<Item = R>,
 ) -> Result<Vec<u8>> {
@@ -55,7 +55,11 @@ fn table<H: AsRef<[u8]>, R: Serialize>(
 }
 
 /// Names of columns: `first`, then `name` with each of `numbers`.
-fn numbered(first: &[&str], name: &str, numbers: impl Iterator<Item = usize>) -> Vec<String> {
+pub(crate) fn numbered(
+    first: &[&str],
+    name: &str,
+    numbers: impl Iterator<Item = usize>,
+) -> Vec<String> {
     let names = numbers.map(|number| format!("{name}{number}"));
     first.iter().map(ToString::to_string).chain(names).collect()
 }
@@ -74,36 +78,6 @@ pub(crate) fn classes_csv(scores: &[ClassScore]) -> Result<Vec<u8>> {
     };
     let header = ["label", "precision", "recall", "f1", "images"];
     table(header, scores.iter().map(row))
-}
-
-/// `curves.csv`: the accuracy of every seed after every scored step.
-pub(crate) fn curves_csv(ensemble: &Ensemble) -> Result<Vec<u8>> {
-    let rows = ensemble.curves.iter().flat_map(|curve| {
-        let steps = ensemble.steps.iter().map(|record| record.step);
-        let points = steps.zip(&curve.accuracies);
-        points.map(|(step, accuracy)| (curve.seed, step, accuracy))
-    });
-    table(["seed", "step", "test_accuracy"], rows)
-}
-
-/// `seeds.csv`: the accuracy of every seed at each epoch's end.
-pub(crate) fn seeds_csv(ensemble: &Ensemble) -> Result<Vec<u8>> {
-    let ends: Vec<usize> = ensemble.epoch_ends().collect();
-    let epochs = ends.iter().map(|&end| ensemble.steps[end].epoch);
-    let header = numbered(&["seed"], "epoch_", epochs);
-    let rows = ensemble.curves.iter().map(|curve| {
-        let accuracies: Vec<f64> = ends.iter().map(|&end| curve.accuracies[end]).collect();
-        (curve.seed, accuracies)
-    });
-    table(header, rows)
-}
-
-/// `timings.csv`: how long every seed took on its thread. A file of its own, because all others are
-/// the same bytes whenever the same seeds are run.
-pub(crate) fn timings_csv(ensemble: &Ensemble) -> Result<Vec<u8>> {
-    let curves = ensemble.curves.iter();
-    let rows = curves.map(|curve| (curve.seed, format!("{:.3}", curve.seconds)));
-    table(["seed", "seconds"], rows)
 }
 
 /// `predictions.csv`: a row per image with its place from 0, its true and predicted label, the

@@ -1,0 +1,72 @@
+//! The record of a run's images: where they came from, how they were read, which ones they were. A
+//! run keeps it, so that other commands find the same images again.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Classes, ImageRange, Location, Part, Pictures, ReadOptions, Split};
+
+/// Which images a run was trained and scored on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct DataRecord {
+    /// A data set's name, or a folder.
+    pub name: String,
+    /// Where it is.
+    pub location: Location,
+    /// How it was read, where its files do not say it.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub reading: ReadOptions,
+    /// What had to be done, where the set was one of pictures.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pictures: Option<Pictures>,
+    /// The names of the classes, in the order of labels.
+    pub classes: Vec<String>,
+    /// Which images were trained on, such as `train:0..5000`.
+    pub train_range: ImageRange,
+    pub train_images: usize,
+    /// Which images were scored, such as `test:0..5000`.
+    pub test_range: ImageRange,
+    pub test_images: usize,
+    /// SHA-256 of training pixels, training labels, test pixels and test labels.
+    pub sha256: String,
+}
+
+impl DataRecord {
+    /// The record of `split`, whose training and test images come from `parts` of the set at
+    /// `location`.
+    pub(crate) fn new(
+        split: &Split,
+        location: &Location,
+        options: &ReadOptions,
+        [train, test]: [Part; 2],
+    ) -> Self {
+        Self {
+            name: split.name.clone(),
+            location: location.absolute(),
+            reading: ReadOptions {
+                // Other sets may be put into the folder later.
+                split: split.set.clone(),
+                classes: Classes::Found,
+                ..options.clone()
+            },
+            pictures: split.pictures,
+            classes: split.classes.clone(),
+            train_range: ImageRange::covering(train, &split.train),
+            train_images: split.train.len(),
+            test_range: ImageRange::covering(test, &split.test),
+            test_images: split.test.len(),
+            sha256: split.sha256(),
+        }
+    }
+
+    /// Options for reading it again, with the same classes.
+    pub(crate) fn read_options(&self) -> ReadOptions {
+        ReadOptions {
+            classes: Classes::Named(self.classes.clone()),
+            ..self.reading.clone()
+        }
+    }
+}
+
+fn is_default(reading: &ReadOptions) -> bool {
+    *reading == ReadOptions::default()
+}

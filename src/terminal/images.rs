@@ -1,0 +1,233 @@
+//! The images of a command: the options that name them, and how they are found, fetched and read.
+
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Result, bail, ensure};
+use clap::Args;
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+
+use super::options::whole;
+use crate::data::{
+    Classes, DataRecord, FolderReader, ImageRange, Location, MAX_CLASSES, Part, Published,
+    ReadOptions, Split, idx_folder,
+};
+
+/// How the program gets at images: what the core can do, and what extras add.
+pub(crate) struct Sources {
+    /// Reads the set in a folder.
+    pub read_folder: FolderReader,
+    /// Downloads the missing files of a published set.
+    pub fetch: Option<Fetch>,
+}
+
+/// Downloads the files of a set that are missing in a folder (`None`: the cache) from these
+/// mirrors (none: the public ones) and returns how many it downloaded.
+pub(crate) type Fetch =
+    fn(set: Published, folder: Option<&Path>, mirrors: &[String], quiet: bool) -> Result<usize>;
+
+impl Default for Sources {
+    fn default() -> Self {
+        Self {
+            read_folder: idx_folder::read,
+            fetch: None,
+        }
+    }
+}
+
+impl Sources {
+    /// Makes sure that the files of a published set are there, if that is what `location` is.
+    fn fetch_missing(&self, location: &Location, mirrors: &Mirrors, quiet: bool) -> Result<()> {
+        if let Location::Published { set, folder } = location
+            && let Some(fetch) = self.fetch
+        {
+            fetch(*set, folder.as_deref(), &mirrors.urls(), quiet)?;
+        }
+        Ok(())
+    }
+}
+
+/// The data set that images come from.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct SetOptions {
+    /// The data set [default: mnist-10k, or what is in --data-dir]
+    #[arg(long, value_name = "NAME", value_parser = set_name())]
+    pub dataset: Option<Location>,
+    /// Folder, or file, with an MNIST-like set: IDX files as they are published or unpacked,
+    /// mnist.npz, CSV, or pictures in a folder for each class; with --dataset, where the files of
+    /// that set are or go to [default: the user's cache folder]
+    #[arg(long, value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+    /// Which of the sets in --data-dir, where there are several: its name or a word of it
+    #[cfg(feature = "formats")]
+    #[arg(long, value_name = "NAME", requires = "data_dir")]
+    pub split: Option<String>,
+    /// Turn images that lie on their side, mirrored: rows become columns; EMNIST is turned by
+    /// itself where its files have their names
+    #[arg(long, requires = "data_dir")]
+    transpose: bool,
+    /// Invert images that are dark on light
+    #[arg(long, requires = "data_dir")]
+    invert: bool,
+    /// Make pixels of 0 and 1 such of 0 and 255
+    #[arg(long, requires = "data_dir")]
+    stretch: bool,
+    #[command(flatten)]
+    pub mirrors: Mirrors,
+    /// Number of classes, 2 to 256; labels go from 0 to N - 1 [default: as many as the set is known
+    /// to have, else 10]
+    #[arg(long, value_name = "N", value_parser = classes, allow_negative_numbers = true)]
+    pub classes: Option<usize>,
+}
+
+/// Where data sets are fetched from.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct Mirrors {
+    /// Fetch from this folder on the web in place of the public mirrors; again, or several with
+    /// spaces between them, to try one after the other
+    #[cfg(feature = "fetch")]
+    #[arg(long, value_name = "URL", env = "MNIST_TCH_MIRROR")]
+    mirror: Vec<String>,
+}
+
+impl Mirrors {
+    /// The addresses that were given.
+    pub(crate) fn urls(&self) -> Vec<String> {
+        #[cfg(feature = "fetch")]
+        return self
+            .mirror
+            .iter()
+            .flat_map(|urls| urls.split_whitespace())
+            .map(str::to_owned)
+            .collect();
+        #[cfg(not(feature = "fetch"))]
+        Vec::new()
+    }
+}
+
+/// The images to train on and to score.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ImageOptions {
+    #[command(flatten)]
+    pub set: SetOptions,
+    /// Train on images A to B - 1 of the training file (..B from the first, A.. to the last), or
+    /// with test:A..B of the test file [default: all of the training file]
+    #[arg(long, value_name = "A..B", value_parser = train_range, allow_hyphen_values = true)]
+    pub train_range: Option<ImageRange>,
+    /// Score images A to B - 1 of the test file, or with train:A..B of the training file [default:
+    /// all of the test file]
+    #[arg(long, value_name = "A..B", value_parser = test_range, allow_hyphen_values = true)]
+    pub test_range: Option<ImageRange>,
+}
+
+impl SetOptions {
+    /// Finds the set, the one in the program where none is named; fetches what is missing.
+    pub(crate) fn find(&self, sources: &Sources, quiet: bool) -> Result<Location> {
+        let location = match (self.dataset.clone(), self.data_dir.clone()) {
+            (Some(Location::Embedded), Some(_)) => bail!(
+                "--data-dir: --dataset {} is part of the program; name another set, or leave one \
+                 of the two out",
+                Location::Embedded.name()
+            ),
+            (set, Some(path)) => set.unwrap_or(Location::Embedded).moved(path),
+            (set, None) => set.unwrap_or(Location::Embedded),
+        };
+        sources.fetch_missing(&location, &self.mirrors, quiet)?;
+        Ok(location)
+    }
+
+    /// How it is to be read.
+    pub(crate) fn read_options(&self) -> ReadOptions {
+        ReadOptions {
+            #[cfg(feature = "formats")]
+            split: self.split.clone(),
+            transpose: self.transpose,
+            invert: self.invert,
+            stretch: self.stretch,
+            classes: self.classes.map_or(Classes::Found, Classes::Number),
+            ..ReadOptions::default()
+        }
+    }
+}
+
+/// Tells the user what was found while images were read.
+pub(crate) fn print_notes(notes: &[String]) {
+    for text in notes {
+        super::note(text);
+    }
+}
+
+impl ImageOptions {
+    /// Reads the images for a run with batches of this size.
+    pub(crate) fn load(
+        &self,
+        sources: &Sources,
+        batch_size: NonZeroUsize,
+        quiet: bool,
+    ) -> Result<(Split, DataRecord)> {
+        let location = self.set.find(sources, quiet)?;
+        let train = self.train_range.unwrap_or(ImageRange::all(Part::Train));
+        let test = self.test_range.unwrap_or(ImageRange::all(Part::Test));
+        let options = self.set.read_options();
+        let split = Split::read(&location, &options, train, test, sources.read_folder)?;
+        if !quiet {
+            print_notes(&split.notes);
+        }
+        let images = split.train.len();
+        ensure!(
+            batch_size.get() <= images,
+            "--batch-size {batch_size} is more than the {images} training images"
+        );
+        let data = DataRecord::new(&split, &location, &options, [train.part, test.part]);
+        Ok((split, data))
+    }
+}
+
+/// Reads the images of a run again. They have to be the same ones.
+pub(crate) fn reload(
+    data: &DataRecord,
+    sources: &Sources,
+    mirrors: &Mirrors,
+    quiet: bool,
+) -> Result<(Split, DataRecord)> {
+    let location = &data.location;
+    sources.fetch_missing(location, mirrors, quiet)?;
+    let options = data.read_options();
+    let (train, test) = (data.train_range, data.test_range);
+    let split = Split::read(location, &options, train, test, sources.read_folder)?;
+    let parts = [data.train_range.part, data.test_range.part];
+    let found = DataRecord {
+        name: data.name.clone(),
+        ..DataRecord::new(&split, location, &options, parts)
+    };
+    let name = &data.name;
+    let digests = [&found.sha256, &data.sha256];
+    let [is, was] = digests.map(|digest| digest.get(..12).unwrap_or(digest));
+    ensure!(
+        found.sha256 == data.sha256,
+        "the images in {name} are not those the run began with (SHA-256 {is}..., it was {was}...): \
+         bring those back, or say with --data-dir where they are"
+    );
+    Ok((split, found))
+}
+
+/// The names of data sets, each with what it is.
+pub(crate) fn set_name() -> impl TypedValueParser<Value = Location> {
+    let names = Location::named().map(|(name, about, _)| PossibleValue::new(name).help(about));
+    PossibleValuesParser::new(names).map(|name| Location::from_name(&name))
+}
+
+/// A number of classes.
+fn classes(text: &str) -> Result<usize, String> {
+    whole(text, 2..=MAX_CLASSES)
+}
+
+/// Images to train on: of the training file unless said.
+pub(crate) fn train_range(text: &str) -> Result<ImageRange, String> {
+    ImageRange::parse(text, Part::Train)
+}
+
+/// Images to score: of the test file unless said.
+pub(crate) fn test_range(text: &str) -> Result<ImageRange, String> {
+    ImageRange::parse(text, Part::Test)
+}
