@@ -59,7 +59,7 @@ pub struct CommandLine {
     #[command(subcommand)]
     command: Option<Command>,
     #[command(flatten)]
-    train: train::Options,
+    pub(crate) train: train::Options,
 }
 
 #[derive(Debug, Subcommand)]

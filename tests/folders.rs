@@ -16,6 +16,7 @@ use forms::{csv, npy, npz};
 use image::imageops::{self, FilterType};
 use image::{GrayImage, ImageFormat};
 use mnist_tch::data::{Location, Part, ReadOptions, mnist_10k};
+use mnist_tch::formats;
 use serde_json::{Value, json};
 use tempfile::{TempDir, tempdir};
 
@@ -185,7 +186,9 @@ fn a_set_is_read_alike_in_every_form_it_may_have() {
     for (number, set) in sets.enumerate() {
         let location = Location::Folder(set.path().into());
         for (part, count) in [(Part::Train, 150), (Part::Test, 30)] {
-            let read = location.read(part, &ReadOptions::default()).unwrap();
+            let read = location
+                .read(part, &ReadOptions::default(), formats::read)
+                .unwrap();
             let (images, labels) = bars(count, 3, 0);
             assert!(read.images.labels() == labels, "form {number}");
             assert!(read.images.pixels() == images, "form {number}");
@@ -211,7 +214,7 @@ fn of_several_sets_one_is_chosen_by_its_name_or_a_word_of_it() {
             split,
             ..ReadOptions::default()
         };
-        let set = location.read(Part::Train, &reading);
+        let set = location.read(Part::Train, &reading, formats::read);
         // Its name, and that of its last class.
         let found = set.map(|set| set.split.unwrap() + " " + set.classes.last().unwrap());
         found.unwrap_or_else(|error| error.root_cause().to_string())
@@ -343,7 +346,9 @@ fn pictures_of_other_sizes_are_prepared_as_by_predict_and_so_told() {
     let set = Set(tempdir().unwrap());
     set.add_pictures("scans", &DIGITS, 84, digits.pixels(), digits.labels());
     let location = Location::Folder(set.path().into());
-    let read = location.read(Part::Train, &ReadOptions::default()).unwrap();
+    let read = location
+        .read(Part::Train, &ReadOptions::default(), formats::read)
+        .unwrap();
     let done = read.pictures.unwrap();
     assert_eq!([done.as_they_are, done.prepared], [0, 60]);
     let expected = "scans: 0 pictures taken as they are, 60 prepared as by predict, 0 other";

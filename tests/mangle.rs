@@ -56,7 +56,11 @@ fn is_taken(folder: &Path, file: usize, bytes: &[u8]) -> bool {
     if file < 2 {
         fs::write(folder.join(NAMES[1 - file]), &GOOD[1 - file]).unwrap();
     }
-    let set = Location::Folder(folder.into()).read(Part::Train, &ReadOptions::default());
+    let set = Location::Folder(folder.into()).read(
+        Part::Train,
+        &ReadOptions::default(),
+        mnist_tch::formats::read,
+    );
     // Not only written over, for which ext4 would wait for the disk.
     for entry in fs::read_dir(folder).unwrap() {
         fs::remove_file(entry.unwrap().path()).unwrap();

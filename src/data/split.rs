@@ -217,6 +217,7 @@ mod tests {
             &ReadOptions::default(),
             range(train),
             range(test),
+            idx_folder::read,
         )
     }
 

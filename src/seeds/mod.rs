@@ -268,3 +268,6 @@ fn finish(store: &SeedStore, seeds: &BTreeSet<u64>, reference: &Reference) -> Re
     store.write(store::VERDICT, json(&verdict)?.as_bytes())?;
     Ok(verdict)
 }
+
+#[cfg(test)]
+mod tests;

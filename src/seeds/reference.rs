@@ -40,7 +40,7 @@ impl Reference {
         Self::read(name.clone(), file).with_context(|| format!("{name} is not an accuracy.csv"))
     }
 
-    pub(super) fn read(name: String, bytes: impl Read) -> Result<Self> {
+    pub(crate) fn read(name: String, bytes: impl Read) -> Result<Self> {
         let mut rows = csv::Reader::from_reader(bytes);
         let points: Vec<Point> = rows.deserialize().collect::<Result<_, _>>()?;
         for point in &points {

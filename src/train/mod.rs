@@ -298,4 +298,4 @@ fn announce_resume(history: &Checkpoint<RunMetadata>, device: Device, steps: usi
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

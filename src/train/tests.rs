@@ -10,17 +10,14 @@ use clap::Parser;
 use rand::seq::{IndexedRandom, IteratorRandom};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use serde_json::{Value, json};
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 use tempfile::tempdir;
 
 use super::*;
-use crate::cli::{CommandLine, model};
+use crate::cli::CommandLine;
 use crate::data::hex;
 use crate::learn::checkpoint::Best;
-use crate::seeds::ensemble::Ensemble;
-use crate::seeds::runner::SeedRun;
-use crate::seeds::store::SeedStore;
 
 /// Four steps on 20 images, each scored on 10 others.
 const JOB: &str = "--device cpu --threads 1 --channels 1,1,1,1 --epochs 2 --batch-size 10 \
@@ -32,8 +29,8 @@ fn options(line: &str) -> Options {
 }
 
 /// The job after three of its steps.
-fn stopped() -> Checkpoint<RunMetadata> {
-    let (mut history, split, device, threads) = options(JOB).begin().unwrap();
+pub(crate) fn stopped() -> Checkpoint<RunMetadata> {
+    let (mut history, split, device, threads) = options(JOB).start(&Sources::default()).unwrap();
     let training = Training::new(&history.config, &history.state, &split, device, threads);
     for step in training.unwrap().take(3).map(Result::unwrap) {
         let record = step.record().unwrap();
@@ -49,7 +46,7 @@ fn stopped() -> Checkpoint<RunMetadata> {
 
 /// Puts damaged forms of `body` into `file`, as `sealed` has it, and reads each: it has to be
 /// refused in words, or to be taken.
-fn mangle(
+pub(crate) fn mangle(
     file: &Path,
     body: &[u8],
     sealed: impl Fn(&[u8]) -> Vec<u8>,
@@ -170,7 +167,7 @@ fn a_file_that_is_no_checkpoint_or_not_as_it_was_written_is_refused() {
 }
 
 /// Options that resume a run without asking anybody.
-const RESUME: &str = "--resume d --device cpu --threads 1 --mirror http://127.0.0.1:1 -q";
+const RESUME: &str = "--resume d --device cpu --threads 1 -q";
 
 #[test]
 fn a_run_goes_on_from_a_damaged_checkpoint_only_where_it_can_have_been_there() {
@@ -185,7 +182,8 @@ fn a_run_goes_on_from_a_damaged_checkpoint_only_where_it_can_have_been_there() {
     };
     let taken = Cell::new(0);
     let resume = || {
-        let (mut history, split, device, threads) = options.go_on(&run_dir)?;
+        let (mut history, split, device, threads) =
+            options.resume(&run_dir, &Sources::default())?;
         assert_eq!(places(&history), places(&good));
         assert!(history.about.training_seconds >= 0.0);
         history.about.data.name.clone_from(&good.about.data.name);
@@ -218,7 +216,7 @@ fn a_damaged_summary_gives_no_accuracy_and_no_images_that_its_run_cannot_have_ha
     let folder = tempdir().unwrap();
     let path = folder.path().join("run");
     let job = options(&format!("{JOB} --out {}", path.display()));
-    run(&job, Instant::now()).unwrap();
+    run(&job, &Sources::default(), Instant::now()).unwrap();
     let options = options(RESUME);
     let run_dir = RunDir::open(&path).unwrap();
     let model = model::open(&path, false).unwrap();
@@ -229,35 +227,11 @@ fn a_damaged_summary_gives_no_accuracy_and_no_images_that_its_run_cannot_have_ha
         let accuracy = Recorded::from_bytes(&bytes).map(|summary| summary.final_accuracy);
         assert_eq!(accuracy.is_ok(), resumed.is_ok());
         assert!(accuracy.is_ok_and(|share| (0.0..=1.0).contains(&share)) || resumed.is_err());
-        let images = model.images(&options.images.set, None)?.images;
+        let images = model
+            .images(&options.images.set, None, &Sources::default())?
+            .images;
         assert_eq!(images.len(), 10);
         resumed
     };
-    mangle(&file, &fs::read(&file).unwrap(), <[u8]>::to_vec, read);
-}
-
-#[test]
-fn a_damaged_run_of_a_seed_is_refused_or_one_of_many() {
-    let folder = tempdir().unwrap();
-    let store = SeedStore::open(folder.path(), &json!({})).unwrap();
-    let run = stopped();
-    let good = SeedRun {
-        seed: 5,
-        records: run.records,
-        confusion: run.confusion.unwrap(),
-        seconds: 0.5,
-    };
-    store.save(&good).unwrap();
-    let read = || {
-        let run = store.load(5)?;
-        assert!((0.0..=1.0).contains(&run.confusion.accuracy()));
-        let mut other = run.clone();
-        other.seed = 6;
-        let ensemble = Ensemble::gather([Ok(run), Ok(other)]).unwrap();
-        let mut values = ensemble.band().high.into_iter();
-        assert!(values.all(|value| (0.0..=1.0).contains(&value)));
-        Ok(())
-    };
-    let file = folder.path().join("seeds/5.json");
     mangle(&file, &fs::read(&file).unwrap(), <[u8]>::to_vec, read);
 }

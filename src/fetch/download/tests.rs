@@ -372,7 +372,7 @@ fn addresses_are_folders_on_the_web_and_this_machine_is_recognised() {
         assert!(!error.contains("secret"), "{error}");
     }
     for set in crate::data::Published::ALL {
-        for address in set.info().mirrors {
+        for address in super::super::files::mirrors(set) {
             assert_eq!(mirror(address).unwrap(), address);
         }
     }
