@@ -30,7 +30,7 @@
 //! ```no_run
 //! use mnist_tch::data::mnist_10k;
 //! use mnist_tch::learn::{
-//!     Adam, Architecture, DeviceChoice, Init, Network, Pass, Weights, images_and_labels,
+//!     Adam, Architecture, DeviceChoice, Init, Network, Weights, images_and_labels,
 //! };
 //! use tch::Tensor;
 //!
@@ -46,7 +46,7 @@
 //!     let batch = split.train.slice(start..start + 100)?;
 //!     let (images, labels) = images_and_labels(&batch, device)?;
 //!     network.set_weights(&weights)?;
-//!     let logits = network.forward(&images, Pass::Train(&mut []));
+//!     let logits = network.forward(&images);
 //!     let loss = logits.cross_entropy_for_logits(&labels);
 //!     adam.step(&mut weights, &network.gradient(&loss)?, 0.005)?;
 //! }

@@ -1,5 +1,5 @@
-//! Adam (Kingma and Ba 2015) over one flat vector of weights: eight kernels a step, whatever the
-//! number of layers. It knows nothing of layers.
+//! Adam (Kingma and Ba 2015) over one flat vector of weights, which takes eight kernels per step for
+//! any number of layers.
 
 use anyhow::Result;
 use tch::Tensor;
@@ -10,23 +10,22 @@ const BETA_1: f64 = 0.9;
 const BETA_2: f64 = 0.999;
 const EPSILON: f64 = 1e-8;
 
-/// The optimiser's state on the device: two moments and the number of steps, which together with
-/// the weights are all that a run needs to go on.
+/// The optimizer state on the device: two moments and the number of steps.
 #[derive(Debug)]
 pub struct Adam {
-    /// Running mean of the gradient, f32, as long as the weights.
+    /// Running mean of the gradient; f32, as long as the weights.
     pub(super) first_moment: Tensor,
-    /// Running mean of the squared gradient, f32, as long as the weights.
+    /// Running mean of the squared gradient; f32, as long as the weights.
     pub(super) second_moment: Tensor,
-    /// Steps made so far.
+    /// Steps done so far.
     pub(super) steps: i32,
 }
 
 impl Adam {
-    /// A fresh optimiser for `weights` (flat, f32), on their device.
+    /// A new optimizer for `weights` (flat, f32), on their device.
     ///
     /// # Errors
-    /// When the device's memory is full.
+    /// When the device runs out of memory.
     pub fn new(weights: &Tensor) -> Result<Self> {
         tch_errors::call(|| {
             let zeros = || weights.f_zeros_like();
@@ -34,7 +33,7 @@ impl Adam {
         })
     }
 
-    /// The optimiser that goes on after `steps` steps, with the moments after them.
+    /// The optimizer after `steps` steps, with these moments.
     pub(super) fn resume(first: Tensor, second: Tensor, steps: i32) -> Self {
         Self {
             first_moment: first,
@@ -43,7 +42,7 @@ impl Adam {
         }
     }
 
-    /// Changes `weights` by one step against `gradient` (both flat, f32).
+    /// Updates `weights` by one step with `gradient` (both flat, f32).
     ///
     /// # Errors
     /// When the sizes differ.
@@ -57,8 +56,8 @@ impl Adam {
         let _ = self.first_moment.f_lerp_(gradient, 1.0 - BETA_1)?;
         let squares = gradient.f_square()?;
         let _ = self.second_moment.f_lerp_(&squares, 1.0 - BETA_2)?;
-        // lr·m̂/(√v̂ + ε) with the bias corrections m̂ = m/(1-β₁ᵗ), v̂ =
-        // v/(1-β₂ᵗ) taken out of the vectors.
+        // lr·m̂/(√v̂ + ε), with the bias corrections m̂ = m/(1-β₁ᵗ) and v̂ = v/(1-β₂ᵗ) moved
+        // into the scalars.
         let correction_1 = 1.0 - BETA_1.powi(self.steps);
         let correction_2 = (1.0 - BETA_2.powi(self.steps)).sqrt();
         let mut denominator = self.second_moment.f_sqrt()?;
@@ -77,7 +76,7 @@ mod tests {
     use tch::{Device, Kind};
 
     #[test]
-    fn it_is_tchs_own_adam() {
+    fn it_takes_the_same_steps_as_tchs_adam() {
         tch::manual_seed(3);
         let store = nn::VarStore::new(Device::Cpu);
         let init = nn::Init::Uniform { lo: -1.0, up: 1.0 };

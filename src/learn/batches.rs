@@ -1,11 +1,10 @@
-//! What training goes through: the protocol as numbers, the plan that follows from it, and the
-//! images of each batch.
+//! The run's configuration, the schedule that follows from it, and the images of each batch.
 //!
-//! Everything here follows from the configuration alone, so a step can be worked out without the
-//! steps before it. Training has one source of randomness: `ChaCha8` from the run's seed. Its
-//! stream 0 draws the initial weights, stream e shuffles epoch e, and each image of each epoch has
-//! a stream of its own, for shifts and whatever else is random in a batch or in the forward pass.
-//! So nothing depends on the number of threads, or on where a run was resumed.
+//! Everything here follows from the configuration alone, so any step can be computed without the
+//! steps before it. The only source of randomness is `ChaCha8`, seeded with the run's seed: stream 0
+//! draws the initial weights, stream e shuffles epoch e, and every image of every epoch has a stream
+//! of its own for its random shift. So no result depends on the number of threads, or on where a run
+//! was resumed.
 
 use std::num::NonZeroUsize;
 use std::ops::Range;
@@ -22,47 +21,47 @@ use super::network::ARTICLE;
 use super::weights::Init;
 use crate::data::{Dataset, PIXELS, SIDE};
 
-/// Which weights of a run are kept.
+/// Which weights a run keeps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Keep {
-    /// The last ones.
+pub enum KeepPolicy {
+    /// The weights after the last step.
     #[default]
     Last,
-    /// Those of the best score beside them.
+    /// The weights of the best score as well.
     Best,
 }
 
-/// The protocol of a run; the default is the article's.
+/// The hyperparameters of a run; the default is the article's protocol.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Config {
     /// Channels of each block of the network; see [`Architecture::new`](super::Architecture::new).
     pub channels: Vec<usize>,
-    /// Times the training set is gone through.
+    /// Number of passes over the training images.
     pub epochs: NonZeroUsize,
-    /// Images of one step.
+    /// Images per step.
     pub batch_size: NonZeroUsize,
     /// Adam's learning rate, above 0.
     pub learning_rate: f64,
-    /// Where it falls to, linearly over the steps of the run; `None`: it stays.
+    /// Final rate of the linear decay; `None` keeps the rate constant.
     pub final_learning_rate: Option<f64>,
-    /// Of everything random: initial weights, shuffling, shifts.
+    /// Seed of everything random: initial weights, shuffling, shifts.
     pub seed: u64,
-    /// How the initial weights are drawn.
+    /// Distribution of the initial weights.
     pub init: Init,
-    /// The test set is scored after every so many steps and at each epoch's end; 0: after the last
-    /// step only; `None`: 50 times an epoch, or after every step where there are fewer.
+    /// Score the test set after this many steps and at the end of each epoch. 0: only after the last
+    /// step. `None`: 50 times per epoch, or after every step if an epoch has fewer.
     pub eval_every: Option<usize>,
-    /// Whether each epoch goes through the images in another order.
+    /// Visit the images in a new random order in each epoch.
     pub shuffle: bool,
-    /// Each training image is shifted by up to so many pixels in each direction, anew in every
+    /// Shift each training image at random by up to this many pixels in each direction, anew in each
     /// epoch.
     pub augment: usize,
-    /// The state of training is kept after every so many steps, and at each epoch's end; 0: at each
-    /// epoch's end only. Changes no other number.
+    /// Save a checkpoint after this many steps and at the end of each epoch. 0: only at the end of
+    /// each epoch. Does not affect the results.
     pub checkpoint_every: usize,
-    /// Which weights are kept. Changes no other number.
-    pub keep: Keep,
+    /// Which weights to keep. Does not affect the results.
+    pub keep: KeepPolicy,
 }
 
 impl Default for Config {
@@ -79,19 +78,19 @@ impl Default for Config {
             shuffle: false,
             augment: 0,
             checkpoint_every: 0,
-            keep: Keep::Last,
+            keep: KeepPolicy::Last,
         }
     }
 }
 
-/// The plan of a whole run.
+/// Which step of a run does what.
 #[derive(Debug, Clone)]
 pub(crate) struct Schedule {
     config: Config,
     images: usize,
 }
 
-/// Where a step stands in its run.
+/// The position of a step in its run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Position {
     /// Epoch, from 1.
@@ -100,12 +99,12 @@ pub(super) struct Position {
     pub batch: usize,
     /// Step of the whole run, from 1.
     pub step: usize,
-    /// The batch's places in the epoch's order of images.
+    /// The batch's range in the epoch's order of images.
     pub places: Range<usize>,
 }
 
 impl Schedule {
-    /// The plan for `images` training images, of which there must be at least one.
+    /// The schedule for `images` training images; at least one.
     pub(crate) fn new(config: &Config, images: usize) -> Self {
         Self {
             config: config.clone(),
@@ -113,31 +112,30 @@ impl Schedule {
         }
     }
 
-    /// Batches of one epoch; the last one may be smaller.
+    /// Batches per epoch; the last one may be smaller.
     pub(crate) fn batches_per_epoch(&self) -> usize {
         self.images.div_ceil(self.config.batch_size.get())
     }
 
-    /// Times the images are gone through.
+    /// Number of epochs.
     pub(crate) fn epochs(&self) -> usize {
         self.config.epochs.get()
     }
 
-    /// The test set is scored after every so many steps and at each epoch's end; 0: after the last
-    /// step only.
+    /// The test set is scored after this many steps and at the end of each epoch. 0: only after the
+    /// last step.
     pub(crate) fn eval_every(&self) -> usize {
-        // As often as the article does: 50 times an epoch, or after every step where there are
-        // fewer.
+        // Like the article: 50 times per epoch, or after every step if there are fewer.
         let default = (self.batches_per_epoch() / 50).max(1);
         self.config.eval_every.unwrap_or(default)
     }
 
-    /// Steps of the whole run.
+    /// Number of steps of the run.
     pub(crate) fn steps(&self) -> usize {
         self.batches_per_epoch().saturating_mul(self.epochs())
     }
 
-    /// Where `step` (from 1) stands.
+    /// Position of `step` (from 1).
     pub(super) fn position(&self, step: usize) -> Position {
         let (index, batches) = (step.saturating_sub(1), self.batches_per_epoch());
         let size = self.config.batch_size.get();
@@ -150,88 +148,93 @@ impl Schedule {
         }
     }
 
-    /// Whether the test set is scored after `step`: see [`Self::eval_every`]; in any case after
-    /// the last.
+    /// True if the test set is scored after `step`; see [`Self::eval_every`].
     pub(crate) fn is_scored(&self, step: usize) -> bool {
         let every = self.eval_every();
         let due = |every: usize| every > 0 && step.is_multiple_of(every);
         step == self.steps() || due(every) || (every > 0 && due(self.batches_per_epoch()))
     }
 
-    /// Whether the state of training is kept after `step`.
-    pub(super) fn is_kept(&self, step: usize) -> bool {
+    /// True if a checkpoint is saved after `step`.
+    pub(super) fn saves_checkpoint(&self, step: usize) -> bool {
         let every = self.config.checkpoint_every;
         step.is_multiple_of(self.batches_per_epoch()) || (every > 0 && step.is_multiple_of(every))
     }
 
-    /// Adam's learning rate in `step`. The final one would be that of the step after the last, so
-    /// that no step is without effect where it is 0.
+    /// Learning rate for `step`, decaying linearly to the final rate. The step after the last one
+    /// would have the final rate, so that no step is wasted if it is 0.
     pub(super) fn learning_rate(&self, step: usize) -> f64 {
         let first = self.config.learning_rate;
         let done = step.saturating_sub(1) as f64 / self.steps() as f64;
-        let falling = |last| first + (last - first) * done;
-        self.config.final_learning_rate.map_or(first, falling)
+        let decayed = |last| first + (last - first) * done;
+        self.config.final_learning_rate.map_or(first, decayed)
     }
 
-    /// Whether the weights after `step` may turn out to be the best.
-    pub(super) fn is_candidate(&self, step: usize) -> bool {
-        self.config.keep == Keep::Best && self.is_scored(step)
+    /// True if the weights after `step` may turn out to be the best.
+    pub(super) fn may_be_best(&self, step: usize) -> bool {
+        self.config.keep == KeepPolicy::Best && self.is_scored(step)
     }
 
-    /// Number of images trained on in the steps from 1 to `step`.
+    /// Number of images trained on in steps 1 to `step`.
     pub(crate) fn images_through(&self, step: usize) -> usize {
         let batches = self.batches_per_epoch();
         step / batches * self.images + step % batches * self.config.batch_size.get()
     }
 
-    /// The order in which `epoch` (from 1) goes through the images; `None` means as they are.
+    /// The order of the images in `epoch` (from 1); `None` if it is the order of the file.
     fn order(&self, epoch: usize) -> Option<Vec<i64>> {
         if !self.config.shuffle {
             return None;
         }
-        let mut generator = ChaCha8Rng::seed_from_u64(self.config.seed);
-        generator.set_stream(epoch as u64);
+        let mut rng = ChaCha8Rng::seed_from_u64(self.config.seed);
+        rng.set_stream(epoch as u64);
         let mut order: Vec<i64> = (0_i64..).take(self.images).collect();
-        order.shuffle(&mut generator);
+        order.shuffle(&mut rng);
         Some(order)
     }
 }
 
-/// What is random about the training image `row` in `epoch` is drawn from this.
-fn generator(seed: u64, epoch: usize, row: usize) -> ChaCha8Rng {
-    let mut generator = ChaCha8Rng::seed_from_u64(seed);
-    // No set has 2^32 images, so these streams are never those of the weights and of shuffling.
-    generator.set_stream((epoch as u64) << 32 | (row as u64 + 1));
-    generator
+/// RNG for one training image in one epoch.
+fn image_rng(seed: u64, epoch: usize, row: usize) -> ChaCha8Rng {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    // No set has 2^32 images, so these streams differ from those of the weights and of shuffling.
+    rng.set_stream((epoch as u64) << 32 | (row as u64 + 1));
+    rng
 }
 
-/// Cuts each epoch's images into batches, and batches into parts.
+/// Splits each epoch into batches, and batches into parts.
 pub(super) struct Batches {
     schedule: Schedule,
     device: Device,
     train: Dataset,
-    /// On a device that is no CPU a copy: pixels (n x 784, u8) and labels (n, i64). Images that
-    /// are to be shifted stay on the host.
+    /// The images on the GPU: pixels (n x 784, u8) and labels (n, i64). Images that are shifted stay
+    /// on the host.
     resident: Option<(Tensor, Tensor)>,
     epoch: usize,
-    /// The epoch's order of images, also on the device; `None` means as they are.
+    /// The epoch's order of images, on the host and on the device; `None` without shuffling.
     order: Option<(Vec<usize>, Tensor)>,
 }
 
-/// Some neighbours in a batch: what one thread is given.
+/// A contiguous slice of a batch, processed by one thread.
 pub(super) struct Part {
     images: Images,
-    /// What else is random about each image is drawn from its own.
-    pub(super) generators: Vec<ChaCha8Rng>,
-    augment: usize,
     device: Device,
 }
 
 enum Images {
-    /// Rows of a data set.
-    Host(Dataset, Vec<usize>),
+    /// Rows of a data set on the host, to be shifted in this epoch.
+    Host(Dataset, Vec<usize>, Shift),
     /// Pixels (u8) and labels (i64) on the device.
     Resident(Tensor, Tensor),
+}
+
+/// Random shifts of the training images in one epoch.
+#[derive(Clone, Copy)]
+struct Shift {
+    /// Maximum, in pixels; 0 leaves the images in place.
+    max: usize,
+    seed: u64,
+    epoch: usize,
 }
 
 impl Batches {
@@ -279,21 +282,23 @@ impl Batches {
             Some((rows, _)) => rows[places.clone()].to_vec(),
         };
         let config = &self.schedule.config;
-        let generator = |&row: &usize| generator(config.seed, self.epoch, row);
+        let shift = Shift {
+            max: config.augment,
+            seed: config.seed,
+            epoch: self.epoch,
+        };
         Ok(Part {
-            generators: rows.iter().map(generator).collect(),
             images: match &self.resident {
-                None => Images::Host(self.train.clone(), rows),
+                None => Images::Host(self.train.clone(), rows, shift),
                 Some((pixels, labels)) => {
                     Images::Resident(self.pick(pixels, &places)?, self.pick(labels, &places)?)
                 }
             },
-            augment: config.augment,
             device: self.device,
         })
     }
 
-    /// The rows at `places` of a tensor on the device, without a wait for it.
+    /// The rows at `places` of a tensor on the device, without waiting for the device.
     fn pick(&self, all: &Tensor, places: &Range<usize>) -> Result<Tensor> {
         let (start, length) = (i64::try_from(places.start)?, i64::try_from(places.len())?);
         Ok(match &self.order {
@@ -305,42 +310,42 @@ impl Batches {
 
 impl Part {
     /// The network's input (n x 1 x 28 x 28, f32) and labels (n, i64).
-    pub(super) fn load(&mut self) -> Result<(Tensor, Tensor)> {
+    pub(super) fn load(&self) -> Result<(Tensor, Tensor)> {
         match &self.images {
-            Images::Resident(pixels, own) => Ok((input(pixels, self.device)?, own.shallow_clone())),
-            Images::Host(dataset, rows) => {
+            Images::Resident(pixels, labels) => {
+                Ok((input(pixels, self.device)?, labels.shallow_clone()))
+            }
+            Images::Host(dataset, rows, shift) => {
                 let mut bytes = Vec::with_capacity(rows.len() * PIXELS);
-                let own: Vec<u8> = rows.iter().map(|&row| dataset.labels()[row]).collect();
-                for (&row, generator) in rows.iter().zip(&mut self.generators) {
+                for &row in rows {
                     let image = &dataset.pixels()[row * PIXELS..][..PIXELS];
-                    match self.augment {
-                        0 => bytes.extend_from_slice(image),
-                        most => bytes.extend_from_slice(&shifted(image, most, generator)),
+                    if shift.max == 0 {
+                        bytes.extend_from_slice(image);
+                    } else {
+                        let mut rng = image_rng(shift.seed, shift.epoch, row);
+                        bytes.extend_from_slice(&shifted(image, shift.max, &mut rng));
                     }
                 }
+                let classes: Vec<u8> = rows.iter().map(|&row| dataset.labels()[row]).collect();
                 let pixels = pixels(&bytes)?.f_to_device(self.device.tch())?;
-                let labels = labels(&own)?.f_to_device(self.device.tch())?;
+                let labels = labels(&classes)?.f_to_device(self.device.tch())?;
                 Ok((input(&pixels, self.device)?, labels))
             }
         }
     }
 }
 
-/// `image` (28x28) shifted by up to `most` pixels right or left and down or up, among zeros.
-fn shifted(image: &[u8], most: usize, generator: &mut ChaCha8Rng) -> [u8; PIXELS] {
-    let most = most.min(SIDE);
-    // From 0 to 2·most, where `most` leaves the image in its place.
-    let (right, down) = (
-        generator.random_range(0..=2 * most),
-        generator.random_range(0..=2 * most),
-    );
+/// `image` (28x28) shifted by up to `max` pixels horizontally and vertically, padded with zeros.
+fn shifted(image: &[u8], max: usize, rng: &mut ChaCha8Rng) -> [u8; PIXELS] {
+    // From 0 to 2·max, where `max` leaves the image in place.
+    let (right, down) = (rng.random_range(0..=2 * max), rng.random_range(0..=2 * max));
     let mut moved = [0; PIXELS];
     for (row, pixels) in image.chunks_exact(SIDE).enumerate() {
         for (column, &pixel) in pixels.iter().enumerate() {
-            let place = (row + down)
-                .checked_sub(most)
-                .zip((column + right).checked_sub(most));
-            if let Some((row, column)) = place
+            let target = (row + down)
+                .checked_sub(max)
+                .zip((column + right).checked_sub(max));
+            if let Some((row, column)) = target
                 && row < SIDE
                 && column < SIDE
             {
@@ -351,18 +356,18 @@ fn shifted(image: &[u8], most: usize, generator: &mut ChaCha8Rng) -> [u8; PIXELS
     moved
 }
 
-/// The images of `dataset` as the network takes them (n x 1 x 28 x 28, f32, 0..=1, on the CPU in
-/// oneDNN's memory layout where there is one), and their labels (n, i64), on `device`.
+/// The images of `dataset` as the network's input (n x 1 x 28 x 28, f32, 0..=1, on the CPU in
+/// oneDNN's memory layout if available) and their labels (n, i64), on `device`.
 ///
 /// # Errors
-/// When the device's memory is full.
+/// When the device runs out of memory.
 pub fn images_and_labels(dataset: &Dataset, device: Device) -> Result<(Tensor, Tensor)> {
     let pixels = pixels(dataset.pixels())?.f_to_device(device.tch())?;
     let labels = labels(dataset.labels())?.f_to_device(device.tch())?;
     Ok((input(&pixels, device)?, labels))
 }
 
-/// u8 pixels (n x 784) to the network's input.
+/// Converts pixels (n x 784, u8) to the network's input (n x 1 x 28 x 28, f32).
 pub(super) fn input(pixels: &Tensor, device: Device) -> Result<Tensor> {
     let side = i64::try_from(SIDE)?;
     let images = pixels.f_to_kind(Kind::Float)?.f_div_scalar_(255.0)?;
@@ -374,7 +379,7 @@ pub(super) fn input(pixels: &Tensor, device: Device) -> Result<Tensor> {
     }
 }
 
-/// Bytes of whole images as n x 784 (u8) on the CPU.
+/// Pixels (n x 784, u8) on the CPU from the bytes of whole images.
 pub(super) fn pixels(bytes: &[u8]) -> Result<Tensor> {
     let shape = [i64::try_from(bytes.len() / PIXELS)?, i64::try_from(PIXELS)?];
     Ok(Tensor::f_from_data_size(bytes, &shape, Kind::Uint8)?)
@@ -398,9 +403,9 @@ mod tests {
         Schedule::new(&config, images)
     }
 
-    fn those(schedule: &Schedule, is_so: fn(&Schedule, usize) -> bool) -> Vec<usize> {
+    fn steps_where(schedule: &Schedule, predicate: fn(&Schedule, usize) -> bool) -> Vec<usize> {
         let steps = 1..=schedule.steps();
-        steps.filter(|&step| is_so(schedule, step)).collect()
+        steps.filter(|&step| predicate(schedule, step)).collect()
     }
 
     #[test]
@@ -418,14 +423,14 @@ mod tests {
     #[test]
     fn an_epoch_of_any_length_has_50_scores_and_states_come_as_often_as_asked_for() {
         let whole = schedule(60_000, |config| config.epochs = NonZeroUsize::MIN);
-        let scored = those(&whole, Schedule::is_scored);
+        let scored = steps_where(&whole, Schedule::is_scored);
         assert_eq!((scored.len(), &scored[..2]), (50, &[12, 24][..]));
-        let kept = |every| {
+        let saved = |every| {
             let schedule = schedule(500, |config| config.checkpoint_every = every);
-            those(&schedule, Schedule::is_kept)
+            steps_where(&schedule, Schedule::saves_checkpoint)
         };
-        assert_eq!(kept(0), [5, 10, 15, 20, 25]);
-        assert_eq!(kept(4), [4, 5, 8, 10, 12, 15, 16, 20, 24, 25]);
+        assert_eq!(saved(0), [5, 10, 15, 20, 25]);
+        assert_eq!(saved(4), [4, 5, 8, 10, 12, 15, 16, 20, 24, 25]);
     }
 
     #[test]
@@ -457,7 +462,7 @@ mod tests {
         let (mut bytes, mut all_labels) = (Vec::new(), Vec::new());
         let parts = batches.parts(&position).unwrap();
         assert_eq!(parts.len(), 2);
-        for mut part in parts {
+        for part in parts {
             let (images, labels) = part.load().unwrap();
             assert_eq!(images.size(), [60, 1, 28, 28]);
             let images = if images.is_mkldnn() {
@@ -465,7 +470,6 @@ mod tests {
             } else {
                 images
             };
-            assert_eq!(part.generators.len(), 60);
             let pixels = (images * 255.0).round().to_kind(Kind::Uint8).flatten(0, -1);
             bytes.extend(Vec::<u8>::try_from(pixels).unwrap());
             all_labels.extend(Vec::<i64>::try_from(labels).unwrap());

@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 use tch::Tensor;
 
 use super::adam::Adam;
-use super::batches::{Config, Keep, Schedule};
+use super::batches::{Config, KeepPolicy, Schedule};
 use super::device::Device;
 use super::metrics::{ConfusionMatrix, StepRecord, check_scores};
 use super::network::Architecture;
@@ -211,8 +211,8 @@ impl<A: Serialize + DeserializeOwned> Checkpoint<A> {
         check_scores(&checkpoint.records, matrix)?;
         let chosen = checkpoint.best.as_ref().map(|best| &best.record);
         let best = match config.keep {
-            Keep::Best => checkpoint.best_record(),
-            Keep::Last => None,
+            KeepPolicy::Best => checkpoint.best_record(),
+            KeepPolicy::Last => None,
         };
         ensure!(chosen == best, "the best score is none of its scores");
         if let Some(Best { weights, .. }) = &checkpoint.best {

@@ -1,12 +1,10 @@
-//! Learning: from checked images to records. The only part of the program that knows tch.
+//! Learning: from checked images to records. The only module that uses tch.
 //!
-//! Read `training` first: one step, from a batch to a score. `network` says what is trained,
-//! `batches` on what and in which order, `scoring` how well it does. The rest is behind small
-//! interfaces: `adam`; `threads`, which share the work; `device`, where it is done (`cuda`:
-//! whether that can be; `nvidia`, `libtorch`: what system and library say of themselves);
-//! `weights` and `checkpoint`, plain numbers and their files; `metrics`, what comes out;
-//! `tch_errors`, what becomes of libtorch's failures;
-//! `scoring_conv`, one convolution in the form that scores fastest.
+//! Read `training` first: one step, from batch to score. `network` defines what is trained,
+//! `batches` on which images and in which order, `scoring` how accuracy is measured. The others have
+//! small interfaces: `adam`, the optimizer; `threads`, a thread pool; `device`, CPU or CUDA, and why
+//! not CUDA; `weights` and `checkpoint`, plain numbers and their files; `metrics`, the results;
+//! `scoring_conv`, a convolution in the form that scores fastest.
 
 mod adam;
 mod batches;
@@ -26,11 +24,11 @@ mod weights;
 
 pub use self::adam::Adam;
 pub(crate) use self::batches::Schedule;
-pub use self::batches::{Config, Keep, images_and_labels};
+pub use self::batches::{Config, KeepPolicy, images_and_labels};
 pub use self::checkpoint::State;
 pub use self::device::{Device, DeviceChoice, one_thread_per_operation};
 pub use self::metrics::{ClassScore, ConfusionMatrix, Prediction, StepRecord};
-pub use self::network::{Architecture, INPUT, Layer, Network, Operation, Pass};
+pub use self::network::{Architecture, INPUT, Layer, Network, Operation};
 pub use self::scoring::{Scores, score};
 pub use self::training::{Step, Training};
 pub use self::weights::{Init, Weights};

@@ -1,13 +1,11 @@
-//! The network, described once: [`Architecture`] says what it is made of, and everything else
-//! about it follows from its [`layers`](Architecture::layers): the tensors of [`Network`], the
-//! names and shapes of weights, files, ONNX, the figure and the table of layers.
+//! The network, described once: [`Architecture::layers`] lists its layers, and everything else
+//! follows from that list: the modules and tensors of [`Network`], the names and shapes of weights,
+//! files and ONNX, the figure and the table of layers.
 //!
-//! To change the network, change `layers` (which blocks, in which order) or [`ARTICLE`] (how
-//! wide). A new [`Operation`] has to be given an output, weights and a place in `nn::seq`: the
-//! compiler names every place.
+//! To change the network, change `layers` (which blocks, in which order) or [`ARTICLE`] (their
+//! width). For a new [`Operation`], the compiler names every place that has to handle it.
 
 use anyhow::{Result, ensure};
-use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 use tch::nn::{self, Module};
 use tch::{Kind, Tensor};
@@ -20,25 +18,25 @@ use crate::data::{MAX_CLASSES, SIDE};
 /// The shape of one input: channels, height and width.
 pub const INPUT: [usize; 3] = [1, SIDE, SIDE];
 
-/// Channels of the article's three blocks: what is trained unless something else is asked for.
+/// Channels of the article's three blocks, the default.
 pub const ARTICLE: [usize; 3] = [8, 16, 8];
 
-/// What a layer does. Shapes of weights are PyTorch's.
+/// What a layer does. Weights have PyTorch's shapes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Operation {
-    /// A convolution with square kernels, which keeps height and width; its weights are output
-    /// channels x input channels x height x width.
+    /// A convolution with square kernels and "same" padding. Weights: output channels x input
+    /// channels x kernel height x kernel width.
     Convolution([usize; 4]),
-    /// The largest of each 2x2 pixels, then ReLU.
+    /// 2x2 max-pooling, then ReLU.
     MaxPoolRelu,
-    /// Channels, rows and columns put into one row.
+    /// Flattens channels, rows and columns into one dimension.
     Flatten,
-    /// Every output is a weighted sum of all inputs; its weights are outputs x inputs.
+    /// A fully connected layer. Weights: outputs x inputs.
     Dense([usize; 2]),
 }
 
 impl Operation {
-    /// Shape of the output for one image, from that of the input.
+    /// Output shape for one image with an input of shape `input`.
     fn output(&self, input: &[usize]) -> Vec<usize> {
         match self {
             Self::Convolution([outputs, ..]) => vec![*outputs, input[1], input[2]],
@@ -48,7 +46,8 @@ impl Operation {
         }
     }
 
-    /// Shape of the weights; there is a bias for each of its first size. Empty: nothing to learn.
+    /// Shape of the weights; empty if the layer has none. There is one bias per output, which is the
+    /// first dimension.
     pub fn weight(&self) -> &[usize] {
         match self {
             Self::Convolution(shape) => shape,
@@ -61,15 +60,15 @@ impl Operation {
 /// One layer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Layer {
-    /// The name that its parameters begin with; `None` where it has none.
+    /// Prefix of its parameters' names; `None` if it has no parameters.
     pub name: Option<String>,
     /// What it does.
     pub operation: Operation,
-    /// Shape of its output for one image: channels, height and width, or a number of values.
+    /// Output shape for one image: channels x height x width, or a number of values.
     pub output: Vec<usize>,
-    /// Number of its weights and biases.
+    /// Number of weights and biases.
     pub parameters: usize,
-    /// Multiplications with an addition, for one image.
+    /// Multiply-adds for one image.
     pub multiply_adds: usize,
 }
 
@@ -80,7 +79,7 @@ impl Layer {
         let weights = biases * weight.iter().skip(1).product::<usize>();
         Self {
             parameters: weights + biases,
-            // Every weight is used once for each place of the output; a bias is added only.
+            // Every weight is used once per output pixel; a bias is only added.
             multiply_adds: weights * output.iter().skip(1).product::<usize>(),
             name,
             operation,
@@ -89,7 +88,7 @@ impl Layer {
     }
 }
 
-/// What tells one network from another.
+/// The hyperparameters of the network: channels per block, number of classes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Architecture {
     channels: Vec<usize>,
@@ -97,20 +96,20 @@ pub struct Architecture {
 }
 
 impl Architecture {
-    /// The article's network for so many classes: 3,138 parameters for ten.
+    /// The article's network; 3,138 parameters for ten classes.
     ///
     /// # Errors
-    /// As those of [`Self::new`].
+    /// See [`Self::new`].
     pub fn article(classes: usize) -> Result<Self> {
         Self::new(ARTICLE.to_vec(), classes)
     }
 
-    /// A block of convolution and pooling for each of `channels`, then a dense layer for `classes`.
+    /// One block of convolution and pooling per entry of `channels`, then a dense layer.
     ///
     /// # Errors
-    /// When there are not 1 to 4 blocks, 1 to 512 channels or 2 to 256 classes.
+    /// Unless there are 1 to 4 blocks, 1 to 512 channels per block and 2 to 256 classes.
     pub fn new(channels: Vec<usize>, classes: usize) -> Result<Self> {
-        // Four blocks leave a single pixel of 28x28.
+        // Four poolings reduce 28x28 to a single pixel.
         let blocks = channels.len();
         ensure!(
             (1..=4).contains(&blocks),
@@ -122,7 +121,7 @@ impl Architecture {
         );
         ensure!(
             (2..=MAX_CLASSES).contains(&classes),
-            "a network tells 2 to {MAX_CLASSES} classes apart, not {classes}"
+            "a network has 2 to {MAX_CLASSES} classes, not {classes}"
         );
         Ok(Self { channels, classes })
     }
@@ -132,12 +131,12 @@ impl Architecture {
         &self.channels
     }
 
-    /// Number of classes that the network tells apart.
+    /// Number of classes.
     pub fn classes(&self) -> usize {
         self.classes
     }
 
-    /// The layers in order: (convolution 3x3, max-pool 2, ReLU) for each block, flatten, dense.
+    /// The layers in order: per block convolution 3x3, max-pool 2x2, ReLU; then flatten and dense.
     pub fn layers(&self) -> Vec<Layer> {
         let mut layers: Vec<Layer> = Vec::new();
         let mut shape = INPUT.to_vec();
@@ -159,7 +158,7 @@ impl Architecture {
         layers
     }
 
-    /// Name and shape of every parameter, in order: those of `PyTorch` for the same layers.
+    /// Name and shape of every parameter, in order, as `PyTorch` has them for the same layers.
     pub fn parameters(&self) -> Vec<(String, Vec<usize>)> {
         let mut parameters = Vec::new();
         for layer in self.layers() {
@@ -178,40 +177,26 @@ impl Architecture {
     }
 }
 
-/// What a forward pass is for.
-#[derive(Debug)]
-pub enum Pass<'a> {
-    /// A gradient is to follow. Something random, such as a dropout, draws for each image from its
-    /// own generator, so that nothing depends on the number of threads.
-    Train(&'a mut [ChaCha8Rng]),
-    /// Answers only.
-    Score,
-}
-
-/// The network's tensors on a device, tied to one flat tensor, so that setting weights, adding
-/// gradients and Adam's update are a few kernels each and not dozens.
+/// The network on a device. All parameters are views into one flat tensor, so that setting weights
+/// and Adam's update take a few kernels each instead of dozens.
 #[derive(Debug)]
 pub struct Network {
-    /// From images to what the dense layer is given.
-    features: nn::Sequential,
-    dense: nn::Sequential,
-    /// Parameters that are views into `flat`, in the order of [`Architecture::parameters`].
+    layers: nn::Sequential,
+    /// Views into `flat`, in the order of [`Architecture::parameters`].
     parameters: Vec<Tensor>,
     /// All weights, f32.
     flat: Tensor,
 }
 
 impl Network {
-    /// The network of this `architecture` on `device`, all weights 0.
+    /// A network of this `architecture` on `device`, with all weights 0.
     ///
     /// # Errors
-    /// When the device cannot hold it.
+    /// When the device runs out of memory.
     pub fn new(architecture: &Architecture, device: Device) -> Result<Self> {
         tch_errors::call(|| {
             let store = nn::VarStore::new(device.tch());
-            let layers = architecture.layers();
-            let (features, dense) = layers.split_at(layers.len() - 1);
-            let (features, dense) = (seq(&store.root(), features)?, seq(&store.root(), dense)?);
+            let layers = build(&store.root(), &architecture.layers())?;
             let variables = store.variables();
             let names = architecture.parameters().into_iter();
             let own = names.map(|(name, _)| variables[&name].shallow_clone());
@@ -227,8 +212,7 @@ impl Network {
                 start += length;
             }
             Ok(Self {
-                features,
-                dense,
+                layers,
                 parameters,
                 flat,
             })
@@ -238,7 +222,7 @@ impl Network {
     /// Copies `weights` (flat, f32, in the order of [`Architecture::parameters`]) into the network.
     ///
     /// # Errors
-    /// When there are more or fewer.
+    /// When their number differs.
     pub fn set_weights(&mut self, weights: &Tensor) -> Result<()> {
         Ok(self.flat.f_copy_(weights)?)
     }
@@ -247,19 +231,15 @@ impl Network {
     /// layout).
     ///
     /// # Panics
-    /// When libtorch fails, for example because memory is full.
-    #[allow(clippy::needless_pass_by_value, reason = "a dropout draws from it")]
-    pub fn forward(&self, images: &Tensor, pass: Pass) -> Tensor {
-        match pass {
-            Pass::Train(_) => self.dense.forward(&self.features.forward(images)),
-            Pass::Score => tch::no_grad(|| self.dense.forward(&self.features.forward(images))),
-        }
+    /// When libtorch fails, for example because it runs out of memory.
+    pub fn forward(&self, images: &Tensor) -> Tensor {
+        self.layers.forward(images)
     }
 
-    /// The gradient of `loss` (a scalar), flat as the weights.
+    /// Gradient of `loss` (a scalar) for all weights, flat.
     ///
     /// # Errors
-    /// When `loss` does not come from this network in a training pass, or memory is full.
+    /// When `loss` was not computed by this network with gradients enabled, or memory runs out.
     pub fn gradient(&self, loss: &Tensor) -> Result<Tensor> {
         let parts = Tensor::f_run_backward(&[loss], &self.parameters, false, false)?;
         let parts: Vec<Tensor> = parts.iter().map(|part| part.flatten(0, -1)).collect();
@@ -267,8 +247,8 @@ impl Network {
     }
 }
 
-/// `layers` as tch's modules, all weights 0.
-fn seq(root: &nn::Path, layers: &[Layer]) -> Result<nn::Sequential> {
+/// Builds `layers` with tch's modules, all weights 0.
+fn build(root: &nn::Path, layers: &[Layer]) -> Result<nn::Sequential> {
     let zero = nn::Init::Const(0.0);
     let mut seq = nn::seq();
     for layer in layers {
@@ -283,7 +263,7 @@ fn seq(root: &nn::Path, layers: &[Layer]) -> Result<nn::Sequential> {
                     ..nn::ConvConfig::default()
                 };
                 let convolution = nn::conv2d(path, sizes[1], sizes[0], sizes[2], config);
-                if ScoringConvolution::pays(weight) {
+                if ScoringConvolution::is_faster(weight) {
                     seq.add(ScoringConvolution::new(convolution)?)
                 } else {
                     seq.add(convolution)
@@ -304,20 +284,19 @@ fn seq(root: &nn::Path, layers: &[Layer]) -> Result<nn::Sequential> {
     Ok(seq)
 }
 
-/// The article has ReLU first; the maximum of both orders is the same, and this one does a quarter
-/// of the work.
+/// The article applies ReLU first. Both orders give the same result; this one does a quarter of the
+/// work.
 fn max_pool_relu(images: &Tensor) -> Tensor {
     let mut pooled = max_pool(images);
     if pooled.requires_grad() {
         pooled.relu()
     } else {
-        // No backward pass needs the values before, so scoring is spared another tensor: 3 % of a
-        // run.
+        // No backward pass needs the input, so ReLU works in place, which saves 3 % of a run.
         pooled.relu_()
     }
 }
 
-/// Channels, rows and columns in one, in the plain layout.
+/// Flattens to n x values, in the plain layout.
 fn flatten(images: &Tensor) -> Tensor {
     if images.is_mkldnn() {
         images.to_dense(None, false).flatten(1, -1)
@@ -330,7 +309,6 @@ fn flatten(images: &Tensor) -> Tensor {
 mod tests {
     use super::*;
     use crate::learn::weights::{Init, Weights};
-    use rand::SeedableRng;
 
     fn network(channels: &[usize], seed: u64) -> (Architecture, Network) {
         let architecture = Architecture::new(channels.to_vec(), 10).unwrap();
@@ -348,11 +326,10 @@ mod tests {
     }
 
     #[test]
-    fn an_image_meets_the_shapes_that_are_described() {
+    fn every_layer_has_the_output_shape_that_is_described() {
         for channels in [&[5][..], &[8, 16, 8], &[2, 9, 8, 3]] {
             let (architecture, network) = network(channels, 0);
-            let mut outputs = network.features.forward_all(&random_images(1), None);
-            outputs.push(network.forward(&random_images(1), Pass::Score));
+            let outputs = network.layers.forward_all(&random_images(1), None);
             for (layer, output) in architecture.layers().iter().zip(&outputs) {
                 let shape = output.size().into_iter().skip(1).map(usize::try_from);
                 let shape: Vec<usize> = shape.map(Result::unwrap).collect();
@@ -370,11 +347,10 @@ mod tests {
             let plain = random_images(8);
             let labels = Tensor::randint(10, [8], (Kind::Int64, tch::Device::Cpu));
             let [one, other] = [plain.to_mkldnn(), plain].map(|images| {
-                let mut generators = vec![ChaCha8Rng::seed_from_u64(0); 8];
-                let logits = network.forward(&images, Pass::Train(&mut generators));
+                let logits = network.forward(&images);
                 let loss = logits.cross_entropy_for_logits(&labels);
                 let gradient = network.gradient(&loss).unwrap();
-                (network.forward(&images, Pass::Score), gradient)
+                (tch::no_grad(|| network.forward(&images)), gradient)
             });
             assert!(one.1.abs().max().double_value(&[]) > 0.0);
             let close = |a: &Tensor, b: &Tensor| a.allclose(b, 1e-4, 1e-5, false);

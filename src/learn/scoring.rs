@@ -1,5 +1,5 @@
-//! Scoring: what a network answers to images, and how often it is right. Training, `evaluate`,
-//! `predict` and the pictures of mistakes all go through [`score_chunk`].
+//! Scoring: the logits of a network for a set of images, and how many it gets right. Training,
+//! `evaluate`, `predict` and the figure of mistakes all use [`score_chunk`].
 
 use std::num::NonZeroUsize;
 
@@ -9,47 +9,46 @@ use tch::{Kind, Tensor};
 use super::batches::{input, labels, pixels};
 use super::device::{self, Device};
 use super::metrics::{ConfusionMatrix, Prediction};
-use super::network::{Architecture, Network, Pass};
+use super::network::{Architecture, Network};
 use super::tch_errors;
 use super::threads::{Job, Pool};
 use super::weights::Weights;
 use crate::data::Dataset;
 
-/// More images than this stay u8 on a CPU until they are scored: as f32 they take 3 KB each, and
-/// this many 63 MB.
-const MOST_CONVERTED: usize = 20_000;
+/// On a CPU, larger sets stay u8 until they are scored: as f32 an image takes 3 KB, and this many
+/// take 63 MB.
+const MAX_CONVERTED: usize = 20_000;
 
-/// What a network says to the images of a data set.
+/// A network's logits for the images of a data set.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Scores {
-    /// How often each class was taken for each; means nothing where the labels do not.
+    /// Counts of true and predicted classes; meaningless for unlabeled images.
     pub confusion: ConfusionMatrix,
-    /// One row per image, with one logit per class, in the order of images and classes.
+    /// One row per image with one logit per class.
     pub logits: Vec<Vec<f32>>,
 }
 
 impl Scores {
-    /// The logits as probabilities.
+    /// Class probabilities of every image.
     pub fn predictions(&self) -> Vec<Prediction> {
         let rows = self.logits.iter();
         rows.map(|logits| Prediction::from_logits(logits)).collect()
     }
 }
 
-/// Scores `weights` on every image of `dataset`: exactly what training counts after a step with
-/// these weights. On a CPU `threads` threads share the work, and the numbers do not depend on how
-/// many.
+/// Scores `weights` on every image of `dataset`, exactly as training does after a step. On a CPU,
+/// `threads` threads share the work; the results do not depend on their number.
 ///
 /// # Errors
-/// When there is no image, a label is no class of the network, or libtorch fails, for example
-/// because the device's memory is full.
+/// When there are no images, the network has no class for a label, or libtorch fails, for example
+/// because the device runs out of memory.
 pub fn score(
     weights: &Weights,
     dataset: &Dataset,
     device: Device,
     threads: NonZeroUsize,
 ) -> Result<Scores> {
-    ensure!(!dataset.is_empty(), "there is no image to score");
+    ensure!(!dataset.is_empty(), "there are no images to score");
     let architecture = weights.architecture();
     dataset.check_labels(architecture.classes())?;
     device.prepare();
@@ -62,7 +61,7 @@ pub fn score(
     score_chunks(&flat, &chunks, &pool, &mut own, architecture)
 }
 
-/// The same for chunks that are there, with `flat` weights on the device.
+/// Like [`score`], for prepared chunks and `flat` weights on the device.
 pub(super) fn score_chunks(
     flat: &Tensor,
     chunks: &[Chunk],
@@ -95,7 +94,7 @@ pub(super) fn score_chunks(
     Ok(scores)
 }
 
-/// `threads` networks, weights still 0: one for the calling thread, the others in a pool.
+/// `threads` networks with all weights 0: a pool of workers, and one for the calling thread.
 pub(super) fn workers(
     architecture: &Architecture,
     device: Device,
@@ -107,7 +106,7 @@ pub(super) fn workers(
     Ok((pool, network(0)?))
 }
 
-/// Logits (n x classes, f32) and confusion counts (classes² of i64, at true class x classes +
+/// Logits (n x classes, f32) and confusion counts (classes², i64, row by row: true class, then
 /// predicted class) of one chunk, on the device. Every score of the program comes from here.
 pub(super) fn score_chunk(
     network: &mut Network,
@@ -115,7 +114,8 @@ pub(super) fn score_chunk(
     chunk: &Chunk,
 ) -> Result<(Tensor, Tensor)> {
     network.set_weights(weights)?;
-    let logits = network.forward(&chunk.images()?, Pass::Score);
+    let images = chunk.images()?;
+    let logits = tch::no_grad(|| network.forward(&images));
     let cells = logits.f_argmax(1, false)?.f_add_(&chunk.rows)?;
     let (_, classes) = logits.size2()?;
     let counts = Tensor::f_zeros([classes * classes], (Kind::Int64, logits.device()))?
@@ -123,19 +123,19 @@ pub(super) fn score_chunk(
     Ok((logits, counts))
 }
 
-/// A part of a data set, ready to be scored in one forward pass.
+/// A part of a data set, scored in one forward pass.
 pub(super) struct Chunk {
     pixels: Pixels,
-    /// Each image's true class x classes, where its row of the confusion counts starts; n, i64.
+    /// Start of each image's row in the confusion counts, true class x classes; n, i64.
     rows: Tensor,
-    /// As many ones; n, i64.
+    /// n ones, i64.
     ones: Tensor,
 }
 
 enum Pixels {
     /// The network's input, n x 1 x 28 x 28, f32.
     Ready(Tensor),
-    /// Still u8, on the CPU.
+    /// u8, on the CPU.
     Bytes(Dataset),
 }
 
@@ -148,7 +148,7 @@ impl Chunk {
         }
     }
 
-    /// The same chunk once more, for a task; nothing is copied.
+    /// Another handle of the same chunk, for a task; the tensors are shared.
     pub(super) fn share(&self) -> Self {
         Self {
             pixels: match &self.pixels {
@@ -161,11 +161,10 @@ impl Chunk {
     }
 }
 
-/// Cuts `dataset`, which has labels of so many `classes`, into chunks on the device.
+/// Splits `dataset`, whose labels are below `classes`, into chunks on the device.
 pub(super) fn chunks(dataset: &Dataset, classes: usize, device: Device) -> Result<Vec<Chunk>> {
-    let stays_bytes = device.is_cpu() && dataset.len() > MOST_CONVERTED;
-    // Of all images at once: small tensors between those of the chunks would keep the allocator
-    // from using their room again.
+    let stays_bytes = device.is_cpu() && dataset.len() > MAX_CONVERTED;
+    // For all images at once: small tensors between the chunks would fragment the heap.
     let labels = labels(dataset.labels())?.f_to_device(device.tch())?;
     let rows = labels.f_mul_scalar(i64::try_from(classes)?)?;
     let ones = labels.f_ones_like()?;
@@ -235,7 +234,7 @@ mod tests {
             scores.unwrap_err().to_string()
         };
         let test = mnist_10k().unwrap().test;
-        assert!(error(&test.slice(0..0).unwrap()).contains("no image to score"));
+        assert!(error(&test.slice(0..0).unwrap()).contains("no images to score"));
         let other = Dataset::new([SIDE, SIDE], vec![0; PIXELS], vec![10]).unwrap();
         assert!(error(&other).contains("10"));
     }

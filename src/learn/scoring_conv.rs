@@ -1,35 +1,33 @@
-//! A 3x3 convolution and the 2x2 max-pool behind it, in the form in which a CPU scores them
-//! fastest.
+//! A 3x3 convolution followed by 2x2 max-pooling, in the form in which a CPU scores it fastest.
 //!
-//! oneDNN computes output channels eight (AVX2) or sixteen (AVX-512) at a time, and where there
-//! are no more than eight it mostly waits for its own last sum. So the four pixels of each square
-//! that the pool looks at become channels: one 4x4 convolution of stride 2 gives four times as
-//! many, its weights the 3x3 ones, shifted, among zeros. That is 1.3 times as many multiply-adds
-//! in half the time; and pixels that no square covers, the last row and column of 7x7, are left
-//! out. Every sum has the same terms, and zeros. oneDNN's AVX2 kernel adds them in the same order
-//! too: the same bits.
+//! oneDNN computes eight (AVX2) or sixteen (AVX-512) output channels at a time. With eight or fewer
+//! channels it mostly waits for its own last sum. So the four pixels of each pooling window become
+//! channels: one 4x4 convolution of stride 2 has four times as many, and its weights are the 3x3
+//! ones, shifted, among zeros. That takes 1.3 times as many multiply-adds in half the time, and the
+//! last row and column of 7x7, which no window covers, are left out. Every sum has the same terms,
+//! plus zeros. oneDNN's AVX2 kernel also adds them in the same order: the result has the same bits.
 
 use anyhow::Result;
 use tch::nn::{Conv2D, Module};
 use tch::{Kind, Tensor};
 
-/// A convolution whose output goes to [`max_pool`].
+/// A convolution whose output goes into [`max_pool`].
 #[derive(Debug)]
 pub(super) struct ScoringConvolution {
     convolution: Conv2D,
-    /// For each pixel of a square the matrix that puts 3x3 weights among the zeros of 4x4; 4 x 9 x
-    /// 16.
+    /// For each pixel of a pooling window, the matrix that places 3x3 weights among the zeros of a
+    /// 4x4 kernel; 4 x 9 x 16.
     shifts: Tensor,
 }
 
 impl ScoringConvolution {
-    /// Whether this form is the faster one for weights of this shape: few sums to wait for, each
-    /// of many terms.
-    pub(super) fn pays([outputs, inputs, ..]: [usize; 4]) -> bool {
+    /// True if this form is faster for weights of this shape: few output channels, many terms per
+    /// sum.
+    pub(super) fn is_faster([outputs, inputs, ..]: [usize; 4]) -> bool {
         inputs >= 8 && outputs <= 8
     }
 
-    /// `convolution` has kernels of 3x3, padding 1 and a bias.
+    /// Wraps `convolution`, which must have 3x3 kernels, padding 1 and a bias.
     pub(super) fn new(convolution: Conv2D) -> Result<Self> {
         let units = Tensor::f_eye(9, (Kind::Float, convolution.ws.device()))?.f_view([9, 3, 3])?;
         let shifted = |(right, down)| units.f_constant_pad_nd([right, 1 - right, down, 1 - down]);
@@ -41,8 +39,9 @@ impl ScoringConvolution {
         })
     }
 
-    /// n x 4 x channels x rows x columns of squares, plain, from `images` in oneDNN's layout.
-    fn squares(&self, images: &Tensor) -> Tensor {
+    /// The pixels of all pooling windows, n x 4 x channels x rows x columns, in the plain layout,
+    /// from `images` in oneDNN's layout.
+    fn windows(&self, images: &Tensor) -> Tensor {
         let weights = &self.convolution.ws;
         let (outputs, inputs) = (weights.size()[0], weights.size()[1]);
         let shifted = weights.view([1, outputs * inputs, 9]).matmul(&self.shifts);
@@ -56,25 +55,23 @@ impl ScoringConvolution {
 }
 
 impl Module for ScoringConvolution {
-    /// Squares of pixels where `images` are in oneDNN's layout and nothing is to be learnt from
-    /// them; elsewhere what the convolution itself gives.
+    /// Pooling windows if `images` are in oneDNN's layout and need no gradient, else the output of
+    /// the plain convolution.
     fn forward(&self, images: &Tensor) -> Tensor {
         if images.is_mkldnn() && !images.requires_grad() {
-            self.squares(images)
+            self.windows(images)
         } else {
             self.convolution.forward(images)
         }
     }
 }
 
-/// The largest of each 2x2 pixels, in oneDNN's layout, plain, or as the squares of a
-/// [`ScoringConvolution`].
+/// 2x2 max-pooling of images in either layout, or of the windows of a [`ScoringConvolution`].
 pub(super) fn max_pool(images: &Tensor) -> Tensor {
     if images.dim() == 5 {
         images.amax([1], false)
     } else {
-        // The stride is spelled out because the backward pass in oneDNN's layout does not know the
-        // default.
+        // The backward pass in oneDNN's layout does not know the default stride.
         images.max_pool2d(2, 2, 0, 1, false)
     }
 }
@@ -85,7 +82,7 @@ mod tests {
     use tch::nn;
 
     #[test]
-    fn squares_give_what_convolution_and_pool_give() {
+    fn pooling_windows_give_the_same_result_as_convolution_and_pooling() {
         tch::manual_seed(7);
         let random = |shape: &[i64]| Tensor::randn(shape, (Kind::Float, tch::Device::Cpu));
         for (channels, side) in [((16, 8), 7), ((8, 16), 14), ((1, 8), 28), ((3, 5), 9)] {
@@ -100,7 +97,7 @@ mod tests {
             let (ours, expected) = tch::no_grad(|| {
                 let expected = max_pool(&convolution.forward(&images));
                 let scoring = ScoringConvolution::new(convolution).unwrap();
-                (max_pool(&scoring.squares(&images)), expected)
+                (max_pool(&scoring.windows(&images)), expected)
             });
             let same =
                 ours.size() == expected.size() && ours.allclose(&expected, 1e-5, 1e-5, false);

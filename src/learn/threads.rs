@@ -1,8 +1,8 @@
-//! Threads that share a queue of tasks. It knows nothing of tensors.
+//! A thread pool with one queue of tasks. It knows nothing about tensors.
 //!
-//! Each task is a closure that is given the state of the thread that does it, and whoever pushed
-//! it holds a [`Job`] for its result. A thread that waits for a result helps with the queue
-//! meanwhile. A task that panics is an error in its job, so nobody waits for it for ever.
+//! Each task is a closure that gets the state of the thread that runs it. The caller holds a [`Job`]
+//! for its result, and runs tasks itself while it waits. A task that panics yields an error, so no
+//! caller waits forever.
 
 use std::collections::VecDeque;
 use std::panic::{self, AssertUnwindSafe};
@@ -16,14 +16,14 @@ use super::tch_errors;
 
 type Task<S> = Box<dyn FnOnce(&mut S) + Send>;
 
-/// Threads with a state of type `S` each. Dropping them drops the tasks that nobody has begun, and
-/// waits for the rest.
+/// Threads with a state of type `S` each. Dropping the pool discards queued tasks and waits for the
+/// running ones.
 pub(super) struct Pool<S> {
     shared: Arc<Shared<S>>,
     threads: Vec<JoinHandle<()>>,
 }
 
-/// A result that is still to come.
+/// The pending result of a task.
 pub(super) struct Job<T>(Receiver<Result<T>>);
 
 struct Shared<S> {
@@ -38,11 +38,11 @@ struct Queue<S> {
 
 impl<S> Shared<S> {
     fn lock(&self) -> MutexGuard<'_, Queue<S>> {
-        // A queue is whole after every statement, so a panic elsewhere cannot have spoilt it.
+        // No statement leaves the queue inconsistent, so a panic elsewhere cannot have broken it.
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The next task, waiting for one; `None` when the pool is closed.
+    /// Waits for the next task; `None` when the pool is closed.
     fn wait(&self) -> Option<Task<S>> {
         let idle = |queue: &mut Queue<S>| !queue.closed && queue.tasks.is_empty();
         let queue = self.changed.wait_while(self.lock(), idle);
@@ -52,8 +52,8 @@ impl<S> Shared<S> {
 }
 
 impl<S: Send + 'static> Pool<S> {
-    /// Starts a thread for each of `states`, which calls `begin` first.
-    pub(super) fn new(states: Vec<S>, begin: fn()) -> Result<Self> {
+    /// Starts a thread for each of `states`; each calls `init` first.
+    pub(super) fn new(states: Vec<S>, init: fn()) -> Result<Self> {
         let queue = Queue {
             tasks: VecDeque::new(),
             closed: false,
@@ -68,25 +68,25 @@ impl<S: Send + 'static> Pool<S> {
         for mut state in states {
             let shared = Arc::clone(&pool.shared);
             let run = move || {
-                begin();
+                init();
                 while let Some(task) = shared.wait() {
                     task(&mut state);
                 }
             };
             let thread = thread::Builder::new().spawn(run);
             let thread =
-                thread.context("cannot start another thread: use fewer --threads or --jobs")?;
+                thread.context("cannot start another thread: use a smaller --threads or --jobs")?;
             pool.threads.push(thread);
         }
         Ok(pool)
     }
 
-    /// Number of threads, the caller's not among them.
+    /// Number of threads, not counting the caller's.
     pub(super) fn threads(&self) -> usize {
         self.threads.len()
     }
 
-    /// Adds a task: before all others where it is `urgent`, else after them.
+    /// Queues a task: first if it is `urgent`, else last.
     pub(super) fn push<T: Send + 'static>(
         &self,
         urgent: bool,
@@ -96,7 +96,7 @@ impl<S: Send + 'static> Pool<S> {
         let task: Task<S> = Box::new(move |state| {
             let result = panic::catch_unwind(AssertUnwindSafe(|| work(state)));
             let result = result.unwrap_or_else(|payload| Err(tch_errors::of_panic(&*payload)));
-            // Nobody may be interested any more.
+            // The receiver may be gone.
             let _ = sender.send(result);
         });
         let mut queue = self.shared.lock();
@@ -109,14 +109,14 @@ impl<S: Send + 'static> Pool<S> {
         Job(receiver)
     }
 
-    /// Does the next task on this thread, with its `own` state; `false` when the queue is empty.
+    /// Runs the next task on this thread with its `own` state; `false` if the queue is empty.
     pub(super) fn help(&self, own: &mut S) -> bool {
-        // The guard must be gone before the work begins.
+        // The lock must be released before the task runs.
         let task = self.shared.lock().tasks.pop_front();
         task.map(|task| task(own)).is_some()
     }
 
-    /// The result of `job`, helping until it is there.
+    /// Waits for the result of `job` and runs other tasks meanwhile.
     pub(super) fn wait<T>(&self, job: &Job<T>, own: &mut S) -> Result<T> {
         loop {
             if let Some(result) = job.poll() {
@@ -128,14 +128,14 @@ impl<S: Send + 'static> Pool<S> {
         }
     }
 
-    /// Drops the tasks that nobody has begun.
+    /// Discards queued tasks.
     pub(super) fn clear(&self) {
         self.shared.lock().tasks.clear();
     }
 }
 
 impl<T> Job<T> {
-    /// The result, once, if it is there.
+    /// The result if the task is done; call it until it returns one.
     pub(super) fn poll(&self) -> Option<Result<T>> {
         match self.0.try_recv() {
             Ok(result) => Some(result),
@@ -144,14 +144,14 @@ impl<T> Job<T> {
         }
     }
 
-    /// The result, once, without helping.
+    /// Waits for the result without running other tasks.
     pub(super) fn wait(&self) -> Result<T> {
         self.0.recv().unwrap_or_else(|_| Err(dropped()))
     }
 }
 
 fn dropped() -> anyhow::Error {
-    anyhow!("the work was stopped before it was done")
+    anyhow!("the task was discarded before it ran")
 }
 
 impl<S> Drop for Pool<S> {
@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn a_task_that_panics_is_an_error_and_its_thread_goes_on() {
+    fn a_task_that_panics_is_an_error_and_its_thread_continues() {
         for threads in [1, 4] {
             let pool = pool(threads);
             let bad = (0..threads).map(|_| pool.push(false, |()| Ok(Vec::<u64>::new()[0])));
@@ -192,16 +192,16 @@ mod tests {
     }
 
     #[test]
-    fn work_that_was_dropped_is_an_error_and_not_a_wait() {
-        let (begun, has_begun) = mpsc::channel();
+    fn a_discarded_task_is_an_error_and_nobody_waits_for_it() {
+        let (started, has_started) = mpsc::channel();
         let (end, ends) = mpsc::channel();
         let pool = pool(1);
-        let first = pool.push(false, move |()| Ok((begun.send(()), ends.recv())));
-        has_begun.recv().unwrap();
+        let first = pool.push(false, move |()| Ok((started.send(()), ends.recv())));
+        has_started.recv().unwrap();
         let second = pool.push(false, |()| Ok(()));
         pool.clear();
         let error = second.wait().unwrap_err().to_string();
-        assert!(error.contains("was stopped"), "{error}");
+        assert!(error.contains("was discarded"), "{error}");
         end.send(()).unwrap();
         assert!(first.wait().is_ok());
     }

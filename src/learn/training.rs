@@ -1,16 +1,16 @@
-//! The training loop: an iterator that makes one step after the other and yields a [`Step`] for
-//! each. It knows nothing of files or terminals. A step stands in [`Training::make_step`] and
-//! [`gradient_part`]: batch, forward, loss, backward, Adam, score. Everything else is about when.
+//! The training loop: an iterator that yields a [`Step`] for each training step. It knows nothing
+//! about files or terminals. The step itself is in [`Training::train_step`] and [`gradient_part`]:
+//! batch, forward, loss, backward, Adam, score. The rest of this file schedules that work.
 //!
-//! On a CPU scoring is over nine tenths of the work and needs only the weights of its step, a few
-//! thousand numbers. So training runs ahead while all threads score chunks of the test set with
-//! copies of earlier weights, and a batch's gradient is cut into parts, so that all threads share
-//! it too. Parts follow from the batch and are summed in order: every number is the same for any
-//! number of threads.
+//! On a CPU, scoring takes over nine tenths of the time and needs only the weights after its step,
+//! a few thousand numbers. So training runs ahead while all threads score chunks of the test set
+//! with copies of earlier weights. The gradient of a batch is computed in parts, so that the
+//! threads share it too. The parts depend on the batch alone and are summed in order, which makes
+//! every number the same for any number of threads.
 //!
-//! On CUDA one thread issues everything, a step of the article's job being about 80 kernels, and
-//! none of them waits for the device. The host waits when it reads losses and counts: once for
-//! every 32 steps, and where a state is kept.
+//! On CUDA, one thread launches everything, about 80 kernels per step of the article's job, without
+//! waiting for the device. The host waits when it reads losses and counts: once every 32 steps, and
+//! where a checkpoint is saved.
 
 use std::collections::VecDeque;
 use std::num::NonZeroUsize;
@@ -23,7 +23,7 @@ use super::batches::{Batches, Config, Part, Position, Schedule};
 use super::checkpoint::State;
 use super::device::Device;
 use super::metrics::{ConfusionMatrix, StepRecord};
-use super::network::{Architecture, Network, Pass};
+use super::network::{Architecture, Network};
 use super::scoring::{self, Chunk, Scores};
 use super::tch_errors;
 use super::threads::{Job, Pool};
@@ -43,16 +43,16 @@ pub struct Step {
     pub images: usize,
     /// Mean cross-entropy (nats) of the step's batch, before the weights were changed.
     pub train_loss: f32,
-    /// The test set's confusion matrix after the step; `None` where the test set was not scored.
+    /// The test set's confusion matrix after the step; `None` if the test set was not scored.
     pub confusion: Option<ConfusionMatrix>,
-    /// The state of training after the step; `None` where the schedule does not ask for it.
+    /// The training state after the step, if the schedule saves a checkpoint there.
     pub state: Option<State>,
-    /// The weights after the step, where it was scored and the best ones are to be kept.
+    /// The weights after the step, if it was scored and the run keeps the best weights.
     pub weights: Option<Weights>,
 }
 
 impl Step {
-    /// The step as a row of `accuracy.csv`; `None` where the test set was not scored.
+    /// The step as a row of `accuracy.csv`; `None` if the test set was not scored.
     pub fn record(&self) -> Option<StepRecord> {
         self.confusion.as_ref().map(|confusion| StepRecord {
             epoch: self.epoch,
@@ -70,46 +70,44 @@ pub struct Training {
     device: Device,
     batches: Batches,
     test: Vec<Chunk>,
-    /// The threads beside this one, with a network each; and this one's.
+    /// The worker threads, with a network each; `network` is the one of this thread.
     pool: Pool<Network>,
     network: Network,
     /// Flat, f32, on the device.
     weights: Tensor,
     adam: Adam,
-    /// The last step made.
-    made: usize,
-    /// The last step to make.
-    last: usize,
-    /// Steps that are made, but whose numbers are still on the device or being worked out.
-    unread: VecDeque<Unread>,
-    /// Steps that are read but not yielded yet.
-    read: VecDeque<Result<Step>>,
+    steps_done: usize,
+    last_step: usize,
+    /// Steps that are done, but whose loss and scores are still being computed.
+    pending: VecDeque<PendingStep>,
+    /// Finished steps that are not yielded yet.
+    finished: VecDeque<Result<Step>>,
     failed: bool,
 }
 
-/// A step that was made and not read yet.
-struct Unread {
+/// A step that is done but whose results have not been read yet.
+struct PendingStep {
     position: Position,
-    /// The batch's loss, and the largest absolute weight after the step; 2, f32.
+    /// The batch's loss and the largest absolute weight after the step; 2, f32.
     numbers: Tensor,
     state: Option<State>,
-    /// Where they may turn out to be the best.
+    /// The weights after the step, if they may turn out to be the best.
     weights: Option<Tensor>,
-    /// Confusion counts of the chunks of the test set that are still to come.
+    /// Confusion counts that are still being computed, one per chunk of the test set.
     scores: Vec<Job<Tensor>>,
-    /// Those that are there, added up; `None` where the step is not scored.
+    /// Sum of the finished ones; `None` if the step is not scored.
     counts: Option<Tensor>,
 }
 
 impl Training {
-    /// Prepares a run that goes on after `state`, a new one or what an earlier run of the same
-    /// configuration and images left, on the training images of `split`, scored on its test images.
-    /// On a CPU `threads` threads share the work; the numbers do not depend on how many, nor on
-    /// where a run was stopped and went on.
+    /// Prepares a run that starts from `state`: a new one, or the state that an earlier run of the
+    /// same configuration and images left. It trains on the training images of `split` and scores
+    /// its test images. On a CPU, `threads` threads share the work; the results depend neither on
+    /// their number nor on where a run was interrupted and resumed.
     ///
     /// # Errors
-    /// When a set is empty, classes do not fit, the state is past the run's last step, or memory or
-    /// threads do not suffice.
+    /// When a set is empty, a label has no class, the state is past the run's last step, or memory
+    /// or threads run out.
     pub fn new(
         config: &Config,
         state: &State,
@@ -119,13 +117,13 @@ impl Training {
     ) -> Result<Self> {
         ensure!(
             !split.train.is_empty() && !split.test.is_empty(),
-            "there is no image to use"
+            "there are no images"
         );
-        let last = Schedule::new(config, split.train.len()).steps();
-        let made = state.step();
+        let last_step = Schedule::new(config, split.train.len()).steps();
+        let steps_done = state.step();
         ensure!(
-            made <= last,
-            "the state is that after step {made}, the run has {last}"
+            steps_done <= last_step,
+            "the state is from step {steps_done}, but the run has {last_step} steps"
         );
         let architecture = state.weights.architecture().clone();
         split.train.check_labels(architecture.classes())?;
@@ -143,46 +141,49 @@ impl Training {
                 network,
                 weights,
                 adam,
-                made,
-                last,
-                unread: VecDeque::new(),
-                read: VecDeque::new(),
+                steps_done,
+                last_step,
+                pending: VecDeque::new(),
+                finished: VecDeque::new(),
                 failed: false,
             })
         })
     }
 
-    /// Makes one step.
-    fn make_step(&mut self) -> Result<()> {
-        let position = self.batches.schedule().position(self.made + 1);
+    /// Trains one step and starts scoring it if the schedule says so.
+    fn train_step(&mut self) -> Result<()> {
+        let position = self.batches.schedule().position(self.steps_done + 1);
         let parts = self.batches.parts(&position)?;
         let (gradient, loss) = self.gradient(parts, position.places.len())?;
         let schedule = self.batches.schedule();
-        let rate = schedule.learning_rate(position.step);
-        self.adam.step(&mut self.weights, &gradient, rate)?;
-        // A copy, because training goes on before the step is scored.
+        let learning_rate = schedule.learning_rate(position.step);
+        self.adam
+            .step(&mut self.weights, &gradient, learning_rate)?;
+        self.steps_done = position.step;
+        // A copy, because training continues before the step is scored.
         let weights = self.weights.copy();
-        self.made = position.step;
-        let (is_scored, is_kept) = (schedule.is_scored(self.made), schedule.is_kept(self.made));
+        let is_scored = schedule.is_scored(position.step);
+        let saves_checkpoint = schedule.saves_checkpoint(position.step);
+        let may_be_best = schedule.may_be_best(position.step);
         let chunks = self.test.iter().filter(|_| is_scored);
-        self.unread.push_back(Unread {
+        self.pending.push_back(PendingStep {
             scores: chunks.map(|chunk| self.score(&weights, chunk)).collect(),
             numbers: Tensor::f_stack(&[&loss, &weights.f_abs()?.f_max()?], 0)?,
-            state: is_kept.then(|| self.state()).transpose()?,
-            weights: schedule.is_candidate(self.made).then_some(weights),
+            state: saves_checkpoint.then(|| self.state()).transpose()?,
+            weights: may_be_best.then_some(weights),
             position,
             counts: None,
         });
         Ok(())
     }
 
-    /// Gradient (flat, f32) and loss (scalar, f32) of a batch: those of its parts, added in order.
+    /// Gradient (flat, f32) and loss (scalar, f32) of a batch, summed over its parts in order.
     fn gradient(&mut self, parts: Vec<Part>, batch_size: usize) -> Result<(Tensor, Tensor)> {
-        // The last one first, because each goes before all other tasks.
-        let jobs = parts.into_iter().rev().map(|mut part| {
+        // In reverse, because each goes to the front of the queue.
+        let jobs = parts.into_iter().rev().map(|part| {
             let weights = self.weights.shallow_clone();
             self.pool.push(true, move |network| {
-                tch_errors::call(|| gradient_part(network, &weights, &mut part, batch_size))
+                tch_errors::call(|| gradient_part(network, &weights, &part, batch_size))
             })
         });
         let jobs: Vec<Job<(Tensor, Tensor)>> = jobs.collect();
@@ -196,10 +197,10 @@ impl Training {
                 }
             });
         }
-        sum.context("a batch has an image")
+        sum.context("an empty batch")
     }
 
-    /// Puts the scoring of one chunk of the test set behind all other work.
+    /// Queues the scoring of one chunk of the test set.
     fn score(&self, weights: &Tensor, chunk: &Chunk) -> Job<Tensor> {
         let (weights, chunk) = (weights.shallow_clone(), chunk.share());
         self.pool.push(false, move |network| {
@@ -207,37 +208,38 @@ impl Training {
         })
     }
 
-    /// Does one thing that brings the next step nearer; `false` when the run is over.
+    /// Advances the pipeline by one task; `false` when the run is over.
     fn advance(&mut self) -> Result<bool> {
-        let ended = self.made >= self.last;
+        let is_last = self.steps_done >= self.last_step;
         let per_read = self.device.steps_per_read();
-        let mut whole = 0;
-        for step in &mut self.unread {
-            if !step.is_whole()? {
+        let mut complete = 0;
+        for step in &mut self.pending {
+            if !step.collect_scores()? {
                 break;
             }
-            whole += 1;
+            complete += 1;
         }
-        if whole >= if ended { 1 } else { per_read } {
-            tch_errors::call(|| self.read_steps(whole))?;
+        let max_pending = per_read.max(2 * (self.pool.threads() + 1));
+        if complete >= if is_last { 1 } else { per_read } {
+            tch_errors::call(|| self.read_steps(complete))?;
         } else if self.pool.threads() == 0 && self.pool.help(&mut self.network) {
-            // Nobody else would do it meanwhile.
-        } else if !ended && self.unread.len() < per_read.max(2 * (self.pool.threads() + 1)) {
-            let step = self.made + 1;
-            tch_errors::call(|| self.make_step()).with_context(|| format!("step {step}"))?;
+            // Without workers, this thread scores before it trains on.
+        } else if !is_last && self.pending.len() < max_pending {
+            let step = self.steps_done + 1;
+            tch_errors::call(|| self.train_step()).with_context(|| format!("step {step}"))?;
         } else if !self.pool.help(&mut self.network) {
-            match self.unread.front_mut() {
-                Some(step) => step.wait_for_one()?,
+            match self.pending.front_mut() {
+                Some(step) => step.wait_for_score()?,
                 None => return Ok(false),
             }
         }
         Ok(true)
     }
 
-    /// Reads the first `count` steps from the device: their losses and largest weights in one
-    /// transfer, the counts of all that were scored in another.
+    /// Reads the results of the first `count` pending steps from the device: losses and largest
+    /// weights in one transfer, the confusion counts in another.
     fn read_steps(&mut self, count: usize) -> Result<()> {
-        let steps: Vec<Unread> = self.unread.drain(..count).collect();
+        let steps: Vec<PendingStep> = self.pending.drain(..count).collect();
         let numbers: Vec<&Tensor> = steps.iter().map(|step| &step.numbers).collect();
         let numbers = Vec::<f32>::try_from(Tensor::f_cat(&numbers, 0)?)?;
         let scored: Vec<&Tensor> = steps.iter().filter_map(|it| it.counts.as_ref()).collect();
@@ -248,31 +250,30 @@ impl Training {
         let mut counts = counts.chunks_exact(self.architecture.classes().pow(2));
         for (step, numbers) in steps.into_iter().zip(numbers.chunks_exact(2)) {
             let counts = step.counts.as_ref().and_then(|_| counts.next());
-            let place = step.place();
+            let label = step.label();
             let step = step.finish(numbers, counts, &self.architecture);
-            self.read.push_back(step.context(place));
+            self.finished.push_back(step.context(label));
         }
         Ok(())
     }
 
-    /// The plan of the run.
+    /// The run's schedule.
     pub(crate) fn schedule(&self) -> &Schedule {
         self.batches.schedule()
     }
 
-    /// The last step made.
-    pub fn made(&self) -> usize {
-        self.made
+    /// Number of steps trained, including those of an earlier session.
+    pub fn steps_done(&self) -> usize {
+        self.steps_done
     }
 
-    /// Whether training itself has failed, so that going on from an earlier state would fail
-    /// likewise.
+    /// True if training itself has failed, so that resuming would fail again.
     pub fn has_failed(&self) -> bool {
         self.failed
     }
 
-    /// The state after the last step made, which is the last step yielded once the iterator has
-    /// ended.
+    /// The training state after the last step trained. Once the iterator has ended, that is the
+    /// last step it yielded.
     ///
     /// # Errors
     /// When the device fails.
@@ -280,7 +281,7 @@ impl Training {
         tch_errors::call(|| State::from_device(&self.weights, &self.adam, &self.architecture))
     }
 
-    /// What the network answers to the test images, once the iterator has ended.
+    /// Scores the test images with the current weights. Call it after the iterator has ended.
     ///
     /// # Errors
     /// When the device fails.
@@ -289,20 +290,19 @@ impl Training {
         scoring::score_chunks(&self.weights, &self.test, pool, own, &self.architecture)
     }
 
-    /// Makes no other step. Those that are made, a few that ran ahead, are still yielded; then the
-    /// iterator ends.
+    /// Stops training. The few steps that ran ahead are still yielded, then the iterator ends.
     pub fn stop(&mut self) {
-        self.last = self.made;
+        self.last_step = self.steps_done;
     }
 }
 
 impl Iterator for Training {
     type Item = Result<Step>;
 
-    /// The next step. After an error there is no other.
+    /// The next step. The first error ends the iterator.
     fn next(&mut self) -> Option<Self::Item> {
         while !self.failed {
-            if let Some(step) = self.read.pop_front() {
+            if let Some(step) = self.finished.pop_front() {
                 if step.is_err() {
                     self.failed = true;
                     self.pool.clear();
@@ -312,50 +312,49 @@ impl Iterator for Training {
             match self.advance() {
                 Ok(true) => {}
                 Ok(false) => return None,
-                Err(error) => self.read.push_back(Err(error)),
+                Err(error) => self.finished.push_back(Err(error)),
             }
         }
         None
     }
 }
 
-/// What one thread does for a step: forward, loss and backward for a part of its batch. Gives the
-/// part's share of the gradient (flat, f32) and of the loss, the batch's mean cross-entropy
-/// (scalar).
+/// Forward, loss and backward for one part of a batch. Returns the part's share of the gradient
+/// (flat, f32) and of the loss, the batch's mean cross-entropy (scalar, f32).
 fn gradient_part(
     network: &mut Network,
     weights: &Tensor,
-    part: &mut Part,
+    part: &Part,
     batch_size: usize,
 ) -> Result<(Tensor, Tensor)> {
     network.set_weights(weights)?;
     let (images, labels) = part.load()?;
-    let logits = network.forward(&images, Pass::Train(&mut part.generators));
+    let logits = network.forward(&images);
     let loss = logits
         .f_cross_entropy_loss::<Tensor>(&labels, None, Reduction::Sum, -100, 0.0)?
         .f_div_scalar(batch_size as f64)?;
     Ok((network.gradient(&loss)?, loss.detach()))
 }
 
-impl Unread {
-    /// Takes in the scores that are there; whether that is all of them.
-    fn is_whole(&mut self) -> Result<bool> {
+impl PendingStep {
+    /// Collects finished scores; true once the step is complete.
+    fn collect_scores(&mut self) -> Result<bool> {
         for job in std::mem::take(&mut self.scores) {
             match job.poll() {
-                Some(counts) => self.add(counts)?,
+                Some(counts) => self.add_counts(counts)?,
                 None => self.scores.push(job),
             }
         }
         Ok(self.scores.is_empty())
     }
 
-    fn wait_for_one(&mut self) -> Result<()> {
+    fn wait_for_score(&mut self) -> Result<()> {
         let job = self.scores.pop();
-        job.map_or(Ok(()), |job| self.add(job.wait()))
+        job.map_or(Ok(()), |job| self.add_counts(job.wait()))
     }
 
-    fn add(&mut self, counts: Result<Tensor>) -> Result<()> {
-        let counts = counts.with_context(|| self.place())?;
+    fn add_counts(&mut self, counts: Result<Tensor>) -> Result<()> {
+        let counts = counts.with_context(|| self.label())?;
         self.counts = Some(match self.counts.take() {
             None => counts,
             Some(mut sum) => sum.f_add_(&counts)?,
@@ -363,12 +362,13 @@ impl Unread {
         Ok(())
     }
 
-    fn place(&self) -> String {
+    /// Names the step in error messages.
+    fn label(&self) -> String {
         let Position { epoch, batch, .. } = self.position;
         format!("step {} (epoch {epoch}, batch {batch})", self.position.step)
     }
 
-    /// The step, with what was read of it.
+    /// The step with its results: loss and largest weight, and the confusion counts if scored.
     fn finish(
         self,
         numbers: &[f32],
@@ -376,13 +376,13 @@ impl Unread {
         architecture: &Architecture,
     ) -> Result<Step> {
         let (loss, largest_weight) = (numbers[0], numbers[1]);
-        let hint = "training has failed; try a smaller --lr";
-        ensure!(loss.is_finite(), "the loss is {loss}, {hint}");
+        let hint = "training has diverged; try a smaller --lr";
+        ensure!(loss.is_finite(), "the loss is {loss}: {hint}");
         ensure!(
             largest_weight.is_finite(),
-            "the weights are no longer finite, {hint}"
+            "the weights are no longer finite: {hint}"
         );
-        let kept = |weights: Tensor| Weights::from_values(weights.try_into()?, architecture);
+        let to_weights = |weights: Tensor| Weights::from_values(weights.try_into()?, architecture);
         let matrix = |counts: &[i64]| {
             let mut confusion = ConfusionMatrix::new(architecture.classes());
             confusion.add_counts(counts.iter().map(|count| count.unsigned_abs()));
@@ -396,7 +396,7 @@ impl Unread {
             train_loss: loss,
             confusion: counts.map(matrix),
             state: self.state,
-            weights: self.weights.map(kept).transpose()?,
+            weights: self.weights.map(to_weights).transpose()?,
         })
     }
 }
@@ -482,10 +482,10 @@ mod tests {
     #[test]
     fn a_failure_in_scoring_is_that_of_its_own_step() {
         let mut run = training(0.005, Device::CPU, 1);
-        run.make_step().unwrap();
-        run.make_step().unwrap();
+        run.train_step().unwrap();
+        run.train_step().unwrap();
         let other_size = Tensor::from_slice(&[1.0_f32, 2.0]);
-        run.unread[0].scores[0] = run.score(&other_size, &run.test[0]);
+        run.pending[0].scores[0] = run.score(&other_size, &run.test[0]);
         let error = format!("{:#}", run.next().unwrap().unwrap_err());
         let place = "step 1 (epoch 1, batch 1): libtorch: ";
         assert!(error.starts_with(place), "{error}");

@@ -11,7 +11,7 @@ use clap::builder::PossibleValue;
 use clap::{Args, ValueEnum};
 
 use crate::data::MAX_CLASSES;
-use crate::learn::{Architecture, Config, Device, DeviceChoice, Init, Keep, cores};
+use crate::learn::{Architecture, Config, Device, DeviceChoice, Init, KeepPolicy, cores};
 
 /// The device and the threads.
 #[derive(Debug, Args)]
@@ -113,7 +113,7 @@ impl Protocol {
     }
 }
 
-impl ValueEnum for Keep {
+impl ValueEnum for KeepPolicy {
     fn value_variants<'a>() -> &'a [Self] {
         &[Self::Last, Self::Best]
     }

@@ -18,7 +18,7 @@ use self::run::{Run, RunMetadata};
 use crate::data::Split;
 use crate::learn::checkpoint::Checkpoint;
 use crate::learn::libtorch;
-use crate::learn::{Config, Device, DeviceChoice, Keep, State, Training};
+use crate::learn::{Config, Device, DeviceChoice, KeepPolicy, State, Training};
 use crate::report::run_dir::{self, RunDir};
 use crate::report::summary::Recorded;
 use crate::terminal::images::{ImageOptions, Sources, reload};
@@ -46,14 +46,14 @@ pub(crate) struct Options {
     #[arg(long, value_name = "N", default_value_t, allow_negative_numbers = true)]
     #[arg(help_heading = "Training")]
     seed: u64,
-    /// Keep a checkpoint after every N steps and at each epoch's end; 0: at each epoch's end only
+    /// KeepPolicy a checkpoint after every N steps and at each epoch's end; 0: at each epoch's end only
     #[arg(long, value_name = "N", default_value_t, allow_negative_numbers = true)]
     #[arg(help_heading = "Training")]
     checkpoint_every: usize,
     /// Which weights to keep: the last ones, or those of the best score in best.safetensors beside
     /// them. What is chosen by the test images looks better on them than it is
     #[arg(long, value_enum, default_value_t, help_heading = "Training")]
-    keep: Keep,
+    keep: KeepPolicy,
     /// Begin with trained weights in place of random ones
     #[arg(long, value_name = "FILE|RUN_DIR", help_heading = "Training")]
     #[arg(conflicts_with_all = ["channels", "init"])]

@@ -62,7 +62,7 @@ impl Run<'_> {
         let interrupt = Interrupt::listen()?;
         let start_seconds = program_start.elapsed().as_secs_f64();
         self.train(&interrupt).map_err(|error| self.failed(error))?;
-        let (made, steps) = (self.training.made(), self.training.schedule().steps());
+        let (made, steps) = (self.training.steps_done(), self.training.schedule().steps());
         let Some(signal) = interrupt.signal().filter(|_| made < steps) else {
             return self.finish(start_seconds);
         };
@@ -80,7 +80,7 @@ impl Run<'_> {
         self.folder.write(run_dir::ACCURACY_CSV, &csv)?;
         let mut log = AccuracyLog::after(rows, self.folder.append(run_dir::ACCURACY_CSV)?);
         let (training, quiet) = (&self.training, self.options.quiet);
-        let mut progress = RunProgress::new(training.schedule(), training.made(), quiet);
+        let mut progress = RunProgress::new(training.schedule(), training.steps_done(), quiet);
         let (begun, before) = (Instant::now(), self.history.about.training_seconds);
         loop {
             if interrupt.signal().is_some() {
