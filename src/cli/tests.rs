@@ -96,7 +96,6 @@ fn every_option_refuses_nonsense_by_its_name() {
             "gpu CPU cuda: cuda:-1 cuda:+1 cuda:x cpu:0",
         ),
         (train, "--dataset", "cifar"),
-        (train, "--mirror", "example.org"),
         (train, "--shuffle", "x"),
         (seeds, "--seeds", "5 5..5 9..5 -1..5 0..99999999999 a..b"),
         (seeds, "--shard", "0/2 3/2 1/0 1"),

@@ -24,7 +24,7 @@ impl DownloadProgress {
     /// A display that has nothing to show yet.
     pub fn new(quiet: bool) -> Self {
         Self {
-            display: Display::of_stderr(quiet, 0, BYTES),
+            display: Display::new(quiet, 0, BYTES),
             total: None,
             said: Instant::now(),
         }
@@ -64,6 +64,6 @@ impl DownloadProgress {
 
     fn say(&mut self, text: &str) {
         self.said = Instant::now();
-        self.display.say(text);
+        self.display.print_line(text);
     }
 }

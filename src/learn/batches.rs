@@ -10,6 +10,7 @@ use std::num::NonZeroUsize;
 use std::ops::Range;
 
 use anyhow::Result;
+use clap::ValueEnum;
 use rand::seq::SliceRandom;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -22,13 +23,13 @@ use super::weights::Init;
 use crate::data::{Dataset, PIXELS, SIDE};
 
 /// Which weights a run keeps.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum KeepPolicy {
-    /// The weights after the last step.
+    /// The weights after the last step
     #[default]
     Last,
-    /// The weights of the best score as well.
+    /// The weights of the best score as well, in best.safetensors
     Best,
 }
 
@@ -123,11 +124,14 @@ impl Schedule {
     }
 
     /// The test set is scored after this many steps and at the end of each epoch. 0: only after the
-    /// last step.
-    pub(crate) fn eval_every(&self) -> usize {
-        // Like the article: 50 times per epoch, or after every step if there are fewer.
-        let default = (self.batches_per_epoch() / 50).max(1);
-        self.config.eval_every.unwrap_or(default)
+    /// last step. `None`: 50 times per epoch, evenly spread over a number of batches that 50 does
+    /// not divide.
+    pub(crate) fn eval_every(&self) -> Option<usize> {
+        let evenly = match self.batches_per_epoch() {
+            0..=50 => Some(1),
+            batches => (batches.is_multiple_of(50)).then_some(batches / 50),
+        };
+        self.config.eval_every.or(evenly)
     }
 
     /// Number of steps of the run.
@@ -150,9 +154,14 @@ impl Schedule {
 
     /// True if the test set is scored after `step`; see [`Self::eval_every`].
     pub(crate) fn is_scored(&self, step: usize) -> bool {
-        let every = self.eval_every();
-        let due = |every: usize| every > 0 && step.is_multiple_of(every);
-        step == self.steps() || due(every) || (every > 0 && due(self.batches_per_epoch()))
+        let Position { batch, .. } = self.position(step);
+        let batches = self.batches_per_epoch();
+        step == self.steps()
+            || match self.eval_every() {
+                Some(0) => false,
+                Some(every) => step.is_multiple_of(every) || batch == batches,
+                None => batch * 50 / batches > (batch - 1) * 50 / batches,
+            }
     }
 
     /// True if a checkpoint is saved after `step`.
@@ -421,10 +430,21 @@ mod tests {
     }
 
     #[test]
-    fn an_epoch_of_any_length_has_50_scores_and_states_come_as_often_as_asked_for() {
+    fn an_epoch_of_50_batches_or_more_has_50_scores() {
         let whole = schedule(60_000, |config| config.epochs = NonZeroUsize::MIN);
         let scored = steps_where(&whole, Schedule::is_scored);
         assert_eq!((scored.len(), &scored[..2]), (50, &[12, 24][..]));
+        for batches in [50, 51, 99, 119, 600] {
+            let epoch = schedule(batches * 100, |config| config.epochs = NonZeroUsize::MIN);
+            let scored = steps_where(&epoch, Schedule::is_scored);
+            assert_eq!((scored.len(), scored.last()), (50, Some(&batches)));
+        }
+        let short = schedule(4_900, |config| config.epochs = NonZeroUsize::MIN);
+        assert_eq!(steps_where(&short, Schedule::is_scored).len(), 49);
+    }
+
+    #[test]
+    fn checkpoints_are_saved_at_the_end_of_each_epoch_and_as_often_as_asked_for() {
         let saved = |every| {
             let schedule = schedule(500, |config| config.checkpoint_every = every);
             steps_where(&schedule, Schedule::saves_checkpoint)

@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context, Result, bail, ensure};
+use clap::ValueEnum;
 use half::{bf16, f16};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -18,17 +19,17 @@ use super::network::Architecture;
 /// So many tensors of a file that is another network's are named.
 const MOST_SHOWN: usize = 12;
 
-/// How initial weights are drawn: uniform in ± a bound per layer. Biases start at 0.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+/// Distribution of the initial weights: uniform within ± a bound per layer. Biases start at 0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum Init {
-    /// 0.5·√(24 / sum of all sizes of the weight tensor): what Flux 0.7-0.9 called
-    /// `glorot_uniform`. The article's.
+    /// The article's: 0.5·√(24 / sum of all dimensions of the weight tensor), the `glorot_uniform`
+    /// of Flux 0.7-0.9
     #[default]
     Flux,
-    /// √(6 / (fan in + fan out)): Glorot and Bengio 2010.
+    /// √(6 / (fan in + fan out)), Glorot and Bengio 2010
     Glorot,
-    /// √(6 / fan in): He et al. 2015, for layers before a ReLU.
+    /// √(6 / fan in), He et al. 2015, for layers followed by ReLU
     Kaiming,
 }
 

@@ -63,7 +63,7 @@ pub(crate) struct Options {
     device: DeviceChoice,
     /// Runs at once, each on one thread; the numbers do not depend on it [default: the cores this
     /// process may use; on a GPU 1]
-    #[arg(long, value_name = "N", value_parser = threads, allow_negative_numbers = true)]
+    #[arg(long, value_name = "N", value_parser = threads(), allow_negative_numbers = true)]
     #[arg(help_heading = "Machine")]
     jobs: Option<NonZeroUsize>,
     #[command(flatten, next_help_heading = "Training")]

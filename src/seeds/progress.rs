@@ -14,7 +14,7 @@ impl SeedsProgress {
     /// A display for `seeds` runs of so many steps, of which so many `missing` ones are to be made.
     pub fn new(seeds: usize, missing: usize, steps: usize, quiet: bool) -> Self {
         let complete = seeds - missing;
-        let display = Display::of_stderr(quiet, missing * steps, STEPS);
+        let display = Display::new(quiet, missing * steps, STEPS);
         let state = format!("{complete} of {seeds} seeds");
         if complete > 0 {
             display.line(&format!("{state} are there already"));

@@ -7,10 +7,10 @@ use anyhow::{Result, bail, ensure};
 use clap::Args;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 
-use super::options::whole;
+use super::options;
 use crate::data::{
-    Classes, DataRecord, FolderReader, ImageRange, Location, MAX_CLASSES, Part, Published,
-    ReadOptions, Split, idx_folder,
+    Classes, DataRecord, FolderReader, ImageRange, Location, Part, Published, ReadOptions, Split,
+    idx_folder,
 };
 
 /// How the program gets at images: what the core can do, and what extras add.
@@ -76,7 +76,7 @@ pub(crate) struct SetOptions {
     pub mirrors: Mirrors,
     /// Number of classes, 2 to 256; labels go from 0 to N - 1 [default: as many as the set is known
     /// to have, else 10]
-    #[arg(long, value_name = "N", value_parser = classes, allow_negative_numbers = true)]
+    #[arg(long, value_name = "N", value_parser = options::classes(), allow_negative_numbers = true)]
     pub classes: Option<usize>,
 }
 
@@ -215,11 +215,6 @@ pub(crate) fn reload(
 pub(crate) fn set_name() -> impl TypedValueParser<Value = Location> {
     let names = Location::named().map(|(name, about, _)| PossibleValue::new(name).help(about));
     PossibleValuesParser::new(names).map(|name| Location::from_name(&name))
-}
-
-/// A number of classes.
-fn classes(text: &str) -> Result<usize, String> {
-    whole(text, 2..=MAX_CLASSES)
 }
 
 /// Images to train on: of the training file unless said.

@@ -1,43 +1,40 @@
-//! Options that several commands share, and numbers as they are typed. Each parser says what it
-//! expects; clap adds the option's name. Wherever a number is expected clap takes a negative one
-//! too, so that the error names the option.
+//! Options that several commands share, and parsers for their values. Each parser says what it
+//! expects; clap adds the name of the option. Options for numbers accept a leading minus, so that
+//! the error names the option.
 
-use std::num::NonZeroUsize;
-use std::ops::RangeInclusive;
-use std::str::FromStr;
+use std::num::{NonZeroUsize, TryFromIntError};
 
 use anyhow::Result;
-use clap::builder::PossibleValue;
-use clap::{Args, ValueEnum};
+use clap::Args;
+use clap::builder::{RangedU64ValueParser, TypedValueParser};
 
 use crate::data::MAX_CLASSES;
-use crate::learn::{Architecture, Config, Device, DeviceChoice, Init, KeepPolicy, cores};
+use crate::learn::{Architecture, Config, Device, DeviceChoice, Init, cores};
 
 /// The device and the threads.
 #[derive(Debug, Args)]
 pub(crate) struct Machine {
-    /// Device to use: auto (a GPU if CUDA is usable, else the CPU), cpu, cuda or cuda:N
+    /// Device: auto (a GPU if CUDA is usable, else the CPU), cpu, cuda or cuda:N
     #[arg(long, value_name = "DEVICE", default_value = "auto")]
     device: DeviceChoice,
-    /// Threads on the CPU; the numbers do not depend on it [default: the cores this process may
-    /// use]
-    #[arg(long, value_name = "N", value_parser = threads, allow_negative_numbers = true)]
+    /// CPU threads; the results do not depend on their number [default: all available cores]
+    #[arg(long, value_name = "N", value_parser = threads(), allow_negative_numbers = true)]
     threads: Option<NonZeroUsize>,
 }
 
 impl Machine {
-    /// The device, where that is left open `usual`, and the threads.
-    pub fn select(&self, usual: DeviceChoice, quiet: bool) -> Result<(Device, NonZeroUsize)> {
+    /// The device, `default` if none was chosen, and the number of threads.
+    pub fn select(&self, default: DeviceChoice, quiet: bool) -> Result<(Device, NonZeroUsize)> {
         let choice = match self.device {
-            DeviceChoice::Auto => usual,
-            asked => asked,
+            DeviceChoice::Auto => default,
+            chosen => chosen,
         };
         let device = select_device(choice, quiet)?;
         Ok((device, self.threads.unwrap_or_else(cores)))
     }
 }
 
-/// The device that is asked for; with a note why `auto` took the CPU although there is a driver.
+/// The chosen device. Prints a note if `auto` uses the CPU although there is a GPU driver.
 pub(crate) fn select_device(choice: DeviceChoice, quiet: bool) -> Result<Device> {
     let (device, why) = choice.find()?;
     if let Some(text) = why
@@ -48,59 +45,58 @@ pub(crate) fn select_device(choice: DeviceChoice, quiet: bool) -> Result<Device>
     Ok(device)
 }
 
-/// clap takes a plain `Vec` for an option that is given several times.
+/// An alias, because clap would take a plain `Vec` for a repeated option.
 pub(crate) type Channels = Vec<usize>;
 
-/// How long; by itself, because a run that goes on may be given more.
+/// The length of a run; separate because `--resume` may extend it.
 #[derive(Debug, Args)]
 pub(crate) struct Length {
-    /// Times to go through the training images; with --resume, go on until there are so many
-    /// [default: 5]
-    #[arg(long, value_name = "N", value_parser = count, allow_negative_numbers = true)]
+    /// Number of epochs; with --resume, the new total [default: 5]
+    #[arg(long, value_name = "N", value_parser = count(), allow_negative_numbers = true)]
     pub epochs: Option<NonZeroUsize>,
 }
 
-/// What is trained and how, but for the seed.
+/// The hyperparameters of a run, except for its seed.
 #[derive(Debug, Args)]
 pub(crate) struct Protocol {
-    /// The network: one to four blocks of convolution and pooling, of so many channels each
+    /// The network: one to four blocks of convolution and pooling, with this many channels each
     /// [default: 8,16,8]
     #[arg(long, value_name = "N,N..", value_parser = channels)]
     channels: Option<Channels>,
     /// Images per step
-    #[arg(long, value_name = "N", value_parser = count, allow_negative_numbers = true)]
+    #[arg(long, value_name = "N", value_parser = count(), allow_negative_numbers = true)]
     #[arg(default_value_t = Config::default().batch_size)]
     batch_size: NonZeroUsize,
-    /// Adam's learning rate
-    #[arg(long, value_name = "X", value_parser = rate, allow_negative_numbers = true)]
+    /// Learning rate of Adam
+    #[arg(long, value_name = "X", value_parser = learning_rate, allow_negative_numbers = true)]
     #[arg(default_value_t = Config::default().learning_rate)]
     lr: f64,
-    /// Let the learning rate fall linearly to X at the end of the run [default: it stays]
+    /// Final learning rate of a linear decay over the run [default: no decay]
     #[arg(long, value_name = "X", value_parser = final_rate, allow_negative_numbers = true)]
     lr_final: Option<f64>,
-    /// How the initial weights are drawn
+    /// Distribution of the initial weights
     #[arg(long, value_enum, default_value_t)]
     init: Init,
-    /// Go through the images in another order in each epoch
+    /// Shuffle the training images in each epoch
     #[arg(long)]
     shuffle: bool,
     /// Shift each training image at random by up to N pixels in each direction, anew in each epoch
-    #[arg(long, value_name = "N", value_parser = shift, allow_negative_numbers = true)]
+    #[arg(long, value_name = "N", value_parser = shift(), allow_negative_numbers = true)]
     #[arg(default_value_t = Config::default().augment)]
     augment: usize,
-    /// Score the test images after every N steps and at each epoch's end; 0: at the very end only
-    /// [default: 50 times an epoch, or after every step where there are fewer]
+    /// Score the test images every N steps and at the end of each epoch; 0: only at the end of the
+    /// run [default: 50 times per epoch, or every step if an epoch has fewer]
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     eval_every: Option<usize>,
 }
 
 impl Protocol {
-    /// The same as a configuration, of seed 0.
+    /// The configuration of a run with these options and seed 0.
     pub fn config(&self, length: &Length) -> Config {
-        let usual = Config::default();
+        let default = Config::default();
         Config {
-            channels: self.channels.clone().unwrap_or(usual.channels),
-            epochs: length.epochs.unwrap_or(usual.epochs),
+            channels: self.channels.clone().unwrap_or(default.channels),
+            epochs: length.epochs.unwrap_or(default.epochs),
             batch_size: self.batch_size,
             learning_rate: self.lr,
             final_learning_rate: self.lr_final,
@@ -108,104 +104,62 @@ impl Protocol {
             shuffle: self.shuffle,
             augment: self.augment,
             eval_every: self.eval_every,
-            ..usual
+            ..default
         }
     }
 }
 
-impl ValueEnum for KeepPolicy {
-    fn value_variants<'a>() -> &'a [Self] {
-        &[Self::Last, Self::Best]
-    }
-
-    fn to_possible_value(&self) -> Option<PossibleValue> {
-        let (name, help) = match self {
-            Self::Last => ("last", "Those after the last step"),
-            Self::Best => ("best", "Those of the best score beside them"),
-        };
-        Some(PossibleValue::new(name).help(help))
-    }
+/// A positive whole number, below a limit at which no product of two of them overflows.
+fn count() -> impl TypedValueParser<Value = NonZeroUsize> {
+    non_zero(1_000_000)
 }
 
-impl ValueEnum for Init {
-    fn value_variants<'a>() -> &'a [Self] {
-        &[Self::Flux, Self::Glorot, Self::Kaiming]
-    }
-
-    fn to_possible_value(&self) -> Option<PossibleValue> {
-        let (name, help) = match self {
-            Self::Flux => (
-                "flux",
-                "The article's: ±0.5·√(24 / sum of all sizes of the weight tensor)",
-            ),
-            Self::Glorot => ("glorot", "±√(6 / (fan in + fan out))"),
-            Self::Kaiming => ("kaiming", "±√(6 / fan in)"),
-        };
-        Some(PossibleValue::new(name).help(help))
-    }
+/// A number of threads. More than any machine has would only cost memory.
+pub(crate) fn threads() -> impl TypedValueParser<Value = NonZeroUsize> {
+    non_zero(1_024)
 }
 
-/// A number that `fits`.
-fn number<T: FromStr>(text: &str, fits: impl Fn(&T) -> bool, expected: &str) -> Result<T, String> {
-    let number = text.parse().ok().filter(fits);
-    number.ok_or_else(|| format!("{expected} is expected"))
+fn non_zero(max: u64) -> impl TypedValueParser<Value = NonZeroUsize> {
+    let range = RangedU64ValueParser::<usize>::new().range(1..=max);
+    range.try_map(|number| -> Result<NonZeroUsize, TryFromIntError> { number.try_into() })
 }
 
-/// A whole number within `range`.
-pub(crate) fn whole<T>(text: &str, range: RangeInclusive<usize>) -> Result<T, String>
-where
-    T: FromStr + Copy + Into<usize>,
-{
-    let (least, most) = (range.start(), range.end());
-    let expected = format!("a whole number from {least} to {most}");
-    number(
-        text,
-        |&number: &T| range.contains(&number.into()),
-        &expected,
-    )
+/// Number of classes.
+pub(crate) fn classes() -> impl TypedValueParser<Value = usize> {
+    RangedU64ValueParser::new().range(2..=MAX_CLASSES as u64)
 }
 
-/// A number of things: so many that no product of two of them leaves its range.
-fn count(text: &str) -> Result<NonZeroUsize, String> {
-    whole(text, 1..=1_000_000)
+/// A shift in pixels. A larger one would move a centered digit out of the image.
+fn shift() -> impl TypedValueParser<Value = usize> {
+    RangedU64ValueParser::new().range(0..=8)
 }
 
-/// More threads than any machine has would only cost memory.
-pub(crate) fn threads(text: &str) -> Result<NonZeroUsize, String> {
-    whole(text, 1..=1_024)
+fn learning_rate(text: &str) -> Result<f64, String> {
+    let expected = "expected a number greater than 0";
+    float(text, |rate| rate.is_finite() && rate > 0.0, expected)
 }
 
-/// A learning rate.
-fn rate(text: &str) -> Result<f64, String> {
-    let fits = |number: &f64| number.is_finite() && *number > 0.0;
-    number(text, fits, "a number above 0")
-}
-
-/// What a learning rate falls to.
 fn final_rate(text: &str) -> Result<f64, String> {
-    let fits = |number: &f64| number.is_finite() && *number >= 0.0;
-    number(text, fits, "a number from 0 on")
+    let expected = "expected a number not less than 0";
+    float(text, |rate| rate.is_finite() && rate >= 0.0, expected)
 }
 
-/// Widths of the network's blocks.
-pub(crate) fn channels(text: &str) -> Result<Channels, String> {
-    let widths: Option<Channels> = text
-        .split(',')
-        .map(|width| width.trim().parse().ok())
-        .collect();
-    let widths = widths.and_then(|widths| Architecture::new(widths, MAX_CLASSES).ok());
-    let widths = widths.map(|architecture| architecture.channels().to_vec());
-    let expected = "one to four whole numbers from 1 to 512 are expected, such as 8,16,8";
-    widths.ok_or_else(|| expected.to_owned())
-}
-
-/// Pixels: a centred digit leaves the image beyond eight.
-fn shift(text: &str) -> Result<usize, String> {
-    whole(text, 0..=8)
-}
-
-/// A share of a whole.
+/// A fraction, 0..=1.
 pub(crate) fn fraction(text: &str) -> Result<f64, String> {
-    let fits = |number: &f64| (0.0..=1.0).contains(number);
-    number(text, fits, "a number from 0 to 1, such as 0.9 for 90 %,")
+    let expected = "expected a number from 0 to 1, such as 0.9 for 90 %";
+    float(text, |value| (0.0..=1.0).contains(&value), expected)
+}
+
+fn float(text: &str, is_valid: impl Fn(f64) -> bool, expected: &str) -> Result<f64, String> {
+    let number = text.parse().ok().filter(|&number| is_valid(number));
+    number.ok_or_else(|| expected.to_owned())
+}
+
+/// Channels of the network's blocks.
+pub(crate) fn channels(text: &str) -> Result<Channels, String> {
+    let channels = text.split(',').map(|number| number.trim().parse());
+    let channels = channels.collect::<Result<Channels, _>>().ok();
+    channels
+        .filter(|channels| Architecture::new(channels.clone(), MAX_CLASSES).is_ok())
+        .ok_or_else(|| "expected one to four numbers from 1 to 512, such as 8,16,8".to_owned())
 }

@@ -1,27 +1,25 @@
 //! Progress on stderr: a bar with the time left on a terminal, lines elsewhere, nothing when quiet.
 
 use std::env;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::note;
 use crate::learn::{ConfusionMatrix, Schedule, Step};
 
-/// All of it fits 80 columns; on a narrower terminal the words are cut, so that they never take a
-/// second line.
+/// Fits 80 columns; on a narrower terminal the message is cut, so that the bar never wraps.
 pub(crate) const STEPS: &str = "[{bar:5}] {percent:>3}% {eta:>4} left  {wide_msg}";
 
-/// A bar where stderr is a terminal; elsewhere it is hidden, and lines are written.
+/// A progress bar if stderr is a terminal, else lines.
 pub(crate) struct Display {
     pub bar: ProgressBar,
-    /// Whether the user wants silence.
     quiet: bool,
 }
 
 impl Display {
-    /// What stderr is. A bar has `length` and goes by `template`.
-    pub fn of_stderr(quiet: bool, length: usize, template: &str) -> Self {
+    /// A display on stderr; a bar has this length and template.
+    pub fn new(quiet: bool, length: usize, template: &str) -> Self {
         let dumb = env::var_os("TERM").is_none_or(|term| term == "dumb");
         let target = if quiet || dumb {
             ProgressDrawTarget::hidden()
@@ -35,15 +33,15 @@ impl Display {
         Self { bar, quiet }
     }
 
-    /// A line where there is no bar.
+    /// Prints a line if there is no bar.
     pub fn line(&self, text: &str) {
         if self.bar.is_hidden() {
-            self.say(text);
+            self.print_line(text);
         }
     }
 
-    /// A line in the place of the bar.
-    pub fn say(&self, text: &str) {
+    /// Removes the bar and prints a line.
+    pub fn print_line(&self, text: &str) {
         if !self.quiet {
             self.bar.finish_and_clear();
             note(text);
@@ -57,47 +55,53 @@ impl Drop for Display {
     }
 }
 
-/// How a run gets on: elsewhere than on a terminal a line an epoch.
+/// Time between lines in a log while an epoch lasts.
+const LOG_INTERVAL: Duration = Duration::from_secs(30);
+
+/// Progress of a run: a bar, or in a log a line per epoch and at least every half minute.
 pub(crate) struct RunProgress {
     display: Display,
     epochs: usize,
     batches: usize,
-    begun: Instant,
+    started: Instant,
+    last_line: Instant,
     images: usize,
-    /// The last accuracy measured; most of a run's steps may have none of their own.
+    /// The last measured accuracy; not every step is scored.
     accuracy: Option<f64>,
 }
 
 impl RunProgress {
-    /// A display for a run with this schedule, of which some steps may have been `made` before.
-    pub fn new(schedule: &Schedule, made: usize, quiet: bool) -> Self {
-        let display = Display::of_stderr(quiet, schedule.steps(), STEPS);
-        display.bar.set_position(made as u64);
+    /// Progress of a run with this schedule, resumed after `steps_done` steps.
+    pub fn new(schedule: &Schedule, steps_done: usize, quiet: bool) -> Self {
+        let display = Display::new(quiet, schedule.steps(), STEPS);
+        display.bar.set_position(steps_done as u64);
         display.bar.reset_eta();
         Self {
             display,
             epochs: schedule.epochs(),
             batches: schedule.batches_per_epoch(),
-            begun: Instant::now(),
+            started: Instant::now(),
+            last_line: Instant::now(),
             images: 0,
             accuracy: None,
         }
     }
 
-    /// Shows one more step.
+    /// Shows a finished step.
     pub fn step(&mut self, step: &Step) {
         let scored = step.confusion.as_ref().map(ConfusionMatrix::accuracy);
         self.accuracy = scored.or(self.accuracy);
         self.images += step.images;
         let accuracy = self.accuracy.map(|value| format!("{value:.4}"));
         let accuracy = accuracy.unwrap_or("-".to_owned());
-        let rate = self.images as f64 / self.begun.elapsed().as_secs_f64().max(1e-9);
+        let rate = self.images as f64 / self.started.elapsed().as_secs_f64().max(1e-9);
         let epoch = format!("epoch {}/{}", step.epoch, self.epochs);
         let loss = step.train_loss;
         let state = format!("loss {loss:.4}  accuracy {accuracy}  {rate:.0} images/s");
         self.display.bar.set_message(format!("{epoch}  {state}"));
         self.display.bar.set_position(step.step as u64);
-        if step.batch == self.batches {
+        if step.batch == self.batches || self.last_line.elapsed() >= LOG_INTERVAL {
+            self.last_line = Instant::now();
             let step = step.step;
             let line = format!("{epoch}  step {step}  {state} trained on");
             self.display.line(&line);

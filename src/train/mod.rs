@@ -1,7 +1,9 @@
-//! `mnist-tch`: trains. The options become a configuration, images and initial weights, or with
-//! `--resume` the checkpoint of a run that was stopped; from these follows the `Training`, and
-//! `run` takes it to its end.
+//! `mnist-tch` without a command: one training run.
+//!
+//! `start` turns the options into a configuration, images and initial weights; `resume` reads them
+//! from the checkpoint of an interrupted run. `run` trains to the end and writes the files.
 
+mod resume;
 mod run;
 
 use std::num::NonZeroUsize;
@@ -20,20 +22,18 @@ use crate::learn::checkpoint::Checkpoint;
 use crate::learn::libtorch;
 use crate::learn::{Config, Device, DeviceChoice, KeepPolicy, State, Training};
 use crate::report::run_dir::{self, RunDir};
-use crate::report::summary::Recorded;
-use crate::terminal::images::{ImageOptions, Sources, reload};
+use crate::terminal::images::{ImageOptions, Sources};
 use crate::terminal::model::{self, Model};
-use crate::terminal::note;
 use crate::terminal::options::{Length, Machine, Protocol, fraction};
 
-/// Where runs go that were not told where to go.
+/// Parent of the default output folders.
 const RUNS: &str = "runs";
 
-/// What a checkpoint says itself. `Protocol` is all of that group's options.
+/// Options that --resume takes from the checkpoint. `Protocol` stands for that group's options.
 const NOT_WITH_RESUME: &str = "Protocol seed checkpoint_every keep from dataset transpose invert \
                                stretch classes train_range test_range out force";
 
-/// The options of a training run, which need no subcommand.
+/// The options of a training run.
 #[derive(Debug, Args)]
 pub(crate) struct Options {
     #[command(flatten, next_help_heading = "Machine")]
@@ -46,64 +46,75 @@ pub(crate) struct Options {
     #[arg(long, value_name = "N", default_value_t, allow_negative_numbers = true)]
     #[arg(help_heading = "Training")]
     seed: u64,
-    /// KeepPolicy a checkpoint after every N steps and at each epoch's end; 0: at each epoch's end only
+    /// Save a checkpoint every N steps and at the end of each epoch; 0: only at the end of each
+    /// epoch
     #[arg(long, value_name = "N", default_value_t, allow_negative_numbers = true)]
     #[arg(help_heading = "Training")]
     checkpoint_every: usize,
-    /// Which weights to keep: the last ones, or those of the best score in best.safetensors beside
-    /// them. What is chosen by the test images looks better on them than it is
+    /// Which weights to keep. The best of many scores overstates the accuracy on the test images
     #[arg(long, value_enum, default_value_t, help_heading = "Training")]
     keep: KeepPolicy,
-    /// Begin with trained weights in place of random ones
+    /// Start from trained weights instead of random ones
     #[arg(long, value_name = "FILE|RUN_DIR", help_heading = "Training")]
     #[arg(conflicts_with_all = ["channels", "init"])]
     from: Option<PathBuf>,
     #[command(flatten, next_help_heading = "Data")]
     images: ImageOptions,
-    /// Folder for the files of this run [default: a new one in runs/, named by the time]
+    /// Folder for the files of this run [default: runs/<time stamp>]
     #[arg(long, value_name = "DIR", help_heading = "Output")]
     out: Option<PathBuf>,
-    /// Go on with the run in DIR that was stopped; all that decides its numbers comes from its
-    /// checkpoint
+    /// Resume the interrupted run in DIR, with the configuration in its checkpoint
     #[arg(long, value_name = "DIR", help_heading = "Output")]
     #[arg(conflicts_with_all = NOT_WITH_RESUME.split(' '))]
     resume: Option<PathBuf>,
-    /// Replace the results that --out holds; nothing else in it is touched
+    /// Replace the results in --out; other files there are left alone
     #[arg(long, requires = "out", help_heading = "Output")]
     force: bool,
-    /// Print nothing but errors
+    /// Print only errors
     #[arg(long, short, help_heading = "Output")]
     quiet: bool,
-    /// Exit with status 1 if the final accuracy is below X (0 to 1); the files are written anyway
+    /// Exit with status 1 if the final accuracy is below X (0 to 1); all files are written anyway
     #[arg(long, value_name = "X", value_parser = fraction, allow_negative_numbers = true)]
     #[arg(help_heading = "Output")]
     min_accuracy: Option<f64>,
 }
 
-/// What a run is made of: its history, its images, and where it trains.
-type Parts = (Checkpoint<RunMetadata>, Split, Device, NonZeroUsize);
+/// Everything that a [`Training`] is made from.
+struct Job {
+    history: Checkpoint<RunMetadata>,
+    split: Split,
+    device: Device,
+    threads: NonZeroUsize,
+}
 
-/// Trains to the end, or until it is stopped.
+/// Trains to the end, or until the run is interrupted.
 pub(crate) fn run(options: &Options, sources: &Sources, program_start: Instant) -> Result<()> {
-    let stopped = options.resume.as_deref().map(RunDir::open);
-    let stopped = stopped.transpose().context("--resume")?;
-    let (history, split, device, threads) = match &stopped {
+    let resumed = options.resume.as_deref().map(RunDir::open);
+    let resumed = resumed.transpose().context("--resume")?;
+    let job = match &resumed {
         None => options.start(sources)?,
-        Some(folder) => match folder.read(run_dir::SUMMARY)? {
-            Some(summary) if !options.goes_past_the_end(folder)? => {
-                return options.already_complete(folder, &summary);
-            }
-            _ => options.resume(folder, sources)?,
+        Some(folder) => match options.resume(folder, sources)? {
+            Some(job) => job,
+            None => return Ok(()),
         },
     };
+    let Job {
+        history,
+        split,
+        device,
+        threads,
+    } = job;
     let training = Training::new(&history.config, &history.state, &split, device, threads)?;
-    if stopped.is_some() && !options.quiet {
-        announce_resume(&history, device, training.schedule().steps());
+    if resumed.is_some() && !options.quiet {
+        resume::announce(&history, device, training.schedule().steps());
     }
-    let folder = match stopped {
+    let folder = match resumed {
         Some(folder) => folder,
         None => options.new_folder(&history.about.started)?,
     };
+    // A run that continues past its end is no longer complete. This goes first: if the program is
+    // killed here, the old checkpoint still resumes.
+    folder.remove(run_dir::SUMMARY)?;
     let state = history.state.clone();
     let mut run = Run {
         options,
@@ -114,16 +125,13 @@ pub(crate) fn run(options: &Options, sources: &Sources, program_start: Instant) 
         device,
         threads,
     };
-    // So that the folder knows its run from the first moment on.
-    run.keep(state)?;
-    // A run that continues past its end is no longer complete.
-    run.folder.remove(run_dir::SUMMARY)?;
+    run.save_checkpoint(state)?;
     run.run(program_start)
 }
 
 impl Options {
-    /// A run that has made no step yet.
-    fn start(&self, sources: &Sources) -> Result<Parts> {
+    /// A new run.
+    fn start(&self, sources: &Sources) -> Result<Job> {
         let started = Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ");
         let mut config = Config {
             seed: self.seed,
@@ -134,14 +142,12 @@ impl Options {
         let trained = self.from.as_deref();
         let trained = trained.map(|path| model::open(path, self.quiet));
         let trained = trained.transpose().context("--from")?;
-        // A GPU takes long to get ready; the images are read meanwhile.
+        // A GPU takes a while to start; the images are read meanwhile.
         let (images, machine) = thread::scope(|scope| {
             let images = scope.spawn(|| self.images.load(sources, config.batch_size, self.quiet));
             let machine = self.machine.select(DeviceChoice::Auto, self.quiet);
-            (
-                images.join().unwrap_or_else(|panic| resume_unwind(panic)),
-                machine,
-            )
+            let images = images.join().unwrap_or_else(|panic| resume_unwind(panic));
+            (images, machine)
         });
         let (device, threads) = machine?;
         let (split, data) = images?;
@@ -152,7 +158,7 @@ impl Options {
                 let own = weights.classes();
                 ensure!(
                     own == classes,
-                    "--from: its network tells {own} classes apart, the images are of {classes}"
+                    "--from: the model has {own} classes, the images have {classes}"
                 );
                 config.channels = weights.architecture().channels().to_vec();
                 State::initial(weights.clone())
@@ -173,127 +179,31 @@ impl Options {
                 training_seconds: 0.0,
             },
         };
-        Ok((history, split, device, threads))
+        Ok(Job {
+            history,
+            split,
+            device,
+            threads,
+        })
     }
 
     fn new_folder(&self, started: &str) -> Result<RunDir> {
         match &self.out {
             Some(path) => RunDir::create(path, self.force),
-            // No colons, which some file systems do not take.
+            // Some file systems do not allow colons.
             None => RunDir::create_new(Path::new(RUNS), &started.replace(':', "-")),
         }
     }
 
-    /// The run that was stopped in this folder. Nothing is written before everything is checked.
-    fn resume(&self, folder: &RunDir, sources: &Sources) -> Result<Parts> {
-        let mut history = read_checkpoint(folder)?;
-        history.config.epochs = self.epochs_in_all(&history.config)?;
-        let file = folder.path().join(run_dir::CHECKPOINT);
-        let cannot = || format!("--resume: cannot go on from {}", file.display());
-        let began_on = history.about.device.parse().with_context(cannot)?;
-        let seconds = history.about.training_seconds;
-        ensure!(seconds >= 0.0, "{}: it took {seconds} s", cannot());
-        let (device, threads) = self.machine.select(began_on, self.quiet)?;
-        let data = &mut history.about.data;
-        let mut location = data.location.clone();
-        if let Some(path) = &self.images.set.data_dir {
-            location = location.moved(path.clone());
-            data.reading.split.clone_from(&self.images.set.split);
-            data.name = location.name();
-        }
-        data.location = location;
-        let mirrors = &self.images.set.mirrors;
-        let (split, data) = reload(data, sources, mirrors, self.quiet).context("--resume")?;
-        history.check_images(&split).with_context(cannot)?;
-        history.about.data = data;
-        Ok((history, split, device, threads))
-    }
-
-    /// Whether `--epochs` asks a complete run for more.
-    fn goes_past_the_end(&self, folder: &RunDir) -> Result<bool> {
-        if self.length.epochs.is_none() {
-            return Ok(false);
-        }
-        let config = read_checkpoint(folder)?.config;
-        Ok(self.epochs_in_all(&config)? > config.epochs)
-    }
-
-    /// The epochs that a run that goes on is to have.
-    fn epochs_in_all(&self, config: &Config) -> Result<NonZeroUsize> {
-        let planned = config.epochs;
-        let epochs = self.length.epochs.unwrap_or(planned);
-        ensure!(
-            epochs >= planned,
-            "--epochs {epochs}: the run has {planned} epochs by its plan, --resume can only add \
-             to them"
-        );
-        ensure!(
-            epochs == planned || config.final_learning_rate.is_none(),
-            "--epochs {epochs}: the run's learning rate has fallen for an end after {planned} \
-             epochs; begin a new run with --from and its weights"
-        );
-        Ok(epochs)
-    }
-
-    /// A script that resumes until the status is 0 comes to its end here.
-    fn already_complete(&self, run_dir: &RunDir, summary: &[u8]) -> Result<()> {
-        let file = run_dir.path().join(run_dir::SUMMARY);
-        let summary = Recorded::from_bytes(summary).with_context(|| file.display().to_string())?;
-        let accuracy = summary.final_accuracy;
-        if !self.quiet {
-            let folder = run_dir.path().display();
-            let result = format!("the run in {folder} is complete (accuracy {accuracy:.4})");
-            note(&format!(
-                "{result}: there is nothing to resume; with a larger --epochs it goes on"
-            ));
-        }
-        self.check_accuracy(accuracy)
-    }
-
-    /// Whether the accuracy that was `found` is enough.
-    fn check_accuracy(&self, found: f64) -> Result<()> {
-        if let Some(least) = self.min_accuracy {
+    /// Checks the final accuracy against --min-accuracy.
+    fn check_accuracy(&self, accuracy: f64) -> Result<()> {
+        if let Some(min) = self.min_accuracy {
             ensure!(
-                found >= least,
-                "the final accuracy {found:.4} is below --min-accuracy {least}"
+                accuracy >= min,
+                "the final accuracy {accuracy:.4} is below --min-accuracy {min}"
             );
         }
         Ok(())
-    }
-}
-
-fn read_checkpoint(run_dir: &RunDir) -> Result<Checkpoint<RunMetadata>> {
-    let (folder, name) = (run_dir.path(), run_dir::CHECKPOINT);
-    let bytes = run_dir.read(name)?.with_context(|| {
-        let folder = folder.display();
-        let hint = format!("begin one with --out {folder}");
-        format!("--resume: {folder} holds no {name}, so no run that can go on: {hint}")
-    })?;
-    Checkpoint::from_bytes(&bytes).with_context(|| {
-        let file = folder.join(name);
-        format!("--resume: cannot go on from {}", file.display())
-    })
-}
-
-/// Where the run goes on, and what may make its last digits differ from those of a run that never
-/// stopped.
-fn announce_resume(history: &Checkpoint<RunMetadata>, device: Device, steps: usize) {
-    let step = history.state.step();
-    note(&format!("going on after step {step} of {steps}"));
-    let kind = |device: &str| device.split(':').next().map(str::to_owned);
-    let (began, now) = (&history.about.device, device.to_string());
-    if kind(began) != kind(&now) {
-        let what = "last digits may differ from a run that never stopped";
-        note(&format!(
-            "note: the run began on {began} and goes on on {now}: {what}"
-        ));
-    }
-    let (began, now) = (&history.about.libtorch, libtorch::version());
-    if *began != now {
-        let what = "last digits may differ";
-        note(&format!(
-            "note: the run began with libtorch {began}, this is {now}: {what}"
-        ));
     }
 }
 

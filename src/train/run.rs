@@ -1,9 +1,9 @@
-//! A run from where it stands to its end, or as far as it gets: steps become rows, checkpoints,
-//! pictures, weights and the summary.
+//! Training with its output: every step becomes a row, and the end of the run becomes checkpoint,
+//! figures, weights and summary.
 //!
-//! A new run is one that goes on from step 0. The checkpoint in memory is the history of the run;
-//! the one on the disk is the same at the steps where it was last kept, and `accuracy.csv` is made
-//! anew from it, so whatever became of that file after the last checkpoint does not matter.
+//! A new run is one that resumes from step 0. `history` is the whole run in memory; on disk, it is
+//! the checkpoint. `accuracy.csv` is written anew from it, so rows after the last checkpoint of a
+//! killed run do not matter.
 
 use std::num::NonZeroUsize;
 use std::time::Instant;
@@ -24,56 +24,58 @@ use crate::terminal::progress::RunProgress;
 use crate::terminal::signals::{Interrupt, Stopped};
 use crate::terminal::{file_list, print};
 
-/// What a checkpoint remembers besides the training itself.
+/// What a checkpoint records besides the training state.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct RunMetadata {
-    /// When the run began: UTC, ISO 8601.
+    /// Start time of the run: UTC, ISO 8601.
     pub started: String,
-    /// The trained weights that it began with.
+    /// The weights it started from, with `--from`.
     pub from: Option<Origin>,
-    /// The libtorch it began with.
+    /// Version of libtorch at the start.
     pub libtorch: String,
-    /// The device it began on, such as `cpu` or `cuda:0`.
+    /// Device at the start, such as `cpu` or `cuda:0`.
     pub device: String,
-    /// Which images they are, and where.
+    /// The images, and where they come from.
     pub data: DataRecord,
     /// Seconds of training so far, in all sessions.
     pub training_seconds: f64,
 }
 
-/// One process's part of a run.
+/// A run in one session of the program.
 pub(crate) struct Run<'a> {
     pub options: &'a Options,
     pub folder: RunDir,
     /// The run so far.
     pub history: Checkpoint<RunMetadata>,
-    /// The run from there on.
+    /// The rest of the run.
     pub training: Training,
-    /// The images that are scored.
     pub test: Dataset,
     pub device: Device,
     pub threads: NonZeroUsize,
 }
 
 impl Run<'_> {
-    /// Trains to the end and leaves the results, or to the step at which it is stopped and leaves a
-    /// checkpoint and what there is.
+    /// Trains to the end and writes the results; on a signal, writes a checkpoint and the results so
+    /// far.
     pub fn run(mut self, program_start: Instant) -> Result<()> {
         let interrupt = Interrupt::listen()?;
         let start_seconds = program_start.elapsed().as_secs_f64();
-        self.train(&interrupt).map_err(|error| self.failed(error))?;
-        let (made, steps) = (self.training.steps_done(), self.training.schedule().steps());
-        let Some(signal) = interrupt.signal().filter(|_| made < steps) else {
+        self.train(&interrupt)
+            .map_err(|error| self.save_after_failure(error))?;
+        let steps_done = self.training.steps_done();
+        let steps = self.training.schedule().steps();
+        let Some(signal) = interrupt.signal().filter(|_| steps_done < steps) else {
             return self.finish(start_seconds);
         };
-        self.leave().map_err(|error| self.failed(error))?;
+        self.save_and_stop()
+            .map_err(|error| self.save_after_failure(error))?;
         let folder = self.folder.path().display();
-        let place =
-            format!("after step {made} of {steps}; go on with: mnist-tch --resume {folder}");
-        Err(Error::new(Stopped { signal, place }))
+        let hint =
+            format!("after step {steps_done} of {steps}; resume with: mnist-tch --resume {folder}");
+        Err(Error::new(Stopped { signal, hint }))
     }
 
-    /// Goes through the steps, with every row in the file before the next step is waited for.
+    /// Trains step by step. Each row is in the file before the next step is awaited.
     fn train(&mut self, interrupt: &Interrupt) -> Result<()> {
         let rows = self.history.records.len();
         let csv = tables::accuracy_csv(&self.history.records)?;
@@ -81,7 +83,7 @@ impl Run<'_> {
         let mut log = AccuracyLog::after(rows, self.folder.append(run_dir::ACCURACY_CSV)?);
         let (training, quiet) = (&self.training, self.options.quiet);
         let mut progress = RunProgress::new(training.schedule(), training.steps_done(), quiet);
-        let (begun, before) = (Instant::now(), self.history.about.training_seconds);
+        let (session_start, earlier) = (Instant::now(), self.history.about.training_seconds);
         loop {
             if interrupt.signal().is_some() {
                 self.training.stop();
@@ -90,7 +92,7 @@ impl Run<'_> {
                 return Ok(());
             };
             progress.step(&step);
-            self.history.about.training_seconds = before + begun.elapsed().as_secs_f64();
+            self.history.about.training_seconds = earlier + session_start.elapsed().as_secs_f64();
             if let Some(record) = step.record() {
                 log.add(&record)?;
                 if let Some(weights) = step.weights
@@ -103,14 +105,14 @@ impl Run<'_> {
                 self.history.confusion = step.confusion;
             }
             if let Some(state) = step.state {
-                self.keep(state)?;
+                self.save_checkpoint(state)?;
             }
         }
     }
 
-    /// Keeps `state`, with the rows up to now, as the point from which the run can go on.
-    pub fn keep(&mut self, state: State) -> Result<()> {
-        // From numbers that are none no run goes on: the checkpoint before is worth more.
+    /// Saves `state` and the rows so far as the checkpoint.
+    pub fn save_checkpoint(&mut self, state: State) -> Result<()> {
+        // Never checkpoint NaNs: the checkpoint before is worth more.
         if !state.is_finite() {
             return Ok(());
         }
@@ -119,11 +121,11 @@ impl Run<'_> {
         self.folder.write(run_dir::CHECKPOINT, &bytes)
     }
 
-    /// Leaves a checkpoint, the pictures and the weights of what there is.
-    fn leave(&mut self) -> Result<()> {
+    /// Saves a checkpoint, and the figures and weights of the run so far.
+    fn save_and_stop(&mut self) -> Result<()> {
         let state = self.training.state()?;
         let (step, model) = (state.step(), state.weights.to_safetensors()?);
-        self.keep(state)?;
+        self.save_checkpoint(state)?;
         if step > 0 {
             self.write_scores()?;
             self.folder.write(run_dir::MODEL, &model)?;
@@ -131,33 +133,32 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Leaves the pictures of what there is, as far as that can be, and says where.
-    fn failed(&self, error: Error) -> Error {
+    /// Writes the figures of the run so far, if possible, and adds to the error where they are.
+    fn save_after_failure(&self, error: Error) -> Error {
         let _ = self.write_scores();
         let folder = self.folder.path();
         if !folder.exists() {
             return error.context("stopped");
         }
         let folder = folder.display();
-        let there = format!("stopped; what there is stands in {folder}");
+        let stopped = format!("stopped; the results so far are in {folder}");
         error.context(if self.training.has_failed() {
-            there
+            stopped
         } else {
-            format!("{there}; once this is mended, go on with: mnist-tch --resume {folder}")
+            format!("{stopped}; once this is fixed, resume with: mnist-tch --resume {folder}")
         })
     }
 
-    /// Leaves the results, prints them, and judges the accuracy.
+    /// Writes and prints the results, and checks the accuracy.
     fn finish(mut self, start_seconds: f64) -> Result<()> {
         let confusion = self.history.confusion.clone();
         let confusion = &confusion.context("the run ended without a score")?;
         let timings = self.timings(start_seconds);
-        self.complete(confusion, timings)
-            .map_err(|error| self.failed(error))?;
+        self.write_results(confusion, timings)
+            .map_err(|error| self.save_after_failure(error))?;
         if !self.options.quiet {
             let best = self.history.best.as_ref().map(|_| run_dir::BEST);
-            let files = run_dir::FILES.into_iter().chain(best);
-            let files: Vec<&str> = files.collect();
+            let files: Vec<&str> = run_dir::FILES.into_iter().chain(best).collect();
             print(&format!(
                 "{}\n{}\n{:.1} s, {:.0} images/s trained on or scored\n{}",
                 text::epochs_text(&self.history.records),
@@ -170,20 +171,19 @@ impl Run<'_> {
         self.options.check_accuracy(confusion.accuracy())
     }
 
-    fn complete(&mut self, confusion: &ConfusionMatrix, timings: Timings) -> Result<()> {
+    fn write_results(&mut self, confusion: &ConfusionMatrix, timings: Timings) -> Result<()> {
         self.write_scores()?;
         let model = self.training.state()?.weights.to_safetensors()?;
         self.folder.write(run_dir::MODEL, &model)?;
-        let answers = self.training.scores()?.predictions();
-        let mistakes = sheets::mistakes(&answers, &self.test, self.class_names())?;
+        let predictions = self.training.scores()?.predictions();
+        let mistakes = sheets::mistakes(&predictions, &self.test, self.class_names())?;
         self.folder.write(run_dir::MISTAKES_PNG, &mistakes)?;
-        // After all others, because it says that the run is complete.
+        // Last, because it marks the run as complete.
         let summary = json(&self.summary(confusion, timings))?;
         self.folder.write(run_dir::SUMMARY, summary.as_bytes())
     }
 
-    /// Writes `confusion.csv`, the pictures of all scores and the best weights; nothing before the
-    /// first one.
+    /// Writes `confusion.csv`, the figures and the best weights; nothing before the first score.
     fn write_scores(&self) -> Result<()> {
         let Some(confusion) = &self.history.confusion else {
             return Ok(());
@@ -219,7 +219,7 @@ impl Run<'_> {
     fn summary(&self, confusion: &ConfusionMatrix, timings: Timings) -> Summary<Config> {
         let about = &self.history.about;
         let mut configuration = self.history.config.clone();
-        configuration.eval_every = Some(self.training.schedule().eval_every());
+        configuration.eval_every = self.training.schedule().eval_every();
         let on_cpu = self.device.is_cpu();
         Summary {
             started: about.started.clone(),

@@ -18,6 +18,7 @@ use super::*;
 use crate::cli::CommandLine;
 use crate::data::hex;
 use crate::learn::checkpoint::Best;
+use crate::report::summary::Recorded;
 
 /// Four steps on 20 images, each scored on 10 others.
 const JOB: &str = "--device cpu --threads 1 --channels 1,1,1,1 --epochs 2 --batch-size 10 \
@@ -30,7 +31,12 @@ fn options(line: &str) -> Options {
 
 /// The job after three of its steps.
 pub(crate) fn stopped() -> Checkpoint<RunMetadata> {
-    let (mut history, split, device, threads) = options(JOB).start(&Sources::default()).unwrap();
+    let Job {
+        mut history,
+        split,
+        device,
+        threads,
+    } = options(JOB).start(&Sources::default()).unwrap();
     let training = Training::new(&history.config, &history.state, &split, device, threads);
     for step in training.unwrap().take(3).map(Result::unwrap) {
         let record = step.record().unwrap();
@@ -182,8 +188,13 @@ fn a_run_goes_on_from_a_damaged_checkpoint_only_where_it_can_have_been_there() {
     };
     let taken = Cell::new(0);
     let resume = || {
-        let (mut history, split, device, threads) =
-            options.resume(&run_dir, &Sources::default())?;
+        let job = options.resume(&run_dir, &Sources::default())?;
+        let Job {
+            mut history,
+            split,
+            device,
+            threads,
+        } = job.unwrap();
         assert_eq!(places(&history), places(&good));
         assert!(history.about.training_seconds >= 0.0);
         history.about.data.name.clone_from(&good.about.data.name);
@@ -223,7 +234,7 @@ fn a_damaged_summary_gives_no_accuracy_and_no_images_that_its_run_cannot_have_ha
     let file = path.join(run_dir::SUMMARY);
     let read = || {
         let bytes = fs::read(&file)?;
-        let resumed = options.already_complete(&run_dir, &bytes);
+        let resumed = options.report_complete(&run_dir, &bytes);
         let accuracy = Recorded::from_bytes(&bytes).map(|summary| summary.final_accuracy);
         assert_eq!(accuracy.is_ok(), resumed.is_ok());
         assert!(accuracy.is_ok_and(|share| (0.0..=1.0).contains(&share)) || resumed.is_err());
