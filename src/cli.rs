@@ -1,5 +1,6 @@
 //! The command line: the list of commands, and what each room adds to the program.
 
+use std::env;
 use std::time::Instant;
 
 use anyhow::Result;
@@ -8,43 +9,44 @@ use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::{Shell, generate};
 
 use crate::terminal::images::Sources;
-use crate::terminal::{exit, print};
+use crate::terminal::{exit, note, print};
 use crate::{describe, devices, evaluate, train};
 
 const ABOUT: &str = "Trains a small CNN on MNIST: accuracy after every step, confusion matrix, \
-                     pictures, weights";
+                     figures, weights";
 
-// clap wraps paragraphs, so they are lines without a break here.
+// clap wraps paragraphs, so each is one line here.
 const LONG_ABOUT: &str = "\
-Trains a small CNN on MNIST with libtorch. Without options it is the run of a published Flux note: \
-5 epochs over 5,000 images in batches of 100, the accuracy on 5,000 others after every step. \
-The images are part of the program.";
+Trains a small CNN on MNIST with libtorch. Without options it repeats the run of a published Flux \
+note: 5 epochs on 5,000 images in batches of 100, with the accuracy on 5,000 other images after \
+every step. The images are part of the program.";
 
-// Lines of 80 columns at most, which no terminal of the usual width breaks.
+// Lines of at most 80 columns.
 const EXAMPLES: &str = "\
 Examples:
   mnist-tch                                    the article's run
   mnist-tch --device cpu --out first           on the CPU, files in first/
-  mnist-tch --device cuda                      on the GPU or not at all
+  mnist-tch --device cuda                      on the GPU, or an error
   mnist-tch --device cpu --min-accuracy 0.9    in CI: exit status 1 below 90 %
-  mnist-tch --resume first                     goes on after Ctrl-C or a crash
-  mnist-tch --dataset fashion-mnist            another data set, fetched once
-  mnist-tch --data-dir mnist --epochs 1        your own images, in any form
+  mnist-tch --resume first                     resume after Ctrl-C or a crash
+  mnist-tch --dataset fashion-mnist            another data set, downloaded once
+  mnist-tch --data-dir mnist --epochs 1        your own images
   mnist-tch --data-dir mnist --train-range 0..5000 --test-range train:5000..10000
-                                               the article's images out of MNIST
-  mnist-tch reproduce                          40 seeds: is the article one?
+                                               the article's images from MNIST
+  mnist-tch reproduce                          40 seeds: is the article's curve
+                                               one of them?
   mnist-tch evaluate --model first             precision, recall, F1, matrix
   mnist-tch predict --model first photo.jpg    your own pictures; - for stdin
-  mnist-tch export --model first digit.html    a page to draw on
+  mnist-tch export --model first digit.html    a web page to draw on
   mnist-tch export --model first model.onnx    for other runtimes
   mnist-tch describe --png network.png         the layers, as a figure too
-  mnist-tch show --range test:0..200           a picture of images and labels
-  mnist-tch devices                            which devices, why not CUDA
+  mnist-tch show --range test:0..200           images with their labels
+  mnist-tch devices                            devices, and why not CUDA
 
-Exit status: 0 done, 1 failed, 2 wrong usage, 130 stopped by Ctrl-C, 143 by SIGTERM. \
-Results go to stdout, progress to stderr.";
+Exit status: 0 success, 1 error, 2 wrong usage, 128 + N if signal N stopped the run \
+(130: Ctrl-C). Results go to stdout, progress to stderr.";
 
-/// What was typed.
+/// The parsed command line.
 #[derive(Debug, Parser)]
 #[command(
     name = "mnist-tch",
@@ -97,8 +99,14 @@ impl CommandLine {
     /// Parses the arguments of this process. Help, version and usage errors end it.
     pub fn from_args() -> Self {
         Self::try_parse().unwrap_or_else(|error| {
-            // Like clap's own exit, without taking libtorch apart.
-            let _ = error.print();
+            let quotes_control =
+                env::args_os().any(|arg| arg.to_string_lossy().contains(char::is_control));
+            if error.use_stderr() && quotes_control {
+                let text = error.render().to_string();
+                text.trim_end().lines().for_each(note);
+            } else {
+                let _ = error.print();
+            }
             exit(error.exit_code())
         })
     }
@@ -106,7 +114,7 @@ impl CommandLine {
     /// Runs the command. The program started at `start`.
     ///
     /// # Errors
-    /// What went wrong, or [`Stopped`](crate::Stopped) after a signal.
+    /// What went wrong, or `Stopped` after a signal.
     pub fn run(self, start: Instant) -> Result<()> {
         let sources = sources();
         match self.command {
@@ -139,17 +147,17 @@ fn sources() -> Sources {
     sources
 }
 
-/// The shells whose scripts are kept in working order.
+/// The supported shells.
 fn shell() -> impl TypedValueParser<Value = Shell> {
     PossibleValuesParser::new(["bash", "zsh", "fish"]).try_map(|name| name.parse())
 }
 
-/// What a shell needs to complete this program's options, by clap's own generator.
+/// The completion script for `shell`.
 fn completions(shell: Shell) -> String {
     let (mut command, mut script) = (CommandLine::command(), Vec::new());
     generate(shell, &mut command, "mnist-tch", &mut script);
-    // For bash clap_complete spells a name with a hyphen in two ways, so that no option of a
-    // command would be found (clap-rs/clap#6421). Once that is mended, nothing is replaced here.
+    // For bash, clap_complete spells a name with a hyphen in two ways, so that no option of a
+    // subcommand would be completed (clap-rs/clap#6421).
     String::from_utf8_lossy(&script).replace("mnist__subcmd__tch", "mnist__tch")
 }
 

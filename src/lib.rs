@@ -84,4 +84,4 @@ mod show;
 pub mod cli;
 
 #[doc(hidden)]
-pub use terminal::{Stopped, exit};
+pub use terminal::{exit, report_error};

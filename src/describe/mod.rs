@@ -1,4 +1,4 @@
-//! `mnist-tch describe`: what the network is made of, as a table and as a figure.
+//! `mnist-tch describe`: the layers of the network as a table and as a figure.
 
 use std::path::PathBuf;
 
@@ -14,13 +14,13 @@ use crate::terminal::{model, print};
 
 #[derive(Debug, Args)]
 pub(crate) struct Options {
-    /// The model whose network is meant: a safetensors file, or the directory of a run
+    /// Describe the network of this model: a safetensors file or the folder of a run
     #[arg(long, value_name = "FILE|RUN_DIR")]
     model: Option<PathBuf>,
-    /// The channels of the network that is meant [default: 8,16,8]
+    /// Channels of the network's blocks [default: 8,16,8]
     #[arg(long, value_name = "N,N..", value_parser = channels, conflicts_with = "model")]
     channels: Option<Channels>,
-    /// Draw the network, too: feature maps as stacks with their sizes
+    /// Draw the network as well: stacks of feature maps with their sizes
     #[arg(long, value_name = "FILE")]
     png: Option<PathBuf>,
     /// Replace the file

@@ -1,11 +1,5 @@
-//! From records to files: CSV, JSON, text, pictures and ONNX, in folders where nothing is lost or
-//! overwritten unasked.
-//!
-//! What many runs say together and against a curve (`ensemble`, `reference`, `verdict`); records
-//! as tables and text (`tables`, `text`, `summary`) and as pictures (`charts`, `heatmap`,
-//! `sheets`, `network_figure`, all on a `picture`); the network for other runtimes (`onnx`) and as
-//! a web page (`page`); and the folders that files go to (`run_dir`, `seed_store`). Nothing here
-//! knows tensors or terminals.
+//! From records to files: CSV, JSON, text and figures, and the folder of a run. Nothing here knows
+//! tensors or terminals.
 
 pub mod charts;
 pub mod heatmap;
@@ -17,7 +11,7 @@ pub mod summary;
 pub mod tables;
 pub mod text;
 
-/// The text of a JSON file.
+/// The text of a JSON file: pretty-printed, with a line feed at its end.
 pub(crate) fn json(value: &impl serde::Serialize) -> anyhow::Result<String> {
     Ok(serde_json::to_string_pretty(value)? + "\n")
 }

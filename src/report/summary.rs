@@ -1,4 +1,4 @@
-//! `summary.json`: what was run, on what, with which result, and how long it took.
+//! `summary.json`: configuration, data, versions, results and timings of a run.
 
 use std::path::PathBuf;
 
@@ -8,29 +8,29 @@ use serde::{Deserialize, Serialize};
 use crate::data::DataRecord;
 use crate::learn::{StepRecord, metrics::is_share};
 
-/// Everything needed to run it again and to compare the result.
+/// Everything needed to repeat a run and to compare its result.
 #[derive(Debug, Serialize)]
 pub(crate) struct Summary<C> {
-    /// When the run began: UTC, ISO 8601.
+    /// Start time of the run: UTC, ISO 8601.
     pub started: String,
     pub version: &'static str,
-    /// Version of libtorch, as it gives it itself.
+    /// Version of libtorch, such as `2.13.0+cpu`.
     pub libtorch: String,
-    /// What was asked for, defaults filled in.
+    /// The hyperparameters, with defaults filled in.
     pub configuration: C,
-    /// The trained weights that it began with.
+    /// The weights it started from, with `--from`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub from: Option<Origin>,
     pub data: DataRecord,
-    /// Such as `cpu` or `cuda:0`.
+    /// The device, such as `cpu` or `cuda:0`.
     pub device: String,
     /// Threads used on the CPU.
     pub threads: usize,
-    /// The first scored step and each epoch's last one.
+    /// The first scored step, and the last one of each epoch.
     pub epochs: Vec<StepRecord>,
-    /// Share of the test images classified correctly after the last step, 0..=1.
+    /// Accuracy on the test images after the last step, 0..=1.
     pub final_accuracy: f64,
-    /// The step whose weights were kept as the best.
+    /// The step of the best weights, with `--keep best`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub best: Option<StepRecord>,
     pub timings: Timings,
@@ -40,11 +40,11 @@ pub(crate) struct Summary<C> {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Origin {
     pub path: PathBuf,
-    /// Of the file.
+    /// Digest of the file.
     pub sha256: String,
 }
 
-/// What other commands need of the `summary.json` of a run.
+/// The part of a `summary.json` that other commands read.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Recorded {
     pub started: String,
@@ -60,20 +60,20 @@ impl Recorded {
         let (accuracy, images) = (summary.final_accuracy, summary.data.test_images);
         ensure!(
             is_share(accuracy, images as u64),
-            "damaged: {accuracy} is no share of {images} images"
+            "damaged: an accuracy of {accuracy} is impossible with {images} images"
         );
         Ok(summary)
     }
 }
 
-/// Seconds.
+/// Durations in seconds, and the speed that follows from them.
 #[derive(Debug, Clone, Copy, Serialize)]
 pub(crate) struct Timings {
     /// From the start of the program to the first step.
     pub start_seconds: f64,
-    /// All steps with their scores.
+    /// Training and scoring.
     pub training_seconds: f64,
-    /// Images trained on and images scored, per second of training.
+    /// Images trained on or scored, per second.
     pub images_per_second: f64,
 }
 

@@ -1,7 +1,7 @@
-//! Records as CSV: `accuracy.csv` row by row as they are made, the others whole.
+//! Records as CSV: `accuracy.csv` row by row during training, the others as a whole.
 //!
-//! Headers and the order of columns are here, or follow from the record's fields. Fractions, LF,
-//! UTF-8.
+//! Columns are defined here, or follow from the fields of a record. Ratios are fractions; files are
+//! UTF-8 with LF.
 
 use std::io::Write;
 
@@ -10,35 +10,33 @@ use serde::Serialize;
 
 use crate::learn::{ClassScore, ConfusionMatrix, Prediction, StepRecord};
 
-/// Writes the rows of `accuracy.csv` as they are made; its columns are the fields of
-/// [`StepRecord`].
+/// Writes `accuracy.csv` row by row; its columns are the fields of [`StepRecord`].
 pub(crate) struct AccuracyLog<W: Write> {
     rows: csv::Writer<W>,
 }
 
 impl<W: Write> AccuracyLog<W> {
-    /// A log that goes to `file`, in which `rows` rows are already; without any, the header comes
-    /// with the first.
-    pub(crate) fn after(rows: usize, file: W) -> Self {
+    /// Appends to `file`, which has `rows` rows already. With none, the header comes first.
+    pub(crate) fn append(rows: usize, file: W) -> Self {
         let mut builder = csv::WriterBuilder::new();
         Self {
             rows: builder.has_headers(rows == 0).from_writer(file),
         }
     }
 
-    /// Writes one row and hands it to the system at once, so that a run that is killed loses none.
-    pub(crate) fn add(&mut self, record: &StepRecord) -> Result<()> {
+    /// Writes a row and flushes it, so that a killed run loses none.
+    pub(crate) fn write(&mut self, record: &StepRecord) -> Result<()> {
         let written = self.rows.serialize(record);
         let written = written.and_then(|()| Ok(self.rows.flush()?));
         written.context("cannot write accuracy.csv")
     }
 }
 
-/// `accuracy.csv` as it is after these records; empty before the first.
+/// `accuracy.csv` with these records; empty if there are none.
 pub(crate) fn accuracy_csv(records: &[StepRecord]) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    let mut log = AccuracyLog::after(0, &mut bytes);
-    records.iter().try_for_each(|record| log.add(record))?;
+    let mut log = AccuracyLog::append(0, &mut bytes);
+    records.iter().try_for_each(|record| log.write(record))?;
     drop(log);
     Ok(bytes)
 }
@@ -54,7 +52,7 @@ pub(crate) fn table<H: AsRef<[u8]>, R: Serialize>(
     Ok(table.into_inner()?)
 }
 
-/// Names of columns: `first`, then `name` with each of `numbers`.
+/// A header: `first`, then `name` followed by each of `numbers`.
 pub(crate) fn numbered(
     first: &[&str],
     name: &str,
@@ -64,13 +62,13 @@ pub(crate) fn numbered(
     first.iter().map(ToString::to_string).chain(names).collect()
 }
 
-/// `confusion.csv`: a row per true class, a column per predicted class.
+/// `confusion.csv`: one row per true class, one column per predicted class.
 pub(crate) fn confusion_csv(matrix: &ConfusionMatrix) -> Result<Vec<u8>> {
     let header = numbered(&["true_label"], "predicted_", 0..matrix.classes());
     table(header, matrix.rows().enumerate())
 }
 
-/// `classes.csv`: a row per class; a ratio without a denominator is an empty cell.
+/// `classes.csv`: one row per class; an undefined ratio is an empty cell.
 pub(crate) fn classes_csv(scores: &[ClassScore]) -> Result<Vec<u8>> {
     let row = |score: &ClassScore| {
         let ratios = (score.precision, score.recall, score.f1);
@@ -80,8 +78,8 @@ pub(crate) fn classes_csv(scores: &[ClassScore]) -> Result<Vec<u8>> {
     table(header, scores.iter().map(row))
 }
 
-/// `predictions.csv`: a row per image with its place from 0, its true and predicted label, the
-/// prediction's probability, and a logit per class as exactly as 32-bit floats are.
+/// `predictions.csv`: one row per image with its index (from 0), true and predicted label, the
+/// probability of the prediction, and one logit per class with all digits of an f32.
 pub(crate) fn predictions_csv<Row: AsRef<[f32]>>(labels: &[u8], logits: &[Row]) -> Result<Vec<u8>> {
     let classes = logits.first().map_or(0, |row| row.as_ref().len());
     let first = ["image", "true_label", "predicted_label", "probability"];
@@ -98,10 +96,9 @@ pub(crate) fn predictions_csv<Row: AsRef<[f32]>>(labels: &[u8], logits: &[Row]) 
 mod tests {
     use super::*;
 
-    // The other tables are read where a user meets them: tests/pipeline.rs, evaluate.rs and
-    // reproduce.rs.
+    // The other tables are tested in tests/pipeline.rs, tests/evaluate.rs and tests/reproduce.rs.
     #[test]
-    fn logits_are_as_exact_as_they_are() {
+    fn logits_have_all_their_digits() {
         let csv = predictions_csv(&[1], &[[0.0, 0.1_f32]]).unwrap();
         let row = String::from_utf8(csv).unwrap();
         assert!(row.contains("\n0,1,1,0.5249") && row.ends_with(",0.0,0.1\n"));
@@ -110,7 +107,7 @@ mod tests {
     #[test]
     fn a_full_disk_is_an_error_with_the_files_name() {
         let mut full = [0; 4];
-        let error = AccuracyLog::after(0, &mut full[..]).add(&StepRecord::default());
+        let error = AccuracyLog::append(0, &mut full[..]).write(&StepRecord::default());
         let error = format!("{:#}", error.unwrap_err());
         assert!(error.contains("accuracy.csv"), "{error}");
     }

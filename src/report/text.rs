@@ -1,11 +1,11 @@
-//! Records and layers as plain text that lines up, for people at a terminal or in a log.
+//! Records and layers as aligned plain text for terminals and logs.
 
 use std::fmt::Write;
 
 use super::summary::milestones;
 use crate::learn::{ClassScore, ConfusionMatrix, INPUT, Layer, Operation, StepRecord};
 
-/// Precision, recall and F1 of each class; `-` where there is no denominator.
+/// Precision, recall and F1 per class; `-` if undefined.
 pub(crate) fn classes_text(scores: &[ClassScore]) -> String {
     let mut text = String::from("label  precision  recall      f1  images\n");
     let show = |ratio: Option<f64>| ratio.map_or("-".to_owned(), |value| format!("{value:.4}"));
@@ -34,19 +34,19 @@ pub(crate) fn epochs_text(records: &[StepRecord]) -> String {
     text
 }
 
-/// With more classes than this no terminal is wide enough for the matrix.
-const MOST_CLASSES_AS_TEXT: usize = 26;
+/// A matrix with more classes is too wide for a terminal.
+const MAX_PRINTED_CLASSES: usize = 26;
 
-/// The confusion matrix: a row per true label, a column per predicted label, and at the end of a
-/// row the class' name where it says more than its number. Of more than 26 classes only how many
-/// images each has and how many of them are right.
+/// The confusion matrix: one row per true label, one column per predicted label, and the name of the
+/// class if it is not just its number. With more than 26 classes: number of images and of correct
+/// predictions per class.
 pub(crate) fn confusion_text(matrix: &ConfusionMatrix, names: &[String]) -> String {
     let name = |class: usize| match names.get(class) {
         Some(name) if *name != class.to_string() => format!("  {name}"),
         _ => String::new(),
     };
     let rows = matrix.rows().enumerate();
-    if matrix.classes() > MOST_CLASSES_AS_TEXT {
+    if matrix.classes() > MAX_PRINTED_CLASSES {
         let rows = rows.map(|(class, row)| {
             let (images, correct, name) = (row.iter().sum::<u64>(), row[class], name(class));
             format!("{class:>5}  {images:>6}  {correct:>7}{name}\n")
@@ -66,14 +66,10 @@ pub(crate) fn confusion_text(matrix: &ConfusionMatrix, names: &[String]) -> Stri
     format!("true \\ predicted\n   {header}\n{rows}")
 }
 
-/// The layers: what each does, what comes out, its parameters and its multiply-adds for one image.
+/// The layers: operation, output shape, parameters, and multiply-adds per image.
 pub(crate) fn layers_text(layers: &[Layer]) -> String {
     let mut text = String::from("layer  operation           output   parameters  multiply-adds\n");
-    let shape = |sizes: &[usize]| {
-        let sizes: Vec<String> = sizes.iter().map(ToString::to_string).collect();
-        sizes.join("x")
-    };
-    let _ = writeln!(text, "{:<6} {:<18}  {}", "input", "", shape(&INPUT));
+    let _ = writeln!(text, "{:<6} {:<18}  {}", "input", "", format_shape(&INPUT));
     let (mut parameters, mut work) = (0, 0);
     for layer in layers {
         let operation = match layer.operation {
@@ -83,7 +79,10 @@ pub(crate) fn layers_text(layers: &[Layer]) -> String {
             Operation::Dense(_) => "dense".to_owned(),
         };
         let name = layer.name.as_deref().unwrap_or_default();
-        let row = format!("{name:<6} {operation:<18}  {:<8}", shape(&layer.output));
+        let row = format!(
+            "{name:<6} {operation:<18}  {:<8}",
+            format_shape(&layer.output)
+        );
         let numbers = (layer.parameters, layer.multiply_adds);
         let _ = writeln!(text, "{row} {:>10}  {:>13}", numbers.0, numbers.1);
         parameters += numbers.0;
@@ -93,7 +92,13 @@ pub(crate) fn layers_text(layers: &[Layer]) -> String {
     text
 }
 
-/// 3138 as 3,138.
+/// Sizes joined by "x".
+fn format_shape(sizes: &[usize]) -> String {
+    let sizes: Vec<String> = sizes.iter().map(ToString::to_string).collect();
+    sizes.join("x")
+}
+
+/// Thousands separated by commas: 3,138.
 pub(super) fn grouped(number: usize) -> String {
     let digits = number.to_string();
     let groups = digits.as_bytes().rchunks(3).rev();

@@ -14,13 +14,14 @@ use std::fs::File;
 use std::io::{self, ErrorKind, Read, Write};
 use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Error, Result};
 
 pub use self::signals::Stopped;
 
-/// Prints results. A reader that has seen enough (`| head`) is not an error.
+/// Prints results. It is not an error if the reader has seen enough (`| head`).
 pub(crate) fn print(text: &str) -> Result<()> {
     let mut stdout = io::stdout().lock();
+    let text = printable(text, &['\n']);
     let written = write!(stdout, "{text}").and_then(|()| stdout.flush());
     match written {
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
@@ -28,34 +29,48 @@ pub(crate) fn print(text: &str) -> Result<()> {
     }
 }
 
-/// Tells the user something that is not a result. Where stderr is closed there is nobody to tell.
-pub(crate) fn note(text: &str) {
-    let _ = writeln!(io::stderr().lock(), "{text}");
+/// Prints a line to stderr that is not a result. If stderr is closed, nobody reads it.
+pub(crate) fn note(line: &str) {
+    let _ = writeln!(io::stderr().lock(), "{}", printable(line, &[]));
 }
 
-/// Ends the program, of which every file is written by now. The usual way out would take libtorch's
-/// registries and caches apart piece by piece, for a tenth of a second and more, before the system
-/// takes all memory back anyway.
+/// Prints an error to stderr in one line and returns the exit status.
+pub fn report_error(error: &Error) -> i32 {
+    let stopped = error.downcast_ref::<Stopped>();
+    // The context goes from the widest to the closest.
+    note(&stopped.map_or_else(|| format!("error: {error:#}"), ToString::to_string));
+    stopped.map_or(1, Stopped::status)
+}
+
+/// Replaces control characters except `allowed`. Names of files and classes, and what servers say,
+/// must not send escape sequences to the terminal or forge lines.
+pub(crate) fn printable(text: &str, allowed: &[char]) -> String {
+    let is_unsafe = |letter: char| letter.is_control() && !allowed.contains(&letter);
+    text.replace(is_unsafe, " ")
+}
+
+/// Ends the program; all files are written by now. Returning from `main` instead would take
+/// libtorch's registries and caches apart piece by piece, which takes a tenth of a second and more.
 pub fn exit(status: i32) -> ! {
     let _ = io::stdout().flush();
     signal_hook::low_level::exit(status)
 }
 
-/// The beginning of a stream: where it has more than `most` bytes, one of those that follow too.
-pub(crate) fn read_start(source: impl Read, most: u64) -> io::Result<Vec<u8>> {
+/// The start of a stream: up to `max` bytes, and one more if there are more.
+pub(crate) fn read_start(source: impl Read, max: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    source.take(most + 1).read_to_end(&mut bytes)?;
+    source.take(max + 1).read_to_end(&mut bytes)?;
     Ok(bytes)
 }
 
-/// The same of the file at `path`.
-pub(crate) fn start_of(path: &Path, most: u64) -> Result<Vec<u8>> {
-    let open = File::open(path);
-    open.and_then(|file| read_start(file, most))
-        .context("cannot be read")
+/// The start of the file at `path`; see [`read_start`].
+pub(crate) fn start_of(path: &Path, max: u64) -> Result<Vec<u8>> {
+    let file = File::open(path);
+    file.and_then(|file| read_start(file, max))
+        .context("cannot read the file")
 }
 
-/// The end of a report: which files there are.
+/// The list of files at the end of a report.
 pub(crate) fn file_list(folder: &Path, names: &[&str]) -> String {
     format!("files in {}:\n  {}\n", folder.display(), names.join("\n  "))
 }

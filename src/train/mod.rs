@@ -142,11 +142,15 @@ impl Options {
         let trained = self.from.as_deref();
         let trained = trained.map(|path| model::open(path, self.quiet));
         let trained = trained.transpose().context("--from")?;
-        // A GPU takes a while to start; the images are read meanwhile.
+        let load_images = || self.images.load(sources, config.batch_size, self.quiet);
+        // A GPU takes a while to start; the images are read meanwhile, if there is a thread for it.
         let (images, machine) = thread::scope(|scope| {
-            let images = scope.spawn(|| self.images.load(sources, config.batch_size, self.quiet));
+            let loading = thread::Builder::new().spawn_scoped(scope, load_images);
             let machine = self.machine.select(DeviceChoice::Auto, self.quiet);
-            let images = images.join().unwrap_or_else(|panic| resume_unwind(panic));
+            let images = match loading {
+                Ok(thread) => thread.join().unwrap_or_else(|panic| resume_unwind(panic)),
+                Err(_) => load_images(),
+            };
             (images, machine)
         });
         let (device, threads) = machine?;

@@ -80,7 +80,7 @@ impl Run<'_> {
         let rows = self.history.records.len();
         let csv = tables::accuracy_csv(&self.history.records)?;
         self.folder.write(run_dir::ACCURACY_CSV, &csv)?;
-        let mut log = AccuracyLog::after(rows, self.folder.append(run_dir::ACCURACY_CSV)?);
+        let mut log = AccuracyLog::append(rows, self.folder.append(run_dir::ACCURACY_CSV)?);
         let (training, quiet) = (&self.training, self.options.quiet);
         let mut progress = RunProgress::new(training.schedule(), training.steps_done(), quiet);
         let (session_start, earlier) = (Instant::now(), self.history.about.training_seconds);
@@ -94,7 +94,7 @@ impl Run<'_> {
             progress.step(&step);
             self.history.about.training_seconds = earlier + session_start.elapsed().as_secs_f64();
             if let Some(record) = step.record() {
-                log.add(&record)?;
+                log.write(&record)?;
                 if let Some(weights) = step.weights
                     && self.history.is_best(&record)
                 {
