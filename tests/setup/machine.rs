@@ -1,4 +1,5 @@
-//! A project folder of the test's own, with stubs for the programs that the scripts call.
+//! A machine for the scripts: the project in a folder of its own, stubs in place of pip, uv, cargo
+//! and every other program whose answer matters, and nothing else of the real machine.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -10,86 +11,77 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-/// The programs that scripts and stubs may use as they are. Nothing else of the machine is found.
-const TOOLS: &str = "bash env sed grep awk mkdir mv rm cp cat head tail dirname sleep flock \
-                     timeout";
-/// The files of the project that the scripts run or read.
+/// Real programs.
+const TOOLS: &str = "bash env sed grep awk mkdir mv rm cp cat head tail dirname sleep flock timeout \
+                     sort cut paste tr mktemp kill";
+/// Programs that `stub.sh` stands in for; others have to be added.
+const STUBS: &str = "cargo rustc c++ python3 uname sw_vers getconf nvidia-smi sync mnist-tch";
 const LINKED: &str = "scripts/common.sh scripts/setup.sh scripts/train.sh scripts/test.sh \
                       scripts/check.sh .ci/run Cargo.toml tests/setup/stub.sh";
-/// The programs that `stub.sh` plays unless a test takes one away. Others have to be asked for.
-const STUBS: &str = "cargo rustc c++ python3 uname sw_vers getconf df nvidia-smi sync mnist-tch";
-/// The folders of a project, and beside it what else there is of the machine.
-const FOLDERS: &str = "scripts .ci tests/setup ../stubs ../tools ../log ../elsewhere \
-                       ../home/.cargo/bin";
-
-/// What stubs were called with, a line each: NAME ARGUMENT ..., with a tab after each.
-pub const LOG: &str = "../log/calls";
 
 fn original(relative: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(relative)
 }
 
-/// What `scripts/libtorch.versions` says.
-pub fn pinned(name: &str) -> String {
+/// The value of `name` in `scripts/libtorch.versions`.
+fn pinned(name: &str) -> String {
     let text = fs::read_to_string(original("scripts/libtorch.versions")).unwrap();
     let mut pairs = text.lines().filter_map(|line| line.split_once('='));
     pairs.find(|pair| pair.0 == name).unwrap().1.to_owned()
 }
 
-/// The parts of a list.
-pub fn list(text: &str) -> impl Iterator<Item = &str> {
+fn list(text: &str) -> impl Iterator<Item = &str> {
     text.split(" ; ").filter(|part| !part.is_empty())
 }
 
-/// The text holds each phrase of the list, and none of those with a ! before it.
-pub fn holds(text: &str, phrases: &str) {
+/// Asserts that `text` contains each phrase of a list, and no phrase that starts with `!`.
+pub fn contains(text: &str, phrases: &str) {
     for phrase in list(phrases) {
-        let there = text.contains(phrase.trim_start_matches('!'));
-        assert!(there != phrase.starts_with('!'), "{phrase}: {text}");
+        let found = text.contains(phrase.trim_start_matches('!'));
+        assert!(found != phrase.starts_with('!'), "{phrase}: {text}");
     }
 }
 
-pub struct Project(pub TempDir);
+pub struct Machine(TempDir);
 
-impl Project {
-    /// Scripts and stubs are links: what was just written may not run while another test forks.
+impl Machine {
     pub fn new() -> Self {
-        let project = Self(TempDir::new().unwrap());
-        for folder in FOLDERS.split(' ') {
-            fs::create_dir_all(project.path(folder)).unwrap();
+        let machine = Self(TempDir::new().unwrap());
+        for folder in "scripts .ci tests/setup ../stubs ../tools ../log ../elsewhere".split(' ') {
+            fs::create_dir_all(machine.path(folder)).unwrap();
         }
+        // Links, because a file just written cannot be executed while another test forks.
         for file in LINKED.split(' ') {
-            symlink(original(file), project.path(file)).unwrap();
+            symlink(original(file), machine.path(file)).unwrap();
         }
-        // A copy, as the scripts lock it.
+        // A copy, because the scripts lock it.
         let versions = "scripts/libtorch.versions";
-        fs::copy(original(versions), project.path(versions)).unwrap();
+        fs::copy(original(versions), machine.path(versions)).unwrap();
         let path = std::env::var_os("PATH").unwrap();
         for tool in TOOLS.split(' ') {
             let mut files = std::env::split_paths(&path).map(|folder| folder.join(tool));
             if let Some(program) = files.find(|file| file.is_file()) {
-                symlink(program, project.path("../tools").join(tool)).unwrap();
+                symlink(program, machine.path("../tools").join(tool)).unwrap();
             }
         }
-        STUBS.split(' ').for_each(|program| project.add(program));
-        project.write("../own/lib/libtorch.so", "");
-        project
+        STUBS.split(' ').for_each(|program| machine.add(program));
+        machine.write("../own/lib/libtorch.so", "");
+        machine
     }
 
-    /// `stub.sh` plays one more program.
-    pub fn add(&self, program: &str) {
+    /// Adds a stub of this program.
+    fn add(&self, program: &str) {
         let stub = self.path("../stubs").join(program);
         symlink(original("tests/setup/stub.sh"), stub).unwrap();
     }
 
-    /// The machine lacks a program, whichever of the two it is in.
     pub fn remove(&self, program: &str) {
         for folder in ["../stubs", "../tools"] {
             let _ = fs::remove_file(self.path(folder).join(program));
         }
     }
 
-    /// A path in the project, whose own name has a space in it.
+    /// A path relative to the project, whose own folder has a space in its name.
     pub fn path(&self, relative: &str) -> PathBuf {
         self.0.path().join("my project").join(relative)
     }
@@ -98,15 +90,19 @@ impl Project {
         fs::read_to_string(self.path(relative)).unwrap_or_default()
     }
 
-    /// Writes a file and the folders above it.
     pub fn write(&self, relative: &str, text: &str) {
         let file = self.path(relative);
         fs::create_dir_all(file.parent().unwrap()).unwrap();
         fs::write(file, text).unwrap();
     }
 
-    /// A script and its options, called from another folder, with a list of settings.
-    pub fn command(&self, line: &str, settings: &str) -> Command {
+    /// The calls of stubs so far.
+    pub fn calls(&self) -> String {
+        self.read("../log/calls")
+    }
+
+    /// A command line with a list of environment variables, run from another folder.
+    pub fn command(&self, line: &str, variables: &str) -> Command {
         let programs = [self.path("../stubs"), self.path("../tools")];
         let mut words = line.split_whitespace();
         let mut command = Command::new(self.path(words.next().unwrap()));
@@ -115,76 +111,132 @@ impl Project {
             .current_dir(self.path("../elsewhere"))
             .env_clear()
             .env("PATH", std::env::join_paths(programs).unwrap())
-            .env("HOME", self.path("../home"))
             .env("STUB_LOG", self.path("../log"))
-            .envs(list(settings).filter_map(|pair| pair.split_once('=')))
+            .envs(list(variables).filter_map(|pair| pair.split_once('=')))
             .stdin(Stdio::null());
         command
     }
 
+    /// Runs the set-up, which has to succeed and print these phrases.
     pub fn setup(&self, phrases: &str) {
-        let output = self.command("scripts/setup.sh", "").output();
-        check(&output.unwrap(), phrases);
+        let output = self.command("scripts/setup.sh", "").output().unwrap();
+        check(&output, phrases);
     }
 
-    /// Starts a set-up in a process group of its own, and waits until its installer stops half-way.
-    pub fn setup_stopped_half_way(&self, option: &str, settings: &str) -> Child {
-        let mut command = self.command(&format!("scripts/setup.sh {option}"), settings);
-        command.env("STUB_INSTALL", "wait").process_group(0);
-        command.stdout(Stdio::null()).stderr(Stdio::piped());
+    /// Starts a set-up in a process group of its own and waits until its download is half-way.
+    pub fn start_setup(&self, option: &str) -> Child {
+        let mut command = self.command(&format!("scripts/setup.sh {option}"), "STUB_INSTALL=wait");
+        command.process_group(0).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
-        let half_way = || self.path("../log/half-way").exists();
-        wait_until(&mut child, "the installer is half-way", half_way);
+        wait_until(&mut child, || self.path("../log/half-way").exists());
         child
     }
 
-    /// Lets the installer that stopped half-way go on; later ones do not stop.
+    /// Lets a download that is half-way go on; later ones do not stop.
     pub fn go_on(&self) {
         self.write("../log/go-on", "");
     }
 
-    /// The set that the project's libtorch is marked to be, where it is whole.
-    pub fn installed(&self) -> Option<&'static str> {
+    /// What is installed: `cpu`, `cuda` or nothing.
+    pub fn installed(&self) -> &'static str {
         let marker = self.read("libtorch/made-by-setup");
-        let set = marker.strip_prefix(&format!("libtorch {} ", pinned("LIBTORCH_VERSION")))?;
-        let is_whole = self.path("libtorch/torch/lib/libtorch_cpu.so").is_file();
-        let is_cuda = set.starts_with("cuda set ");
-        is_whole.then_some(if is_cuda { "CUDA set" } else { "CPU set" })
-    }
-
-    /// Whether there is a libtorch, or something that could be taken for one or is in the way.
-    pub fn has_remains(&self) -> bool {
-        self.path("libtorch").exists() || self.path("libtorch.partial").exists()
+        let version = format!("libtorch {} for ", pinned("LIBTORCH_VERSION"));
+        let kinds = ["cpu", "cuda"].into_iter();
+        let mut matching = kinds.filter(|kind| marker.starts_with(&format!("{version}{kind},")));
+        assert!(!self.path("libtorch").exists() || self.path("libtorch/torch/lib").exists());
+        matching.next().unwrap_or_default()
     }
 }
 
-/// Waits for something that has to happen before the program ends.
-pub fn wait_until(program: &mut Child, what: &str, done: impl Fn() -> bool) {
+/// Waits for a condition that has to become true while the process runs.
+pub fn wait_until(process: &mut Child, condition: impl Fn() -> bool) {
     let start = Instant::now();
-    while !done() {
-        let ended = program.try_wait().unwrap();
-        assert!(ended.is_none() || done(), "never: {what}; {ended:?}");
-        assert!(start.elapsed() < Duration::from_secs(60), "never: {what}");
+    while !condition() {
+        let status = process.try_wait().unwrap();
+        assert!(status.is_none() || condition(), "ended early: {status:?}");
+        assert!(start.elapsed() < Duration::from_secs(60), "timed out");
         sleep(Duration::from_millis(10));
     }
 }
 
-/// What a script that ended as the phrases, the second column of a table, say, said on stderr. An
-/// error is one line; nothing but notes and the word on what it was at may stand before it.
-pub fn check(output: &Output, phrases: &str) -> String {
+/// Checks the exit status and stderr. `phrases` may start with `exit N`; with `error: ` it expects
+/// exit status 1 and one error line, after notes and progress.
+pub fn check(output: &Output, phrases: &str) {
     let [out, err] = [&output.stdout, &output.stderr].map(|text| String::from_utf8_lossy(text));
-    let is_error = phrases.starts_with("error: ");
+    let error = phrases.strip_prefix("error: ");
     let (status, phrases) = match phrases.strip_prefix("exit ") {
         Some(text) => text.split_once(" ; ").unwrap_or((text, "")),
-        None => (if is_error { "1" } else { "0" }, phrases),
+        None if error.is_some() => ("1", error.unwrap_or_default()),
+        None => ("0", phrases),
     };
     assert_eq!(output.status.code(), status.parse().ok(), "{out}{err}");
-    holds(&err, phrases);
-    if is_error {
+    contains(&err, phrases);
+    if error.is_some() {
         let mut lines = err.lines().rev();
         assert!(lines.next().unwrap().starts_with("error: "), "{err}");
-        let expected = |line: &str| line.starts_with("note: ") || line.starts_with("fetching ");
-        assert!(lines.all(expected), "{err}");
+        let is_expected =
+            |line: &str| line.starts_with("note: ") || line.starts_with("downloading");
+        assert!(lines.all(is_expected), "{err}");
     }
-    err.into_owned()
+}
+
+/// Plays the rows of a table, each on a new machine or, after `then`, on that of the row before.
+/// A row has lists in three columns:
+///
+/// 1. the command, `scripts/setup.sh` by default, its `--options`, environment variables, and
+///    changes to the machine: `with PROGRAM`, `without PROGRAM`, `file NAME=TEXT`;
+/// 2. phrases of stderr, as for [`check`];
+/// 3. phrases of the stubs' calls, and `kept NAME` for files that are still there.
+///
+/// `@/` is the folder around the project, in which `own` is a libtorch and `elsewhere` is empty.
+pub fn play(table: &str) {
+    let (mut machine, mut files) = (Machine::new(), Vec::new());
+    for row in table.lines().map(str::trim).filter(|row| !row.is_empty()) {
+        println!("{row}");
+        if !row.starts_with("then ") {
+            (machine, files) = (Machine::new(), Vec::new());
+        }
+        let row = row
+            .trim_start_matches("then ")
+            .replace("@VERSION", &pinned("LIBTORCH_VERSION"))
+            .replace("@RUNTIME", &pinned("CUDA_RUNTIME_VERSION"))
+            .replace("@CUPTI", &pinned("CUDA_CUPTI_VERSION"))
+            .replace("@/", &format!("{}/", machine.0.path().display()));
+        let columns: Vec<&str> = row.split('|').map(str::trim).collect();
+        let (mut command, mut variables) = ("scripts/setup.sh".to_owned(), Vec::new());
+        for word in list(columns[0]) {
+            match word.split_once(' ') {
+                Some(("without", program)) => machine.remove(program),
+                Some(("with", program)) => machine.add(program),
+                Some(("file", file)) => {
+                    let (name, text) = file.split_once('=').unwrap();
+                    machine.write(name, text);
+                    files.push(name.to_owned());
+                }
+                _ if word.starts_with("--") => command = format!("{command} {word}"),
+                _ if word.starts_with(['s', '.']) => word.clone_into(&mut command),
+                _ => variables.push(word),
+            }
+        }
+        let (installed, before) = (machine.installed(), machine.calls().len());
+        let output = machine.command(&command, &variables.join(" ; ")).output();
+        let output = output.unwrap();
+        check(&output, columns[1]);
+        let mut calls = machine.calls().split_off(before);
+        let kept = files.iter().filter(|name| machine.path(name).exists());
+        calls.extend(kept.map(|name| format!("kept {name}\n")));
+        contains(&calls, columns.get(2).unwrap_or(&""));
+
+        // In every row: no leftovers; a failure changes nothing; the disk is synced before the
+        // rename; stdout is for the program.
+        assert!(!machine.path("libtorch.partial").exists());
+        let err = String::from_utf8_lossy(&output.stderr);
+        if err.contains("is ready") {
+            assert_eq!(err.contains("downloading"), calls.contains("sync"));
+            contains(&err, &format!("for {} is ready", machine.installed()));
+        } else {
+            assert_eq!(machine.installed(), installed);
+        }
+        assert!(output.stdout.is_empty() || calls.contains("program "));
+    }
 }
