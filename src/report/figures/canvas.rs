@@ -1,194 +1,104 @@
-//! A picture in the making: plotters draws on a bitmap three times as large, which is scaled down.
+//! A canvas, supersampled 3x.
 //!
-//! So edges are smooth and letters stand evenly, which plotters places on whole pixels. Positions
-//! and sizes are in pixels of the finished picture, from its upper left corner. The font is part of
-//! the program: the same drawing gives the same bytes on every machine.
+//! plotters draws into a bitmap three times as large, which is then scaled down: edges are smooth,
+//! and letters can stand on thirds of a pixel. [`px`] converts pixels of the finished picture to
+//! the samples that plotters counts in. The font is part of the program, so the same drawing gives
+//! the same bytes on every machine.
 
 use std::sync::LazyLock;
 
 use ab_glyph::{Font as _, FontRef, ScaleFont, point};
 use anyhow::{Context, Result, ensure};
-use image::codecs::png::{CompressionType, FilterType, PngEncoder};
-use image::{ExtendedColorType, ImageEncoder};
 use plotters::coord::Shift;
 use plotters::prelude::*;
+use plotters::style::register_font;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
-use plotters::style::{FontTransform, register_font};
 use plotters_backend::{
-    BackendColor, BackendCoord, BackendStyle, BackendTextStyle, DrawingErrorKind,
+    BackendColor, BackendCoord, BackendStyle, BackendTextStyle, DrawingErrorKind, rasterizer,
 };
 
-use super::real;
 use crate::data::SIDE;
+use crate::report::to_f64;
 
-/// What is drawn on.
-pub(super) type Area<'a> = DrawingArea<Bitmap<'a>, Shift>;
-/// From the left and from the top.
-pub(super) type Point = (f64, f64);
-/// How a text looks, and which part of it stands on its place.
-pub(super) type Font = TextStyle<'static>;
+/// The area that figures are drawn on.
+pub(crate) type Canvas<'a> = DrawingArea<Bitmap<'a>, Shift>;
+/// Size, color and anchor of a text.
+pub(crate) type Font = TextStyle<'static>;
 
-/// Samples for each pixel, across and down.
-const SCALE: u32 = 3;
-/// `DejaVu Sans` from its lowest to its highest point, in ems: plotters' measure of a font.
-const FONT_HEIGHT: f64 = 1.164;
-/// Height of its capitals, in plotters' measure.
-const CAPITAL: f32 = 0.729 / 1.164;
+/// Samples per pixel, horizontally and vertically.
+const SCALE: i32 = 3;
+/// Stroke width of a line of one pixel.
+pub(crate) const LINE: u32 = 3;
+/// For notes: readable on white.
+pub(crate) const GRAY: RGBColor = RGBColor(90, 90, 90);
 
-/// For notes; can be read on white.
-pub(super) const GREY: RGBColor = RGBColor(90, 90, 90);
+/// Anchors a text in the middle of its left end.
+pub(crate) const LEFT: Pos = anchor(HPos::Left);
+/// Anchors a text in its middle.
+const CENTER: Pos = anchor(HPos::Center);
+/// Anchors a text in the middle of its right end.
+pub(crate) const RIGHT: Pos = anchor(HPos::Right);
+
+const fn anchor(h_pos: HPos) -> Pos {
+    let v_pos = VPos::Center;
+    Pos { h_pos, v_pos }
+}
 
 const FAMILY: &str = "DejaVu Sans";
-type BuiltIn = LazyLock<Option<FontRef<'static>>>;
-static REGULAR: BuiltIn = LazyLock::new(|| registered(FontStyle::Normal, dejavu::sans::regular()));
-static BOLD: BuiltIn = LazyLock::new(|| registered(FontStyle::Bold, dejavu::sans::bold()));
+/// Height of `DejaVu Sans` in ems, which is how plotters measures a font.
+const FONT_HEIGHT: f64 = 1.164;
+/// Height of a capital, as a share of the font's height.
+const CAPITAL: f32 = 0.729 / 1.164;
+/// Height of a line in plotters' layout, as a share of the font's height.
+const LINE_HEIGHT: f32 = 1.0 / 1.24;
 
-/// A font that plotters knows, too: it measures text.
-fn registered(style: FontStyle, bytes: &'static [u8]) -> Option<FontRef<'static>> {
+type BuiltInFont = LazyLock<Option<FontRef<'static>>>;
+static REGULAR: BuiltInFont = LazyLock::new(|| load(FontStyle::Normal, dejavu::sans::regular()));
+static BOLD: BuiltInFont = LazyLock::new(|| load(FontStyle::Bold, dejavu::sans::bold()));
+
+/// Parses a font and registers it with plotters, which measures texts.
+fn load(style: FontStyle, bytes: &'static [u8]) -> Option<FontRef<'static>> {
     register_font(FAMILY, style, bytes).ok()?;
     FontRef::try_from_slice(bytes).ok()
 }
 
-/// Plotters' bitmap, with letters where the font wants them. (Plotters 0.3.7 leaves out the space
-/// to the left of each, so that they stand unevenly: "Con fusion".)
-pub(super) struct Bitmap<'a>(BitMapBackend<'a>);
-
-type Failure = <BitMapBackend<'static> as DrawingBackend>::ErrorType;
-type Outcome = Result<(), DrawingErrorKind<Failure>>;
-
-impl DrawingBackend for Bitmap<'_> {
-    type ErrorType = Failure;
-
-    fn get_size(&self) -> (u32, u32) {
-        self.0.get_size()
-    }
-
-    fn ensure_prepared(&mut self) -> Outcome {
-        self.0.ensure_prepared()
-    }
-
-    fn present(&mut self) -> Outcome {
-        self.0.present()
-    }
-
-    fn draw_pixel(&mut self, at: BackendCoord, color: BackendColor) -> Outcome {
-        self.0.draw_pixel(at, color)
-    }
-
-    fn draw_line<S: BackendStyle>(
-        &mut self,
-        from: BackendCoord,
-        to: BackendCoord,
-        style: &S,
-    ) -> Outcome {
-        self.0.draw_line(from, to, style)
-    }
-
-    fn draw_rect<S: BackendStyle>(
-        &mut self,
-        from: BackendCoord,
-        to: BackendCoord,
-        style: &S,
-        fill: bool,
-    ) -> Outcome {
-        self.0.draw_rect(from, to, style, fill)
-    }
-
-    /// Capitals stand in the middle of the text's height.
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_possible_wrap,
-        reason = "small numbers of samples"
-    )]
-    fn draw_text<S: BackendTextStyle>(
-        &mut self,
-        text: &str,
-        style: &S,
-        (x, y): BackendCoord,
-    ) -> Outcome {
-        let measured = style.layout_box(text);
-        let (_, (width, height)) =
-            measured.map_err(|error| DrawingErrorKind::FontError(Box::new(error)))?;
-        let built_in = match style.style() {
-            FontStyle::Bold => &BOLD,
-            _ => &REGULAR,
-        };
-        let Some(font) = built_in.as_ref() else {
-            return Ok(());
-        };
-        let font = font.as_scaled(style.size() as f32);
-        let left = match style.anchor().h_pos {
-            HPos::Left => 0,
-            HPos::Center => -width / 2,
-            HPos::Right => -width,
-        };
-        let top = match style.anchor().v_pos {
-            VPos::Top => 0,
-            VPos::Center => -height / 2,
-            VPos::Bottom => -height,
-        };
-        let capital = CAPITAL * style.size() as f32;
-        let below = (top as f32) + f32::midpoint(height as f32, capital);
-        let mut pen = point(left as f32, below);
-        let mut previous = None;
-        for id in text.chars().map(|letter| font.glyph_id(letter)) {
-            pen.x += previous.map_or(0.0, |previous| font.kern(previous, id));
-            previous = Some(id);
-            let glyph = id.with_scale_and_position(font.scale(), pen);
-            pen.x += font.h_advance(id);
-            let Some(glyph) = font.outline_glyph(glyph) else {
-                continue;
-            };
-            let corner = glyph.px_bounds().min;
-            let mut outcome = Ok(());
-            glyph.draw(|across, down, ink| {
-                let right = corner.x as i32 + across as i32;
-                let (dx, dy) = style
-                    .transform()
-                    .transform(right, corner.y as i32 + down as i32);
-                let BackendColor { alpha, rgb } = style.color();
-                let alpha = alpha * f64::from(ink.min(1.0));
-                let drawn = self.draw_pixel((x + dx, y + dy), BackendColor { alpha, rgb });
-                outcome = std::mem::replace(&mut outcome, Ok(())).and(drawn);
-            });
-            outcome?;
-        }
-        Ok(())
-    }
-}
-
 /// A white picture with what `draw` puts on it, as PNG with 8-bit RGB.
-pub(super) fn png(
+pub(crate) fn png(
     (width, height): (u32, u32),
-    draw: impl FnOnce(&Area) -> Result<()>,
+    draw: impl FnOnce(&Canvas) -> Result<()>,
 ) -> Result<Vec<u8>> {
-    let is_whole = REGULAR.is_some() && BOLD.is_some();
-    ensure!(is_whole, "the built-in font is damaged");
-    let (across, down) = (width * SCALE, height * SCALE);
-    let row = usize::try_from(across)? * 3;
-    let mut samples = vec![u8::MAX; row * usize::try_from(down)?];
-    let bitmap = BitMapBackend::with_buffer(&mut samples, (across, down));
+    ensure!(
+        REGULAR.is_some() && BOLD.is_some(),
+        "the built-in font is damaged"
+    );
+    let size = (width * LINE, height * LINE);
+    let row = usize::try_from(size.0)? * 3;
+    let mut samples = vec![u8::MAX; row * usize::try_from(size.1)?];
+    let bitmap = BitMapBackend::with_buffer(&mut samples, size);
     draw(&Bitmap(bitmap).into_drawing_area())?;
-    let picture = scaled_down(&samples, row);
-    drop(samples);
     let mut bytes = Vec::new();
-    PngEncoder::new_with_quality(&mut bytes, CompressionType::Level(4), FilterType::NoFilter)
-        .write_image(&picture, width, height, ExtendedColorType::Rgb8)
+    let mut encoder = png::Encoder::new(&mut bytes, width, height);
+    encoder.set_color(png::ColorType::Rgb);
+    encoder.set_deflate_compression(png::DeflateCompression::Level(4));
+    encoder.set_filter(png::Filter::NoFilter);
+    encoder
+        .write_header()
+        .and_then(|mut writer| writer.write_image_data(&scale_down(&samples, row)))
         .context("cannot encode a picture")?;
     Ok(bytes)
 }
 
-/// The mean of each pixel's samples; image's own resize takes ten times as long.
-fn scaled_down(samples: &[u8], row: usize) -> Vec<u8> {
+/// Averages each pixel's samples.
+fn scale_down(samples: &[u8], row: usize) -> Vec<u8> {
     let mut picture: Vec<u8> = Vec::with_capacity(samples.len() / 9);
-    let mut before: &[u8] = &[];
+    let mut previous: &[u8] = &[];
     for rows in samples.chunks_exact(row * 3) {
-        // Much of a plot is as the line above it.
-        if rows == before {
+        // Many lines of a plot equal the one above.
+        if rows == previous {
             picture.extend_from_within(picture.len() - row / 3..);
             continue;
         }
-        before = rows;
+        previous = rows;
         let mut sums = vec![[0_u16; 3]; row / 9];
         for line in rows.chunks_exact(row) {
             for (sum, pixel) in sums.iter_mut().zip(line.as_chunks::<9>().0) {
@@ -204,196 +114,390 @@ fn scaled_down(samples: &[u8], row: usize) -> Vec<u8> {
     picture
 }
 
-/// A number of pixels in samples, or the sample at a place.
+/// plotters' bitmap with sharp lines, round joints and evenly spaced letters.
+pub(crate) struct Bitmap<'a>(BitMapBackend<'a>);
+
+type BackendError = <BitMapBackend<'static> as DrawingBackend>::ErrorType;
+type Drawn = Result<(), DrawingErrorKind<BackendError>>;
+
+impl DrawingBackend for Bitmap<'_> {
+    type ErrorType = BackendError;
+
+    fn get_size(&self) -> (u32, u32) {
+        self.0.get_size()
+    }
+
+    fn ensure_prepared(&mut self) -> Drawn {
+        self.0.ensure_prepared()
+    }
+
+    fn present(&mut self) -> Drawn {
+        self.0.present()
+    }
+
+    fn draw_pixel(&mut self, at: BackendCoord, color: BackendColor) -> Drawn {
+        self.0.draw_pixel(at, color)
+    }
+
+    /// Draws a line. A horizontal or vertical one of one pixel covers whole pixels.
+    fn draw_line<S: BackendStyle>(
+        &mut self,
+        from: BackendCoord,
+        to: BackendCoord,
+        style: &S,
+    ) -> Drawn {
+        let width = style.stroke_width();
+        if width == 1 {
+            return self.0.draw_line(from, to, style);
+        }
+        if width != LINE || (from.0 != to.0 && from.1 != to.1) {
+            let polygon = rasterizer::polygonize(&[from, to], width);
+            return self.0.fill_polygon(polygon, &style.color());
+        }
+        let pixel_start = |sample: i32| sample.div_euclid(SCALE) * SCALE;
+        let start = (from.0.min(to.0), from.1.min(to.1));
+        let end = (from.0.max(to.0) + SCALE, from.1.max(to.1) + SCALE);
+        let [start, end] = [start, end].map(|(x, y)| (pixel_start(x), pixel_start(y)));
+        self.0.draw_rect(start, end, style, true)
+    }
+
+    /// Draws lines with round joints: plotters' own polygon has holes and spikes at sharp turns.
+    fn draw_path<S: BackendStyle, I: IntoIterator<Item = BackendCoord>>(
+        &mut self,
+        path: I,
+        style: &S,
+    ) -> Drawn {
+        let points: Vec<_> = path.into_iter().collect();
+        for pair in points.windows(2) {
+            self.draw_line(pair[0], pair[1], style)?;
+        }
+        if style.stroke_width() > LINE {
+            for &joint in points.iter().skip(1).rev().skip(1) {
+                self.draw_circle(joint, style.stroke_width() / 2, &style.color(), true)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn draw_rect<S: BackendStyle>(
+        &mut self,
+        from: BackendCoord,
+        to: BackendCoord,
+        style: &S,
+        fill: bool,
+    ) -> Drawn {
+        if fill {
+            return self.0.draw_rect(from, to, style, fill);
+        }
+        rasterizer::draw_rect(self, from, to, style, fill)
+    }
+
+    /// Draws a text, vertically anchored by its capitals. plotters 0.3.7 ignores the space to the
+    /// left of each letter: "Con fusion".
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_possible_wrap,
+        reason = "coordinates of a picture are small"
+    )]
+    fn draw_text<S: BackendTextStyle>(
+        &mut self,
+        text: &str,
+        style: &S,
+        (x, y): BackendCoord,
+    ) -> Drawn {
+        let font = match style.style() {
+            FontStyle::Bold => &BOLD,
+            _ => &REGULAR,
+        };
+        let Some(font) = font.as_ref() else {
+            return Ok(());
+        };
+        let size = style.size() as f32;
+        let font = font.as_scaled(size);
+        let (mut glyphs, mut width, mut previous) = (Vec::new(), 0.0, None);
+        for letter in text.chars() {
+            let id = font.glyph_id(if has_glyph(letter) { letter } else { '?' });
+            width += previous.map_or(0.0, |previous| font.kern(previous, id));
+            glyphs.push((id, width));
+            width += font.h_advance(id);
+            previous = Some(id);
+        }
+        let left = match style.anchor().h_pos {
+            HPos::Left => 0.0,
+            HPos::Center => -width / 2.0,
+            HPos::Right => -width,
+        };
+        let middle = match style.anchor().v_pos {
+            VPos::Top => size * LINE_HEIGHT / 2.0,
+            VPos::Center => 0.0,
+            VPos::Bottom => -size * LINE_HEIGHT / 2.0,
+        };
+        let baseline = middle + size * CAPITAL / 2.0;
+        let BackendColor { alpha, rgb } = style.color();
+        for (id, offset) in glyphs {
+            let glyph = id.with_scale_and_position(font.scale(), point(left + offset, baseline));
+            let Some(glyph) = font.outline_glyph(glyph) else {
+                continue;
+            };
+            let corner = glyph.px_bounds().min;
+            let mut drawn = Ok(());
+            glyph.draw(|right, down, coverage| {
+                let right = corner.x as i32 + right as i32;
+                let down = corner.y as i32 + down as i32;
+                let (right, down) = style.transform().transform(right, down);
+                let alpha = alpha * f64::from(coverage.min(1.0));
+                let pixel = self.draw_pixel((x + right, y + down), BackendColor { alpha, rgb });
+                drawn = std::mem::replace(&mut drawn, Ok(())).and(pixel);
+            });
+            drawn?;
+        }
+        Ok(())
+    }
+}
+
+/// True if the built-in font can draw `letter`.
+fn has_glyph(letter: char) -> bool {
+    let mut fonts = [&REGULAR, &BOLD]
+        .into_iter()
+        .filter_map(|font| font.as_ref());
+    !letter.is_control() && fonts.all(|font| font.glyph_id(letter).0 != 0)
+}
+
+/// The name of `class`, or `class 3` if it has none that the built-in font can draw.
+pub(crate) fn class_label(class: usize, names: &[String]) -> String {
+    match names.get(class) {
+        Some(name) if name.chars().all(has_glyph) => name.clone(),
+        _ => format!("class {class}"),
+    }
+}
+
+/// Converts pixels to samples.
 #[expect(clippy::cast_possible_truncation, reason = "the cast saturates")]
-pub(super) fn samples(pixels: f64) -> i32 {
-    // Thirds of a pixel are whole samples.
-    (pixels * f64::from(SCALE) + 1e-3).floor() as i32
+pub(crate) fn px(pixels: f64) -> i32 {
+    (pixels * f64::from(SCALE)).round() as i32
 }
 
-/// The pixel that a sample lies in.
-pub(super) fn pixel(sample: i32) -> f64 {
-    (f64::from(sample) / f64::from(SCALE)).floor()
-}
-
-fn sample((x, y): Point) -> (i32, i32) {
-    (samples(x), samples(y))
-}
-
-/// Black text whose middle stands on its place; `size` is that of an em.
-pub(super) fn font(size: f64) -> Font {
+/// Black text of `size` pixels an em, anchored in its middle.
+pub(crate) fn font(size: f64) -> Font {
     styled(size, FontStyle::Normal)
 }
 
 /// The same in bold.
-pub(super) fn bold(size: f64) -> Font {
+pub(crate) fn bold(size: f64) -> Font {
     styled(size, FontStyle::Bold)
 }
 
 fn styled(size: f64, style: FontStyle) -> Font {
     let height = size * FONT_HEIGHT * f64::from(SCALE);
-    let middle = Pos::new(HPos::Center, VPos::Center);
-    TextStyle::from(FontDesc::new(FontFamily::Name(FAMILY), height, style)).pos(middle)
+    TextStyle::from(FontDesc::new(FontFamily::Name(FAMILY), height, style)).pos(CENTER)
 }
 
-/// The same with its start on its place.
-pub(super) fn from_start(font: &Font) -> Font {
-    font.pos(Pos::new(HPos::Left, VPos::Center))
+/// Writes a title and a line of explanation below it, centered on `x`.
+pub(crate) fn heading(area: &Canvas, x: f64, title: &str, explanation: &str) -> Result<()> {
+    area.draw_text(title, &bold(25.0), (px(x), px(34.0)))?;
+    area.draw_text(explanation, &font(15.0).color(&GRAY), (px(x), px(64.0)))?;
+    Ok(())
 }
 
-/// The same with its end on its place.
-pub(super) fn to_end(font: &Font) -> Font {
-    font.pos(Pos::new(HPos::Right, VPos::Center))
-}
-
-/// The same reading from bottom to top.
-pub(super) fn upward(font: &Font) -> Font {
-    font.transform(FontTransform::Rotate270)
-}
-
-/// Writes a line of text.
-pub(super) fn text(area: &Area, text: &str, at: Point, font: &TextStyle) -> Result<()> {
-    let drawn = area.draw_text(text, font, sample(at));
-    drawn.context("cannot draw text")
-}
-
-/// A title with a line of explanation below it, around the middle `x`.
-pub(super) fn heading(area: &Area, x: f64, title: &str, explanation: &str) -> Result<()> {
-    text(area, title, (x, 34.0), &bold(25.0))?;
-    text(area, explanation, (x, 64.0), &font(15.0).color(&GREY))
-}
-
-/// Length of a line of text.
-pub(super) fn length(text: &str, font: &Font) -> Result<f64> {
+/// Length of a text in pixels.
+pub(crate) fn length(text: &str, font: &Font) -> Result<f64> {
     let (width, _) = font.font.box_size(text).context("cannot measure text")?;
     Ok(f64::from(width) / f64::from(SCALE))
 }
 
-/// Length of the longest of `texts`.
-pub(super) fn longest<'a>(texts: impl IntoIterator<Item = &'a str>, font: &Font) -> Result<f64> {
+/// Length of the longest of `texts` in pixels.
+pub(crate) fn longest<'a>(texts: impl IntoIterator<Item = &'a str>, font: &Font) -> Result<f64> {
     let mut lengths = texts.into_iter().map(|text| length(text, font));
     lengths.try_fold(0.0, |longest, length| Ok(f64::max(longest, length?)))
 }
 
-/// `text`, or as much of it as fits into `longest` pixels, with an ellipsis.
-pub(super) fn cut(text: &str, font: &Font, longest: f64) -> Result<String> {
-    if length(text, font)? <= longest {
+/// Shortens `text` to at most `max_length` pixels, with an ellipsis at its end.
+pub(crate) fn shorten(text: &str, font: &Font, max_length: f64) -> Result<String> {
+    if length(text, font)? <= max_length {
         return Ok(text.to_owned());
     }
-    let mut shown = String::new();
+    let mut start = String::new();
     for letter in text.chars() {
-        shown.push(letter);
-        if length(&format!("{shown}…"), font)? > longest {
-            shown.pop();
+        if length(&format!("{start}{letter}…"), font)? > max_length {
             break;
         }
+        start.push(letter);
     }
-    Ok(shown + "…")
+    Ok(start + "…")
 }
 
-/// Fills the rectangle from one corner up to, but without, the other.
-pub(super) fn rectangle(area: &Area, from: Point, to: Point, color: RGBColor) -> Result<()> {
-    let corners = [sample(from), sample(to)];
-    Ok(area.draw(&Rectangle::new(corners, color.filled()))?)
-}
-
-/// The outline of a rectangle, a pixel wide, just inside it.
-pub(super) fn frame(area: &Area, from: Point, to: Point, color: RGBColor) -> Result<()> {
-    let ((left, top), (right, bottom)) = (from, to);
-    rectangle(area, from, (right, top + 1.0), color)?;
-    rectangle(area, (left, bottom - 1.0), to, color)?;
-    rectangle(area, from, (left + 1.0, bottom), color)?;
-    rectangle(area, (right - 1.0, top), to, color)
-}
-
-/// A line from point to point.
-pub(super) fn stroke(area: &Area, points: &[Point], width: f64, color: RGBColor) -> Result<()> {
-    let style = Color::stroke_width(&color, samples(width).unsigned_abs());
-    for pair in points.windows(2) {
-        let ends: Vec<_> = pair.iter().map(|&point| sample(point)).collect();
-        area.draw(&PathElement::new(ends, style))?;
+/// Draws a 28x28 image with `zoom` pixels for each of its own.
+pub(crate) fn draw_image(
+    area: &Canvas,
+    (left, top): (f64, f64),
+    zoom: f64,
+    values: impl Iterator<Item = u8>,
+) -> Result<()> {
+    let positions = (0..SIDE).flat_map(|row| (0..SIDE).map(move |column| (column, row)));
+    for ((column, row), gray) in positions.zip(values) {
+        let (x, y) = (left + zoom * to_f64(column), top + zoom * to_f64(row));
+        let corners = [(px(x), px(y)), (px(x + zoom), px(y + zoom))];
+        area.draw(&Rectangle::new(
+            corners,
+            RGBColor(gray, gray, gray).filled(),
+        ))?;
     }
     Ok(())
 }
 
-/// A disc.
-pub(super) fn dot(area: &Area, center: Point, radius: f64, color: RGBColor) -> Result<()> {
-    let disc = Circle::new(sample(center), samples(radius), color.filled());
-    Ok(area.draw(&disc)?)
+/// The same dark on white, as on paper, in a frame.
+pub(crate) fn draw_on_paper(
+    area: &Canvas,
+    (left, top): (f64, f64),
+    zoom: f64,
+    pixels: &[u8],
+    frame: RGBColor,
+) -> Result<()> {
+    draw_image(
+        area,
+        (left, top),
+        zoom,
+        pixels.iter().map(|gray| u8::MAX - gray),
+    )?;
+    let side = zoom * to_f64(SIDE);
+    draw_frame(area, (left, top), (side, side), frame)
 }
 
-/// Grey values of an image, `zoom` pixels each, with as many in a row as it is high.
-pub(super) fn image(
-    area: &Area,
-    (left, top): Point,
-    zoom: f64,
-    values: impl Iterator<Item = u8>,
+/// Draws a frame of one pixel.
+pub(crate) fn draw_frame(
+    area: &Canvas,
+    (left, top): (f64, f64),
+    (width, height): (f64, f64),
+    color: RGBColor,
 ) -> Result<()> {
-    for (place, value) in values.enumerate() {
-        let (row, column) = (place / SIDE, place % SIDE);
-        let (x, y) = (left + zoom * real(column), top + zoom * real(row));
-        let grey = RGBColor(value, value, value);
-        rectangle(area, (x, y), (x + zoom, y + zoom), grey)?;
-    }
+    let corners = [(px(left), px(top)), (px(left + width), px(top + height))];
+    area.draw(&Rectangle::new(corners, Color::stroke_width(&color, LINE)))?;
     Ok(())
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+pub(crate) mod tests {
     use super::*;
-    use ::image::RgbImage;
 
-    /// The pixels of a PNG, which is also left in `target/pictures` for people to look at.
-    pub(crate) fn shown(name: &str, png: &[u8]) -> RgbImage {
+    /// A decoded PNG.
+    #[derive(PartialEq)]
+    pub(crate) struct Picture {
+        pub width: u32,
+        pub height: u32,
+        rgb: Vec<[u8; 3]>,
+    }
+
+    impl Picture {
+        pub(crate) fn decode(png: &[u8]) -> Self {
+            let decoder = ::png::Decoder::new(std::io::Cursor::new(png));
+            let mut reader = decoder.read_info().unwrap();
+            let mut bytes = vec![0; reader.output_buffer_size().unwrap()];
+            let info = reader.next_frame(&mut bytes).unwrap();
+            assert_eq!(info.color_type, ::png::ColorType::Rgb);
+            let rgb = bytes.as_chunks().0.to_vec();
+            Self {
+                width: info.width,
+                height: info.height,
+                rgb,
+            }
+        }
+
+        pub(crate) fn at(&self, x: u32, y: u32) -> [u8; 3] {
+            self.rgb[(y * self.width + x) as usize]
+        }
+
+        pub(crate) fn pixels(&self) -> impl Iterator<Item = (u32, u32, [u8; 3])> {
+            let rgb = (0..).zip(&self.rgb);
+            rgb.map(|(i, &color)| (i % self.width, i / self.width, color))
+        }
+    }
+
+    /// Decodes a PNG, checks that nothing touches its border, and leaves it in `target/pictures`
+    /// for people to look at.
+    pub(crate) fn decode(name: &str, png: &[u8]) -> Picture {
         let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/target/pictures");
         std::fs::create_dir_all(folder).unwrap();
         std::fs::write(format!("{folder}/{name}.png"), png).unwrap();
-        let picture = ::image::load_from_memory(png).unwrap();
-        assert_eq!(picture.color(), ::image::ColorType::Rgb8);
-        assert!(!touches_the_rim(&picture.to_rgb8()), "{name}");
-        picture.to_rgb8()
+        let picture = Picture::decode(png);
+        let (right, bottom) = (picture.width - 2, picture.height - 2);
+        let is_border = |x, y| x < 2 || y < 2 || x >= right || y >= bottom;
+        for (x, y, color) in picture.pixels() {
+            assert!(!is_border(x, y) || color == [255; 3], "{name}: {x}, {y}");
+        }
+        picture
     }
 
-    fn touches_the_rim(picture: &RgbImage) -> bool {
-        let (right, bottom) = (picture.width() - 2, picture.height() - 2);
-        let is_rim = |x, y| x < 2 || y < 2 || x >= right || y >= bottom;
-        let mut pixels = picture.enumerate_pixels();
-        pixels.any(|(x, y, color)| is_rim(x, y) && color.0 != [255; 3])
-    }
-
-    /// Left, upper, right and lower end of what is dark.
-    fn ink(draw: impl FnOnce(&Area) -> Result<()>) -> [u32; 4] {
-        let picture = ::image::load_from_memory(&png((201, 201), draw).unwrap()).unwrap();
-        let picture = picture.to_rgb8();
-        let pixels = picture.enumerate_pixels();
-        let dark = pixels.filter(|(_, _, color)| color.0[0] < 128);
-        let dark: Vec<_> = dark.map(|(x, y, _)| (x, y)).collect();
-        let (xs, ys) = (dark.iter().map(|p| p.0), dark.iter().map(|p| p.1));
-        [xs.clone().min(), ys.clone().min(), xs.max(), ys.max()].map(Option::unwrap)
+    /// First and last column, then first and last row, of what is dark.
+    fn extent(draw: impl FnOnce(&Canvas) -> Result<()>) -> [u32; 4] {
+        let picture = Picture::decode(&png((201, 201), draw).unwrap());
+        let dark = picture.pixels().filter(|(.., color)| color[0] < 128);
+        let (xs, ys): (Vec<_>, Vec<_>) = dark.map(|(x, y, _)| (x, y)).unzip();
+        let (xs, ys) = (xs.iter(), ys.iter());
+        [xs.clone().min(), xs.max(), ys.clone().min(), ys.max()].map(|end| *end.unwrap())
     }
 
     #[test]
-    fn rectangles_end_before_their_lower_right_corner() {
-        let found = ink(|area| rectangle(area, (20.0, 30.0), (50.0, 40.0), BLACK));
-        assert_eq!(found, [20, 30, 49, 39]);
+    fn lines_along_an_axis_are_a_pixel_wide_and_sharp() {
+        for (x, y) in [(60, 60), (61, 62), (62, 61)] {
+            for end in [(x, y + 90), (x + 90, y)] {
+                let line = PathElement::new([(x, y), end], Color::stroke_width(&BLACK, LINE));
+                let png = png((80, 80), |area| Ok(area.draw(&line)?)).unwrap();
+                let picture = Picture::decode(&png);
+                let black = picture.pixels().filter(|(.., color)| *color == [0; 3]);
+                let white = picture.pixels().filter(|(.., color)| *color == [255; 3]);
+                assert_eq!((black.count(), white.count()), (31, 80 * 80 - 31));
+            }
+        }
     }
 
     #[test]
-    fn text_stands_in_the_middle_of_its_place_and_upward_text_is_turned() {
-        let upright = upward(&font(40.0));
-        for (style, is_upright) in [(font(40.0), false), (upright, true)] {
-            let [left, top, right, bottom] = ink(|area| text(area, "HIH", (100.5, 100.5), &style));
-            assert_eq!(right - left < bottom - top, is_upright);
+    fn sharp_turns_of_a_line_have_no_spikes() {
+        let path = [(90, 300), (300, 150), (90, 151)];
+        let line = PathElement::new(path, Color::stroke_width(&BLACK, 15));
+        let [left, right, top, bottom] = extent(|area| Ok(area.draw(&line)?));
+        assert!(
+            (28..=30).contains(&left) && (100..=102).contains(&right),
+            "{left}, {right}"
+        );
+        assert!(
+            (47..=50).contains(&top) && (100..=102).contains(&bottom),
+            "{top}, {bottom}"
+        );
+    }
+
+    #[test]
+    fn text_is_centered_and_rotated_text_reads_upward() {
+        let upward = font(40.0).transform(FontTransform::Rotate270);
+        for (style, is_upward) in [(font(40.0), false), (upward, true)] {
+            let found = extent(|area| Ok(area.draw_text("HIH", &style, (px(100.5), px(100.5)))?));
+            let [left, right, top, bottom] = found;
+            assert_eq!(right - left < bottom - top, is_upward);
             assert!((left + right).abs_diff(200) <= 2, "{left}..={right}");
             assert!((top + bottom).abs_diff(200) <= 2, "{top}..={bottom}");
         }
     }
 
     #[test]
-    fn long_texts_are_cut_and_short_ones_are_not() {
+    fn long_texts_are_shortened_and_short_ones_are_not() {
         let font = font(17.0);
-        assert_eq!(cut("Ankle boot", &font, 150.0).unwrap(), "Ankle boot");
-        let shown = cut(&"x".repeat(1_000), &font, 150.0).unwrap();
-        assert!(shown.ends_with('…') && length(&shown, &font).unwrap() <= 150.0);
+        assert_eq!(shorten("Ankle boot", &font, 150.0).unwrap(), "Ankle boot");
+        let text = shorten(&"x".repeat(1_000), &font, 150.0).unwrap();
+        assert!(text.ends_with('…') && length(&text, &font).unwrap() <= 150.0);
+    }
+
+    #[test]
+    fn names_that_the_font_lacks_become_numbers_and_other_texts_get_question_marks() {
+        let names = ["Bär", "一", "क", "two\nlines", "\u{1b}[31m"].map(str::to_owned);
+        let labels = (0..6).map(|class| class_label(class, &names));
+        let expected = ["Bär", "class 1", "class 2", "class 3", "class 4", "class 5"];
+        assert!(labels.eq(expected));
+        let draw = |text| {
+            let picture = png((99, 99), |area| {
+                Ok(area.draw_text(text, &font(20.0), (99, 99))?)
+            });
+            picture.unwrap()
+        };
+        assert_eq!(draw("a\u{1b}一"), draw("a??"));
+        assert_ne!(draw("a??"), draw("a"));
     }
 }
