@@ -22,12 +22,10 @@ const GAP: f64 = 84.0;
 const STEP: f64 = 6.0;
 /// Larger stacks are cut; the caption has the number of maps.
 const MAX_MAPS: usize = 16;
-/// Width of a column of values.
-const COLUMN: f64 = 18.0;
-/// From one output to the next.
-const PITCH: f64 = 25.0;
-/// More outputs are drawn as a column of values.
-const MAX_CIRCLES: usize = 12;
+/// Width and height of a column of values.
+const COLUMN: (f64, f64) = (18.0, 252.0);
+/// Longer columns are drawn without the values' numbers.
+const MAX_NUMBERED: usize = 12;
 
 const CONVOLUTION: RGBColor = RGBColor(174, 203, 235);
 const POOLING: RGBColor = RGBColor(250, 215, 160);
@@ -48,13 +46,8 @@ pub(crate) fn network_figure(layers: &[Layer], example: &[u8]) -> Result<Vec<u8>
             draw_block(area, block)?;
         }
         let input = &blocks[0];
-        draw_on_paper(
-            area,
-            input.corner(0),
-            input.width / to_f64(SIDE),
-            example,
-            EDGE,
-        )?;
+        let zoom = input.width / to_f64(SIDE);
+        draw_on_paper(area, input.corner(0), zoom, example, EDGE)?;
         for (layer, pair) in layers.iter().zip(blocks.windows(2)) {
             connect(area, layer, &pair[0], &pair[1])?;
             describe(area, layer, f64::midpoint(pair[0].right(), pair[1].left))?;
@@ -63,17 +56,17 @@ pub(crate) fn network_figure(layers: &[Layer], example: &[u8]) -> Result<Vec<u8>
     })
 }
 
-/// The output of a layer, or the input.
+/// The output of a layer, or the input: a stack of maps or a column of values.
 struct Block {
     /// Number of feature maps or values.
     count: usize,
-    /// Height and width of a feature map in values; 0 for a column of values.
+    /// Number of maps or columns that are drawn.
+    drawn: usize,
+    /// Height and width of a feature map in values; 0 for a column.
     side: usize,
-    /// True if each value is drawn as a circle.
-    has_circles: bool,
     color: RGBColor,
     left: f64,
-    /// Of one map or of the column. Not to scale: small maps could not be seen.
+    /// Width of one map or column. Not to scale: small maps could not be seen.
     width: f64,
     height: f64,
 }
@@ -88,124 +81,101 @@ fn blocks(layers: &[Layer]) -> Vec<Block> {
     let mut blocks: Vec<Block> = Vec::new();
     for (shape, color) in [(&INPUT[..], WHITE)].into_iter().chain(outputs) {
         let (count, side) = (shape[0], shape.get(1).copied().unwrap_or(0));
-        let has_circles = blocks.len() == layers.len() && count <= MAX_CIRCLES;
-        let (width, height) = match side {
-            0 if has_circles => (COLUMN, PITCH * to_f64(count)),
-            0 => (COLUMN, 252.0),
-            side => (28.0 + 4.0 * to_f64(side), 28.0 + 4.0 * to_f64(side)),
-        };
+        let map = 28.0 + 4.0 * to_f64(side);
         blocks.push(Block {
             count,
+            drawn: if side == 0 { 1 } else { count.min(MAX_MAPS) },
             side,
-            has_circles,
             color,
             left: blocks.last().map_or(MARGIN, |block| block.right() + GAP),
-            width,
-            height,
+            width: if side == 0 { COLUMN.0 } else { map },
+            height: if side == 0 { COLUMN.1 } else { map },
         });
     }
     blocks
 }
 
 impl Block {
-    /// Number of maps or columns that are drawn.
-    fn drawn(&self) -> usize {
-        if self.side == 0 {
-            1
-        } else {
-            self.count.min(MAX_MAPS)
-        }
-    }
-
-    /// From the first map of the stack to the last, to the right and down.
-    fn depth(&self) -> f64 {
-        to_f64(self.drawn() - 1) * STEP
-    }
-
     fn right(&self) -> f64 {
-        self.left + self.width + self.depth()
+        self.left + self.width + to_f64(self.drawn - 1) * STEP
     }
 
     /// Upper left corner of the map `index`.
     fn corner(&self, index: usize) -> (f64, f64) {
-        let top = MIDDLE - f64::midpoint(self.height, self.depth());
+        let depth = to_f64(self.drawn - 1) * STEP;
+        let top = MIDDLE - f64::midpoint(self.height, depth);
         (self.left + to_f64(index) * STEP, top + to_f64(index) * STEP)
-    }
-
-    /// Upper left corner of the foremost map.
-    fn front(&self) -> (f64, f64) {
-        self.corner(self.drawn() - 1)
     }
 }
 
 fn draw_block(area: &Canvas, block: &Block) -> Result<()> {
-    let (left, top) = block.corner(0);
     let caption = match block.side {
         0 => block.count.to_string(),
         side => format!("{} @ {side}×{side}", block.count),
     };
-    let above = (px(f64::midpoint(left, block.right())), px(top - 18.0));
-    area.draw_text(&caption, &bold(15.0), above)?;
-    if block.has_circles {
-        for class in 0..block.count {
-            let at = (
-                px(left + COLUMN / 2.0),
-                px(top + (to_f64(class) + 0.5) * PITCH),
-            );
-            area.draw(&Circle::new(at, px(9.5), EDGE.filled()))?;
-            area.draw(&Circle::new(at, px(8.5), block.color.filled()))?;
-            let beside = (at.0 + px(17.0), at.1);
-            area.draw_text(&class.to_string(), &font(14.0).pos(LEFT), beside)?;
-        }
-        return Ok(());
-    }
-    for index in 0..block.drawn() {
+    let (x, y) = (f64::midpoint(block.left, block.right()), block.corner(0).1);
+    area.draw_text(&caption, &bold(15.0), (px(x), px(y - 18.0)))?;
+    for index in 0..block.drawn {
         let (x, y) = block.corner(index);
-        let [(left, top), (right, bottom)] =
-            [(x, y), (x + block.width, y + block.height)].map(|(x, y)| (px(x), px(y)));
+        let corners = [(x, y), (x + block.width, y + block.height)].map(|(x, y)| (px(x), px(y)));
         // Maps further back are a little darker.
-        let shade = 0.18 * (1.0 - to_f64(index + 1) / to_f64(block.drawn()));
+        let shade = 0.18 * (1.0 - to_f64(index + 1) / to_f64(block.drawn));
         for color in [block.color.mix(1.0), BLACK.mix(shade)] {
-            area.draw(&Rectangle::new(
-                [(left, top), (right, bottom)],
-                color.filled(),
-            ))?;
-        }
-        let lines = (top..bottom).step_by(27).filter(|_| block.side == 0);
-        for line in lines.map(|y| [(left, y), (right, y)]) {
-            area.draw(&PathElement::new(line, BLACK.mix(0.18).stroke_width(LINE)))?;
+            area.draw(&Rectangle::new(corners, color.filled()))?;
         }
         draw_frame(area, (x, y), (block.width, block.height), EDGE)?;
+    }
+    let cells = match (block.side, block.count) {
+        (0, count @ ..=MAX_NUMBERED) => count,
+        (0, _) => 28,
+        _ => 0,
+    };
+    let pitch = block.height / to_f64(cells);
+    for cell in 0..cells {
+        let (left, right) = (px(block.left), px(block.right()));
+        let top = px(y + pitch * to_f64(cell));
+        let line = PathElement::new(
+            [(left, top), (right, top)],
+            BLACK.mix(0.3).stroke_width(LINE),
+        );
+        area.draw(&line)?;
+        if block.count <= MAX_NUMBERED {
+            let at = (right + px(8.0), top + px(pitch / 2.0));
+            area.draw_text(&cell.to_string(), &font(14.0).pos(LEFT), at)?;
+        }
     }
     Ok(())
 }
 
 /// Draws which values one value of the output depends on, or that it depends on all.
 fn connect(area: &Canvas, layer: &Layer, from: &Block, to: &Block) -> Result<()> {
-    let guide = |points: &[(f64, f64)]| {
-        let points: Vec<_> = points.iter().map(|&(x, y)| (px(x), px(y))).collect();
-        area.draw(&PathElement::new(points, GUIDE.stroke_width(LINE)))
-    };
-    let ((x, y), (left, top)) = (from.front(), to.corner(0));
+    let ((mut x, mut y), (left, top)) = (from.corner(from.drawn - 1), to.corner(0));
+    let (mut width, mut height) = (from.width, from.height);
+    let mut ends = [(left, top), (left, top + to.height)];
     let field = match layer.operation {
         Operation::Convolution([.., kernel]) => kernel.min(from.side),
         Operation::MaxPoolRelu => 2,
-        Operation::Flatten | Operation::Dense(_) => {
-            let right = x + from.width;
-            guide(&[(right, y), (left, top)])?;
-            return Ok(guide(&[(right, y + from.height), (left, top + to.height)])?);
-        }
+        Operation::Flatten | Operation::Dense(_) => 0,
     };
-    // A square near the right edge of the foremost map, in the middle of its height.
-    let zoom = from.width / to_f64(from.side);
-    let x = x + zoom * to_f64(from.side.saturating_sub(field + from.side / 8));
-    let y = y + zoom * to_f64((from.side - field) / 2);
-    let size = zoom * to_f64(field);
-    draw_frame(area, (x, y), (size, size), GUIDE)?;
-    let value = (left + 9.0, top + to.height * 0.45);
-    guide(&[(x + size, y), value, (x + size, y + size)])?;
-    let dot = Circle::new((px(value.0), px(value.1)), px(2.6), GUIDE.filled());
-    Ok(area.draw(&dot)?)
+    if field > 0 {
+        // A square near the right edge of the foremost map, in the middle of its height.
+        let zoom = width / to_f64(from.side);
+        x += zoom * to_f64(from.side.saturating_sub(field + from.side / 8));
+        y += zoom * to_f64((from.side - field) / 2);
+        (width, height) = (zoom * to_f64(field), zoom * to_f64(field));
+        draw_frame(area, (x, y), (width, height), GUIDE)?;
+        ends = [(left + 9.0, top + to.height * 0.45); 2];
+        let dot = (px(ends[0].0), px(ends[0].1));
+        area.draw(&Circle::new(dot, px(2.6), GUIDE.filled()))?;
+    }
+    for (start, end) in [(x + width, y), (x + width, y + height)]
+        .into_iter()
+        .zip(ends)
+    {
+        let line = [start, end].map(|(x, y)| (px(x), px(y)));
+        area.draw(&PathElement::new(line, GUIDE.stroke_width(LINE)))?;
+    }
+    Ok(())
 }
 
 /// Writes what a layer does and its number of parameters below the figure.
@@ -251,7 +221,7 @@ mod tests {
         let ((left, top), zoom) = (blocks[0].corner(0), 140.0 / 28.0);
         let at = |x: f64, y: f64| picture.at(pixel(x), pixel(y));
         assert_eq!(at(left + 3.5 * zoom, top + 14.5 * zoom), [0; 3]);
-        let front = blocks[1].front();
+        let front = blocks[1].corner(3);
         assert_eq!(at(front.0 + 5.0, front.1 + 5.0), [174, 203, 235]);
     }
 
