@@ -7,7 +7,7 @@ use clap::Args;
 
 use crate::data::{CLASSES, PIXELS, files, mnist_10k};
 use crate::learn::Architecture;
-use crate::report::network_figure::network_figure;
+use crate::report::figures::network::network_figure;
 use crate::report::text;
 use crate::terminal::options::{Channels, channels};
 use crate::terminal::{model, print};

@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 
 use crate::data::{Dataset, PIXELS, Preparation};
 use crate::learn::{Prediction, Weights};
-use crate::report::sheets;
+use crate::report::figures::samples;
 use crate::report::summary::Recorded;
 
 const PAGE: &str = include_str!("../report/page.html");
@@ -63,9 +63,9 @@ fn digest(start: &str, end: &str) -> String {
 
 /// The most confident mistakes, with their images.
 fn mistakes(answers: &[Prediction], images: &Dataset) -> Vec<Value> {
-    let wrong = sheets::wrong(answers, images.labels());
+    let wrong = samples::wrong(answers, images.labels());
     let wrong = wrong.into_iter().take(MISTAKES);
-    let with_image = |mistake: sheets::Mistake| {
+    let with_image = |mistake: samples::Mistake| {
         json!({
             "pixels": base64(&images.pixels()[mistake.image * PIXELS..][..PIXELS]),
             "truth": mistake.truth,

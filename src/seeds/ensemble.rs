@@ -7,7 +7,7 @@ use anyhow::{Context, Result, ensure};
 
 use super::runner::SeedRun;
 use crate::learn::{ConfusionMatrix, StepRecord};
-use crate::report::real;
+use crate::report::to_f64;
 
 /// Runs of the same steps, in the order of their seeds.
 #[derive(Debug, Clone)]
@@ -116,7 +116,7 @@ impl Ensemble {
                 *sum += (own - median_without(&sorted, own)).abs();
             }
         }
-        let steps = real(self.steps.len());
+        let steps = to_f64(self.steps.len());
         sums.into_iter().map(|sum| sum / steps).collect()
     }
 
@@ -132,7 +132,7 @@ impl Ensemble {
 /// The value below which `share` (0..=1) of the ascending, non-empty `values` lie, linear between
 /// neighbours: type 7 of Hyndman and Fan 1996, the default of R and `NumPy`.
 pub(crate) fn quantile(values: &[f64], share: f64) -> f64 {
-    let place = share * real(values.len() - 1);
+    let place = share * to_f64(values.len() - 1);
     let below = whole(place);
     let above = (below + 1).min(values.len() - 1);
     values[below] + (values[above] - values[below]) * place.fract()

@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use super::ensemble::{Ensemble, quantile};
 use super::reference::Reference;
-use crate::report::real;
+use crate::report::to_f64;
 
 /// A curve further out than this share of the runs is not one of them.
 pub(crate) const HIGHEST_RANK: f64 = 0.95;
@@ -79,10 +79,10 @@ impl Verdict {
         let is_inside = |&at: &usize| (band.low[at]..=band.high[at]).contains(&curve[at]);
         let inside = (0..steps).filter(is_inside).count();
         let distances = curve.iter().zip(&band.median).map(|(a, b)| (a - b).abs());
-        let deviation = distances.sum::<f64>() / real(steps);
+        let deviation = distances.sum::<f64>() / to_f64(steps);
         let mut deviations = ensemble.deviations();
         let closer = deviations.iter().filter(|&&other| other < deviation);
-        let rank = real(closer.count()) / real(runs);
+        let rank = to_f64(closer.count()) / to_f64(runs);
         let seeds = ensemble.curves.iter().map(|curve| curve.seed);
         let run_deviations = seeds
             .zip(&deviations)
@@ -105,7 +105,7 @@ impl Verdict {
             steps,
             steps_of_curve: reference.steps(),
             steps_of_runs,
-            share_inside_band: real(inside) / real(steps),
+            share_inside_band: to_f64(inside) / to_f64(steps),
             deviation,
             typical_deviation: quantile(&deviations, 0.5),
             rank,
