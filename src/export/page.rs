@@ -16,7 +16,7 @@ use crate::learn::{Prediction, Weights};
 use crate::report::sheets;
 use crate::report::summary::Recorded;
 
-const PAGE: &str = include_str!("../report/page.html");
+const PAGE: &str = include_str!("page/page.html");
 /// How many mistakes it offers, at most.
 const MISTAKES: usize = 24;
 
