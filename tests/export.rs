@@ -105,7 +105,7 @@ fn the_page_names_its_run_and_shows_its_mistakes_and_unknown_file_types_are_refu
     let read = |name: &str| fs::read_to_string(folder.path().join(name)).unwrap();
     printed(folder.path(), "export --model run digit.html");
     let page = read("digit.html");
-    let about = "8-16-8 channels, 3138 parameters, trained on 300 images of mnist-10k; accuracy 0.";
+    let about = "8-16-8 channels, 3138 parameters, trained on 300 images of mnist-10k on 20";
     assert!(page.contains(about));
     assert_eq!(page.matches(r#""pixels":"#).count(), 24);
     // The weights' file stands for its run.
@@ -142,7 +142,7 @@ fn a_page_can_be_written_when_the_images_of_its_run_are_gone() {
     assert!(stderr.starts_with(note), "{stderr}");
     let page = fs::read_to_string(folder.path().join("digit.html")).unwrap();
     // The name of the folder, but not the path to it.
-    assert!(page.contains("60 images of set;") && !page.contains(r#""pixels":"#));
+    assert!(page.contains("60 images of set on 20") && !page.contains(r#""pixels":"#));
 }
 
 /// The part of the page's script that computes the network.

@@ -103,16 +103,16 @@ fn about(weights: &Weights, run: Option<&Recorded>) -> String {
     let channels: Vec<String> = channels.map(usize::to_string).collect();
     let channels = channels.join("-");
     let network = format!("{channels} channels, {} parameters", architecture.count());
-    let version = concat!("mnist-tch ", env!("CARGO_PKG_VERSION"));
+    let exported = concat!("Exported by mnist-tch ", env!("CARGO_PKG_VERSION"));
     let Some(run) = run else {
-        return format!("{network}. {version}.");
+        return format!("{network}. {exported}.");
     };
     let name = Path::new(&run.data.name).file_name();
     let name = name.unwrap_or(run.data.name.as_ref()).display();
     let date = run.started.get(..10).unwrap_or(&run.started);
     format!(
-        "{network}, trained on {} images of {name}; accuracy {:.4} on {} test images. {version}, \
-         {date}.",
+        "{network}, trained on {} images of {name} on {date}; accuracy {:.4} on {} test images. \
+         {exported}.",
         run.data.train_images, run.final_accuracy, run.data.test_images
     )
 }

@@ -1,14 +1,16 @@
 // Preparation: turns a drawing or a picture into an image of 28x28 gray values, with the steps of `mnist-tch predict`.
 
-// A pixel of a drawing belongs to the ink from this value on, 0 to 1.
+// A pixel belongs to the drawing, or to the item on a picture, if it differs by more than this from the background.
 const INK_THRESHOLD = 0.25;
-// A pixel of a picture belongs to the item if it differs from the background by more than this, 0 to 1.
 const ITEM_THRESHOLD = 0.08;
 
 // Prepares a drawing of white ink on black. Returns null if there is no ink.
 function prepareDrawing({ data, width, height }, boxSide) {
-  const values = new Float32Array(width * height).map((_, index) => data[4 * index] / 255);
-  return cropAndCenter(values, width, (value) => value >= INK_THRESHOLD, boxSide);
+  const values = new Float32Array(width * height);
+  for (let index = 0; index < values.length; index++) {
+    values[index] = data[4 * index] / 255;
+  }
+  return cropAndCenter(values, width, 0, INK_THRESHOLD, boxSide);
 }
 
 // Prepares a picture of one item on a plain background, which becomes black. Returns null if nothing stands out.
@@ -24,8 +26,7 @@ function preparePicture(picture) {
     return Uint8Array.from(values, (value) => Math.round(255 * value));
   }
   const background = Math.min(median, 1 - median);
-  const difference = values.map((value) => value - background);
-  return cropAndCenter(difference, width, (value) => Math.abs(value) > ITEM_THRESHOLD, SIDE);
+  return cropAndCenter(values, width, background, ITEM_THRESHOLD, SIDE);
 }
 
 // Gray values from 0 to 1. Transparent pixels show a white background.
@@ -48,27 +49,30 @@ function medianOfEdge(values, width, height) {
   return edge[edge.length >> 1];
 }
 
-// Crops the bounding box of all values that `isInk`, scales it into a square of `boxSide`, and centers it. Returns
-// null if there is no ink.
-function cropAndCenter(values, width, isInk, boxSide) {
-  let [left, top, right, bottom] = [Infinity, Infinity, -1, -1];
-  values.forEach((value, index) => {
-    if (isInk(value)) {
-      const [x, y] = [index % width, Math.floor(index / width)];
-      left = Math.min(left, x);
-      top = Math.min(top, y);
-      right = Math.max(right, x);
-      bottom = Math.max(bottom, y);
+// Crops the bounding box of all values that differ from the background by more than `threshold`, subtracts the
+// background, scales the rest into a square of `boxSide`, and centers it. Returns null if nothing differs.
+function cropAndCenter(values, width, background, threshold, boxSide) {
+  const height = values.length / width;
+  let [left, top, right, bottom] = [width, height, -1, -1];
+  for (let y = 0; y < height; y++) {
+    for (let x = 0; x < width; x++) {
+      if (Math.abs(values[y * width + x] - background) > threshold) {
+        [left, top] = [Math.min(left, x), Math.min(top, y)];
+        [right, bottom] = [Math.max(right, x), Math.max(bottom, y)];
+      }
     }
-  });
+  }
   if (right < 0) {
     return null;
   }
   const [croppedWidth, croppedHeight] = [right - left + 1, bottom - top + 1];
-  const cropped = new Float32Array(croppedWidth * croppedHeight).map((_, index) => {
-    const [x, y] = [left + (index % croppedWidth), top + Math.floor(index / croppedWidth)];
-    return Math.max(0, values[y * width + x]);
-  });
+  const cropped = new Float32Array(croppedWidth * croppedHeight);
+  for (let y = 0; y < croppedHeight; y++) {
+    for (let x = 0; x < croppedWidth; x++) {
+      const value = values[(top + y) * width + left + x];
+      cropped[y * croppedWidth + x] = Math.max(0, value - background);
+    }
+  }
   return centerByMass(...resize(cropped, croppedWidth, croppedHeight, boxSide));
 }
 
