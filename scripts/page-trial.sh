@@ -14,7 +14,8 @@ prepare
 if (($#)); then mkdir -- "$1" && folder=$1; else scratch; fi
 
 "$program" --device cpu --quiet --eval-every 0 --out "$folder/run"
-"$program" --device cpu --quiet --channels 32,64,64 --epochs 1 --train-range ..100 --test-range ..100 --out "$folder/wide"
+"$program" --device cpu --quiet --channels 32,64,64 --epochs 1 --train-range ..100 --test-range ..100 \
+    --out "$folder/wide"
 "$program" export --model "$folder/run" "$folder/digit.html" >/dev/null
 "$program" export --model "$folder/wide" "$folder/wide.html" >/dev/null
 "$program" export --model "$folder/run" --dataset fashion-mnist "$folder/clothes.html" >/dev/null
