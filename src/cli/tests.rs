@@ -55,7 +55,7 @@ fn no_option_is_ignored(command: &Command, line: &str, effective: &str) {
 #[test]
 fn no_option_is_ignored_beside_resume_or_merge() {
     let command = CommandLine::command();
-    let effective = "device threads epochs data-dir split mirror page quiet min-accuracy";
+    let effective = "device threads epochs data-dir split mirror quiet min-accuracy";
     no_option_is_ignored(&command, "--resume d", effective);
     // Without --dataset, which is refused, a mirror has nothing to say. It cannot be refused
     // itself, because it may come from the environment.

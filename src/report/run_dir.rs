@@ -25,8 +25,6 @@ pub(crate) const SUMMARY: &str = "summary.json";
 
 /// The weights of the best score, where those are kept.
 pub(crate) const BEST: &str = "best.safetensors";
-/// The network as a web page, where that is asked for.
-pub(crate) const PAGE: &str = "page.html";
 /// All that going on needs.
 pub(crate) const CHECKPOINT: &str = "checkpoint.jsonl";
 
@@ -60,7 +58,7 @@ impl RunDir {
         let run_dir = Self::lock(path.into())?;
         let otherwise = "choose another --out, or replace";
         let holds = |name: &&str| path.join(name).exists();
-        let first_told = [SUMMARY, CHECKPOINT, BEST, PAGE].into_iter();
+        let first_told = [SUMMARY, CHECKPOINT, BEST].into_iter();
         let held = first_told.chain(FILES.into_iter().rev()).find(holds);
         if let Some(name) = held.filter(|_| !force) {
             let what = match name {
@@ -74,7 +72,7 @@ impl RunDir {
             bail!("{shown} holds {what} with --force");
         }
         // The summary first, because it says that the rest is complete.
-        for name in FILES.into_iter().rev().chain([BEST, PAGE, CHECKPOINT]) {
+        for name in FILES.into_iter().rev().chain([BEST, CHECKPOINT]) {
             run_dir.remove(name)?;
         }
         Ok(run_dir)
