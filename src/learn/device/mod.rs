@@ -4,6 +4,11 @@
 //! A device that is asked for by name is used or refused, never replaced. Only `auto` chooses, and
 //! never Apple's GPU, which nobody has tried yet.
 
+pub(crate) mod cuda;
+pub(crate) mod libtorch;
+pub(crate) mod nvidia;
+pub(crate) mod tch_errors;
+
 use std::fmt;
 use std::hint::black_box;
 use std::num::NonZeroUsize;
@@ -11,8 +16,7 @@ use std::str::FromStr;
 
 use anyhow::{Result, anyhow, bail};
 
-use super::cuda::Facts;
-use super::libtorch;
+use self::cuda::Facts;
 
 /// What `--device` asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
