@@ -259,7 +259,7 @@ impl Batches {
     pub(super) fn parts(&mut self, position: &Position) -> Result<Vec<Part>> {
         if self.epoch != position.epoch {
             let to_device = |rows: Vec<i64>| {
-                let tensor = Tensor::f_from_slice(&rows)?.f_to_device(self.device.tch())?;
+                let tensor = self.device.upload(&Tensor::f_from_slice(&rows)?)?;
                 let rows = rows.into_iter().map(usize::try_from);
                 anyhow::Ok((rows.collect::<Result<_, _>>()?, tensor))
             };
@@ -318,8 +318,8 @@ impl Part {
                         most => bytes.extend_from_slice(&shifted(image, most, generator)),
                     }
                 }
-                let pixels = pixels(&bytes)?.f_to_device(self.device.tch())?;
-                let labels = labels(&own)?.f_to_device(self.device.tch())?;
+                let pixels = self.device.upload(&pixels(&bytes)?)?;
+                let labels = self.device.upload(&labels(&own)?)?;
                 Ok((input(&pixels, self.device)?, labels))
             }
         }

@@ -2,11 +2,10 @@
 //!
 //! Read `training` first: one step, from a batch to a score. `network` says what is trained,
 //! `batches` on what and in which order, `scoring` how well it does. The rest is behind small
-//! interfaces: `adam`; `threads`, which share the work; `device`, where it is done (`cuda`:
-//! whether that can be; `nvidia`, `libtorch`: what system and library say of themselves);
-//! `weights` and `checkpoint`, plain numbers and their files; `metrics`, what comes out;
-//! `tch_errors`, what becomes of libtorch's failures;
-//! `scoring_conv`, one convolution in the form that scores fastest.
+//! interfaces: `adam`; `threads`, which share the work; `device`, CPU or CUDA, and why not;
+//! `probe`, which finds the device and tries it; `weights` and `checkpoint`, plain numbers and
+//! their files; `metrics`, what comes out; `scoring_conv`, one convolution in the form that scores
+//! fastest.
 
 mod adam;
 mod batches;
@@ -14,6 +13,7 @@ pub(crate) mod checkpoint;
 pub(crate) mod device;
 pub(crate) mod metrics;
 pub(crate) mod network;
+pub(crate) mod probe;
 mod scoring;
 mod scoring_conv;
 mod threads;
@@ -25,7 +25,7 @@ pub(crate) use self::batches::Schedule;
 pub use self::batches::{Config, Keep, images_and_labels};
 pub use self::checkpoint::State;
 pub use self::device::{Device, DeviceChoice, one_thread_per_operation};
-pub(crate) use self::device::{cuda, libtorch, nvidia, tch_errors};
+pub(crate) use self::device::{cuda, libtorch, tch_errors};
 pub use self::metrics::{ClassScore, ConfusionMatrix, Prediction, StepRecord};
 pub use self::network::{Architecture, INPUT, Layer, Network, Operation, Pass};
 pub use self::scoring::{Scores, score};

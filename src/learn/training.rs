@@ -14,6 +14,7 @@
 
 use std::collections::VecDeque;
 use std::num::NonZeroUsize;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use tch::{Reduction, Tensor};
@@ -47,7 +48,7 @@ pub struct Step {
     pub confusion: Option<ConfusionMatrix>,
     /// The state of training after the step; `None` where the schedule does not ask for it.
     pub state: Option<State>,
-    /// The weights after the step, where it was scored and the best ones are to be kept.
+    /// The weights after the step, where the best are to be kept and these may be them.
     pub weights: Option<Weights>,
 }
 
@@ -70,6 +71,7 @@ pub struct Training {
     device: Device,
     batches: Batches,
     test: Vec<Chunk>,
+    test_images: usize,
     /// The threads beside this one, with a network each; and this one's.
     pool: Pool<Network>,
     network: Network,
@@ -80,6 +82,9 @@ pub struct Training {
     made: usize,
     /// The last step to make.
     last: usize,
+    /// The least time between two states, and when the last one was made.
+    state_interval: Duration,
+    last_state: Instant,
     /// Steps that are made, but whose numbers are still on the device or being worked out.
     unread: VecDeque<Unread>,
     /// Steps that are read but not yielded yet.
@@ -132,11 +137,12 @@ impl Training {
         split.test.check_labels(architecture.classes())?;
         device.prepare();
         let (pool, network) = scoring::workers(&architecture, device, device.threads(threads))?;
-        tch_errors::call(|| {
+        tch_errors::catch(|| {
             let (weights, adam) = state.to_device(device)?;
             Ok(Self {
                 batches: Batches::new(config, &split.train, device)?,
-                test: scoring::chunks(&split.test, architecture.classes(), device)?,
+                test: scoring::chunks(&split.test, &architecture, device)?,
+                test_images: split.test.len(),
                 architecture,
                 device,
                 pool,
@@ -145,6 +151,8 @@ impl Training {
                 adam,
                 made,
                 last,
+                state_interval: Duration::ZERO,
+                last_state: Instant::now(),
                 unread: VecDeque::new(),
                 read: VecDeque::new(),
                 failed: false,
@@ -163,7 +171,13 @@ impl Training {
         // A copy, because training goes on before the step is scored.
         let weights = self.weights.copy();
         self.made = position.step;
-        let (is_scored, is_kept) = (schedule.is_scored(self.made), schedule.is_kept(self.made));
+        let is_scored = schedule.is_scored(self.made);
+        let is_due =
+            self.last_state.elapsed() >= self.state_interval || self.made == schedule.steps();
+        let is_kept = schedule.is_kept(self.made) && is_due;
+        if is_kept {
+            self.last_state = Instant::now();
+        }
         let chunks = self.test.iter().filter(|_| is_scored);
         self.unread.push_back(Unread {
             scores: chunks.map(|chunk| self.score(&weights, chunk)).collect(),
@@ -182,7 +196,7 @@ impl Training {
         let jobs = parts.into_iter().rev().map(|mut part| {
             let weights = self.weights.shallow_clone();
             self.pool.push(true, move |network| {
-                tch_errors::call(|| gradient_part(network, &weights, &mut part, batch_size))
+                tch_errors::catch(|| gradient_part(network, &weights, &mut part, batch_size))
             })
         });
         let jobs: Vec<Job<(Tensor, Tensor)>> = jobs.collect();
@@ -203,7 +217,7 @@ impl Training {
     fn score(&self, weights: &Tensor, chunk: &Chunk) -> Job<Tensor> {
         let (weights, chunk) = (weights.shallow_clone(), chunk.share());
         self.pool.push(false, move |network| {
-            tch_errors::call(|| Ok(scoring::score_chunk(network, &weights, &chunk)?.1))
+            tch_errors::catch(|| Ok(scoring::score_chunk(network, &weights, &chunk)?.1))
         })
     }
 
@@ -211,20 +225,21 @@ impl Training {
     fn advance(&mut self) -> Result<bool> {
         let ended = self.made >= self.last;
         let per_read = self.device.steps_per_read();
-        let mut whole = 0;
+        let (mut whole, mut has_state) = (0, false);
         for step in &mut self.unread {
-            if !step.is_whole()? {
+            if has_state || !step.is_whole()? {
                 break;
             }
             whole += 1;
+            has_state = step.state.is_some();
         }
-        if whole >= if ended { 1 } else { per_read } {
-            tch_errors::call(|| self.read_steps(whole))?;
+        if whole >= if ended || has_state { 1 } else { per_read } {
+            tch_errors::catch(|| self.read_steps(whole))?;
         } else if self.pool.threads() == 0 && self.pool.help(&mut self.network) {
             // Nobody else would do it meanwhile.
         } else if !ended && self.unread.len() < per_read.max(2 * (self.pool.threads() + 1)) {
             let step = self.made + 1;
-            tch_errors::call(|| self.make_step()).with_context(|| format!("step {step}"))?;
+            tch_errors::catch(|| self.make_step()).with_context(|| format!("step {step}"))?;
         } else if !self.pool.help(&mut self.network) {
             match self.unread.front_mut() {
                 Some(step) => step.wait_for_one()?,
@@ -235,7 +250,9 @@ impl Training {
     }
 
     /// Reads the first `count` steps from the device: their losses and largest weights in one
-    /// transfer, the counts of all that were scored in another.
+    /// transfer, the counts of all that were scored in another, and in a third the weights of the
+    /// best one where the best are kept. Only the last of them may have a state, because whoever
+    /// keeps that needs the best weights up to it.
     fn read_steps(&mut self, count: usize) -> Result<()> {
         let steps: Vec<Unread> = self.unread.drain(..count).collect();
         let numbers: Vec<&Tensor> = steps.iter().map(|step| &step.numbers).collect();
@@ -246,13 +263,36 @@ impl Training {
             _ => Vec::<i64>::try_from(Tensor::f_cat(&scored, 0)?)?,
         };
         let mut counts = counts.chunks_exact(self.architecture.classes().pow(2));
-        for (step, numbers) in steps.into_iter().zip(numbers.chunks_exact(2)) {
+        let mut best: Option<(f64, usize, Tensor)> = None;
+        for (mut step, numbers) in steps.into_iter().zip(numbers.chunks_exact(2)) {
             let counts = step.counts.as_ref().and_then(|_| counts.next());
-            let place = step.place();
-            let step = step.finish(numbers, counts, &self.architecture);
-            self.read.push_back(step.context(place));
+            let (place, weights) = (step.place(), step.weights.take());
+            let step = counts
+                .map(|counts| scoring::confusion(counts, self.test_images, &self.architecture))
+                .transpose()
+                .and_then(|confusion| step.finish(numbers, confusion))
+                .context(place);
+            let record = step.as_ref().ok().and_then(Step::record);
+            if let Some((weights, record)) = weights.zip(record)
+                && best.as_ref().is_none_or(|it| record.test_accuracy > it.0)
+            {
+                best = Some((record.test_accuracy, self.read.len(), weights));
+            }
+            self.read.push_back(step);
+        }
+        if let Some((_, index, weights)) = best
+            && let Some(Ok(step)) = self.read.get_mut(index)
+        {
+            let values = (&weights).try_into()?;
+            step.weights = Some(Weights::from_values(values, &self.architecture)?);
         }
         Ok(())
+    }
+
+    /// Yields states at most this often from now on, whatever the schedule asks for, but in any
+    /// case after the last step. A state costs more to write than a GPU needs for an epoch.
+    pub fn limit_states(&mut self, interval: Duration) {
+        self.state_interval = interval;
     }
 
     /// The plan of the run.
@@ -277,7 +317,7 @@ impl Training {
     /// # Errors
     /// When the device fails.
     pub fn state(&self) -> Result<State> {
-        tch_errors::call(|| State::from_device(&self.weights, &self.adam, &self.architecture))
+        tch_errors::catch(|| State::from_device(&self.weights, &self.adam, &self.architecture))
     }
 
     /// What the network answers to the test images, once the iterator has ended.
@@ -369,12 +409,7 @@ impl Unread {
     }
 
     /// The step, with what was read of it.
-    fn finish(
-        self,
-        numbers: &[f32],
-        counts: Option<&[i64]>,
-        architecture: &Architecture,
-    ) -> Result<Step> {
+    fn finish(self, numbers: &[f32], confusion: Option<ConfusionMatrix>) -> Result<Step> {
         let (loss, largest_weight) = (numbers[0], numbers[1]);
         let hint = "training has failed; try a smaller --lr";
         ensure!(loss.is_finite(), "the loss is {loss}, {hint}");
@@ -382,21 +417,19 @@ impl Unread {
             largest_weight.is_finite(),
             "the weights are no longer finite, {hint}"
         );
-        let kept = |weights: Tensor| Weights::from_values(weights.try_into()?, architecture);
-        let matrix = |counts: &[i64]| {
-            let mut confusion = ConfusionMatrix::new(architecture.classes());
-            confusion.add_counts(counts.iter().map(|count| count.unsigned_abs()));
-            confusion
-        };
+        ensure!(
+            loss >= 0.0,
+            "the loss is {loss}: the device does not compute right; compare with --device cpu"
+        );
         Ok(Step {
             epoch: self.position.epoch,
             batch: self.position.batch,
             step: self.position.step,
             images: self.position.places.len(),
             train_loss: loss,
-            confusion: counts.map(matrix),
+            confusion,
             state: self.state,
-            weights: self.weights.map(kept).transpose()?,
+            weights: None,
         })
     }
 }

@@ -16,9 +16,10 @@ use crate::learn::{Architecture, Config, Device, DeviceChoice, Init, Keep, cores
 /// The device and the threads.
 #[derive(Debug, Args)]
 pub(crate) struct Machine {
-    /// Device to use: auto (a GPU if CUDA is usable, else the CPU), cpu, cuda or cuda:N
-    #[arg(long, value_name = "DEVICE", default_value = "auto")]
-    device: DeviceChoice,
+    /// Device to use: auto (a GPU if CUDA is usable, else the CPU), cpu, cuda or cuda:N [default:
+    /// auto to train, with --resume the run's own, and cpu to evaluate and to predict]
+    #[arg(long, value_name = "DEVICE")]
+    device: Option<DeviceChoice>,
     /// Threads on the CPU; the numbers do not depend on it [default: the cores this process may
     /// use]
     #[arg(long, value_name = "N", value_parser = threads, allow_negative_numbers = true)]
@@ -26,13 +27,9 @@ pub(crate) struct Machine {
 }
 
 impl Machine {
-    /// The device, where that is left open `usual`, and the threads.
-    pub fn select(&self, usual: DeviceChoice, quiet: bool) -> Result<(Device, NonZeroUsize)> {
-        let choice = match self.device {
-            DeviceChoice::Auto => usual,
-            asked => asked,
-        };
-        let device = select_device(choice, quiet)?;
+    /// The device, `default` where none is named, and the threads.
+    pub fn select(&self, default: DeviceChoice, quiet: bool) -> Result<(Device, NonZeroUsize)> {
+        let device = select_device(self.device.unwrap_or(default), quiet)?;
         Ok((device, self.threads.unwrap_or_else(cores)))
     }
 }

@@ -1,195 +1,250 @@
-//! CUDA: is it usable, and if not, why not.
+//! CUDA: is there a GPU, and if not, why not.
 //!
-//! It owns the one piece of unsafe code, which loads libtorch's CUDA library. Linux linkers drop
-//! that library from a program that calls nothing in it by name, and libtorch then says "no CUDA"
-//! without a word. Loading it at run time, when CUDA is asked for, mends that; and a run on the
-//! CPU does not pay for it.
+//! cudart answers itself how many GPUs there are, or why it cannot tell, before libtorch is asked:
+//! libtorch would print a warning of its own. Whether a GPU computes is tried elsewhere
+//! (`learn::probe`).
 //!
 //! Order matters: libtorch keeps for good what it finds when it is first asked for CUDA, and starts
 //! the threads of its backward passes once. So a device is found before libtorch does anything.
 
-use std::path::Path;
+use std::env;
+use std::fs;
+use std::path::PathBuf;
 
-use anyhow::{Result, anyhow, bail, ensure};
-use tch::{Kind, Tensor};
+use anyhow::{Context, Result, anyhow, bail, ensure};
+use serde::Serialize;
 
-use super::{libtorch, nvidia, tch_errors};
+use super::cuda_library::{self, Cudart, Failure, Gpu};
+use super::libtorch;
 
 /// The oldest driver that runs the CUDA libraries of `scripts/setup.sh --cuda`.
 const MINIMUM_DRIVER: &str = env!("CUDA_MINIMUM_DRIVER");
 
 const LIBRARY: &str = "libtorch_cuda.so";
 
-/// What this machine has for CUDA.
+/// NVIDIA's kernel module tells its version here; on WSL2 it is not there.
+const DRIVER_FILE: &str = "/sys/module/nvidia/version";
+
+/// What this machine and this libtorch have for CUDA.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Facts {
-    /// The NVIDIA driver's version.
+pub(crate) struct CudaStatus {
+    /// The NVIDIA driver, such as `580.95.05 (CUDA 13.0)`; `None` without one.
     pub driver: Option<String>,
-    /// Whether this libtorch has a CUDA library.
+    /// True if this libtorch has a CUDA library.
     pub built: bool,
-    /// Whether it is the project's own, whose minimum is known.
-    from_setup: bool,
-    /// Why libtorch's CUDA library cannot be used; `None` when it can, or was not tried.
-    load_error: Option<String>,
-    /// GPUs that libtorch sees.
-    pub gpus: usize,
-    /// The environment variable `CUDA_VISIBLE_DEVICES`.
-    visible: Option<String>,
+    /// The GPUs that cudart counts, in its order; empty where there is a problem.
+    pub gpus: Vec<Gpu>,
+    /// False where this libtorch cannot be told to give the same bytes for the same seed.
+    pub is_deterministic: bool,
+    /// Why no GPU can be used.
+    problem: Option<String>,
 }
 
-impl Facts {
-    /// Looks at this machine. Loads libtorch's CUDA library, 470 MB, where it can be of use.
-    pub(crate) fn gather() -> Self {
-        let library = libtorch::folder().map(|folder| folder.join(LIBRARY));
-        let library = library.filter(|path| path.is_file());
-        let mut facts = Self {
-            driver: nvidia::driver(),
-            built: library.is_some(),
-            from_setup: libtorch::is_from_setup(),
-            load_error: None,
-            gpus: 0,
-            visible: std::env::var("CUDA_VISIBLE_DEVICES").ok(),
+impl CudaStatus {
+    /// Looks at this machine. Loads libtorch's CUDA library, 470 MB, where there is a GPU.
+    pub(crate) fn detect() -> Self {
+        let cudart = Cudart::find();
+        let mut status = Self {
+            driver: driver(cudart.as_ref()),
+            built: library().is_some(),
+            gpus: Vec::new(),
+            is_deterministic: true,
+            problem: None,
         };
-        if let Some(path) = library.filter(|_| facts.check_system().is_ok()) {
-            facts.load_error = load(&path).err().map(|problem| problem.to_string());
-            if facts.load_error.is_none() {
-                facts.gpus = count();
-            }
+        match status.find_gpus(cudart.as_ref()) {
+            Ok(gpus) => status.gpus = gpus,
+            Err(problem) => status.problem = Some(problem.to_string()),
         }
-        facts
+        status
     }
 
-    /// Whether GPU `index` can be used: it is there, and it computes.
-    pub(crate) fn usable(&self, index: usize) -> Result<()> {
-        self.check(index)?;
-        probe(tch::Device::Cuda(index)).map_err(|error| {
-            let name = nvidia::gpus(self.gpus).into_iter().nth(index);
-            let name = name.map_or(String::new(), |name| format!(" ({name})"));
-            anyhow!(
-                "cuda:{index}{name} does not work: {}",
-                explained(&error.to_string())
-            )
-        })
+    /// The error is the first thing that is in the way, in the order in which a user would have to
+    /// mend them.
+    fn find_gpus(&mut self, cudart: Option<&Cudart>) -> Result<Vec<Gpu>> {
+        let count = cudart.map(Cudart::device_count);
+        if let (Some(Err(failure)), Some(driver)) = (&count, &self.driver) {
+            bail!("{}", describe_failure(failure, driver));
+        }
+        ensure!(
+            self.driver.is_some(),
+            "there is no NVIDIA driver here: install driver {MINIMUM_DRIVER} or newer; \
+             a container has to be given the GPU (--gpus all)"
+        );
+        let (Some(cudart), Some(path)) = (cudart, library()) else {
+            bail!("{}", no_cuda_build());
+        };
+        cuda_library::load(&path).map_err(|error| anyhow!(missing_library(&error)))?;
+        ensure!(
+            tch::utils::has_cudart(),
+            "libtorch was asked for CUDA before its CUDA library was loaded, and keeps to its \
+             answer: find the device before all else"
+        );
+        self.is_deterministic = cuda_library::make_deterministic();
+        let count = count.and_then(Result::ok).unwrap_or(0);
+        let gpus = (0..count).map(|index| cudart.gpu(index));
+        gpus.collect::<Result<_, _>>()
+            .map_err(|failure| anyhow!("cudart does not describe its GPUs: {}", failure.text))
     }
 
-    /// Whether GPU `index` is there. The error is the first thing that is in the way, in the order
-    /// in which a user would have to mend them.
-    fn check(&self, index: usize) -> Result<()> {
-        self.check_system()?;
-        if let Some(problem) = &self.load_error {
+    /// Makes sure that GPU `index` is there.
+    ///
+    /// # Errors
+    /// What is in the way, and what to do.
+    pub(crate) fn check(&self, index: usize) -> Result<&Gpu> {
+        if let Some(problem) = &self.problem {
             bail!("{problem}");
         }
-        if index < self.gpus {
-            return Ok(());
-        }
-        let seen = match self.gpus {
-            0 => "the NVIDIA driver shows no GPU: see what nvidia-smi says".to_owned(),
-            1 => format!("there is no GPU {index}: the only one is cuda:0"),
-            gpus => format!(
-                "there is no GPU {index}: the {gpus} are cuda:0 to cuda:{}",
-                gpus - 1
-            ),
-        };
-        match &self.visible {
-            None => bail!("{seen}"),
-            Some(visible) => {
-                bail!("{seen}; CUDA_VISIBLE_DEVICES is set to '{visible}': unset it to see all")
-            }
-        }
-    }
-
-    /// Whether libtorch's CUDA library is worth its loading.
-    fn check_system(&self) -> Result<()> {
-        let Some(driver) = &self.driver else {
-            bail!(
-                "there is no NVIDIA driver here: install driver {MINIMUM_DRIVER} or newer; \
-                 a container has to be given the GPU (--gpus all)"
-            );
-        };
-        ensure!(
-            self.built,
-            "this libtorch was built without CUDA: run scripts/setup.sh --cuda, \
-             or point LIBTORCH at a CUDA build"
-        );
-        ensure!(
-            !(self.from_setup && nvidia::is_older(driver, MINIMUM_DRIVER)),
-            "the NVIDIA driver {driver} is too old: install driver {MINIMUM_DRIVER} or newer"
-        );
-        Ok(())
+        self.gpus.get(index).with_context(|| {
+            let seen = match self.gpus.len() {
+                0 => "the NVIDIA driver shows no GPU: see what nvidia-smi says".to_owned(),
+                1 => format!("there is no GPU {index}: the only one is cuda:0"),
+                gpus => {
+                    let last = gpus - 1;
+                    format!("there is no GPU {index}: the {gpus} are cuda:0 to cuda:{last}")
+                }
+            };
+            format!("{seen}{}", visibility())
+        })
     }
 }
 
-fn count() -> usize {
-    tch_errors::call(|| Ok(usize::try_from(tch::Cuda::device_count())?)).unwrap_or(0)
+/// The software and the GPU that a run used.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct GpuRecord {
+    /// NVIDIA's name for it.
+    name: String,
+    /// The driver, and the newest CUDA that it runs.
+    driver: String,
+    /// The version of the CUDA runtime that libtorch was built with.
+    cuda: String,
+    cudnn: Option<String>,
 }
 
-/// Makes a device do what training does: a convolution and its gradient, read back. Libraries that
-/// are missing and machine code that does not fit show only then.
-fn probe(device: tch::Device) -> Result<()> {
-    let gradient = tch_errors::call(|| {
-        let images = Tensor::f_ones([1, 1, 4, 4], (Kind::Float, device))?;
-        let weights = Tensor::f_ones([1, 1, 3, 3], (Kind::Float, device))?;
-        let weights = weights.f_set_requires_grad(true)?;
-        let maps = images.f_conv2d::<Tensor>(&weights, None, [1, 1], [0, 0], [1, 1], 1)?;
-        let sum = maps.f_sum(Kind::Float)?;
-        let gradient = Tensor::f_run_backward(&[sum], &[weights], false, false)?;
-        Ok(Vec::<f32>::try_from(gradient[0].f_reshape([-1])?)?)
-    })?;
-    // Each weight meets the four places of the image where the filter fits.
-    ensure!(gradient == [4.0; 9], "it gives wrong numbers: {gradient:?}");
-    Ok(())
+impl GpuRecord {
+    /// What can be told about GPU `index`, which is in use.
+    pub(super) fn new(index: usize) -> Option<Self> {
+        let cudart = Cudart::find()?;
+        Some(Self {
+            name: cudart.gpu(index).ok()?.name,
+            driver: driver(Some(&cudart))?,
+            cuda: version(tch::utils::version_cudart()),
+            cudnn: cudnn().map(|(version, _)| version),
+        })
+    }
 }
 
-/// What libtorch's words about a GPU that does not work mean, and the words.
-fn explained(words: &str) -> String {
-    // What follows the first sentence are numbers.
-    let words = words.split(". ").next().unwrap_or(words);
-    let say = |part| words.contains(part);
-    let meaning = if say("out of memory") {
-        "its memory is full, see what nvidia-smi shows"
-    } else if say("busy or unavailable") {
-        "another program has it for itself (exclusive mode), see what nvidia-smi shows"
-    } else if say("cuDNN") || say("CUDNN") {
-        "cuDNN is missing or of another version, run scripts/setup.sh --cuda"
-    } else if say("driver version is insufficient") {
-        "the driver is too old for this libtorch"
-    } else if say("kernel image") {
-        concat!(
-            "this libtorch has no code for its compute capability, that of scripts/setup.sh for ",
-            env!("CUDA_MINIMUM_CAPABILITY"),
-            " and newer; docs/libtorch.md says how to use another"
-        )
-    } else {
-        return words.to_owned();
+/// The cuDNN that is in use, once CUDA is: its version, such as 9.20.0, and its folder.
+pub(crate) fn cudnn() -> Option<(String, Option<PathBuf>)> {
+    let number = cuda_library::cudnn_version(&library()?)?;
+    let [major, minor, patch] = [number / 10_000, number / 100 % 100, number % 100];
+    let file = libtorch::mapped("/libcudnn");
+    let folder = file.and_then(|file| file.parent().map(PathBuf::from));
+    Some((format!("{major}.{minor}.{patch}"), folder))
+}
+
+/// CUDA's 13000 as 13.0.
+fn version(number: i64) -> String {
+    format!("{}.{}", number / 1_000, number % 1_000 / 10)
+}
+
+fn library() -> Option<PathBuf> {
+    let path = libtorch::folder()?.join(LIBRARY);
+    path.is_file().then_some(path)
+}
+
+/// The driver's own version where the system tells it, and the newest CUDA that it runs.
+fn driver(cudart: Option<&Cudart>) -> Option<String> {
+    let release = fs::read_to_string(DRIVER_FILE).ok();
+    let release = release.as_deref().map(str::trim);
+    let cuda = match cudart {
+        // A container that was given no GPU sees its host's /sys.
+        Some(cudart) => Some(cudart.driver_version()?),
+        None => None,
     };
-    format!("{meaning} ({words})")
+    let cuda = cuda.map(|number| format!("CUDA {}", version(number.into())));
+    match (release, cuda) {
+        (Some(release), Some(cuda)) => Some(format!("{release} ({cuda})")),
+        (None, Some(cuda)) => Some(format!("for {cuda}")),
+        (release, None) => release.map(str::to_owned),
+    }
 }
 
-/// Loads libtorch's CUDA library into the program, for good.
-fn load(path: &Path) -> Result<()> {
-    load_library(path).map_err(|error| {
-        let reason = reason(&error);
-        anyhow!("libtorch's CUDA libraries are missing ({reason}): run scripts/setup.sh --cuda")
-    })?;
-    ensure!(
-        tch::utils::has_cudart(),
-        "libtorch was asked for CUDA before its CUDA library was loaded, and keeps to its answer: \
-         find the device before all else"
-    );
-    Ok(())
+/// Why cudart counts no GPU, in NVIDIA's words, and what to do about it.
+fn describe_failure(Failure { code, text }: &Failure, driver: &str) -> String {
+    let (what, hint) = match code {
+        2 => (
+            "memory is full",
+            "see in nvidia-smi and free who uses it".to_owned(),
+        ),
+        3 => (
+            "CUDA does not start",
+            "see what nvidia-smi says; where it shows the GPU, reboot".to_owned(),
+        ),
+        35 => (
+            "the NVIDIA driver is too old for this libtorch",
+            format!("the driver here is {driver}: install {MINIMUM_DRIVER} or newer"),
+        ),
+        46 => (
+            "another program has the GPU for itself (exclusive mode)",
+            "see in nvidia-smi which".to_owned(),
+        ),
+        100 => (
+            "the NVIDIA driver shows no GPU",
+            format!("see what nvidia-smi says{}", visibility()),
+        ),
+        802 => (
+            "the GPUs are not ready",
+            "machines with NVSwitch need nvidia-fabricmanager of the driver's version: start it"
+                .to_owned(),
+        ),
+        803 => (
+            "the driver's parts are of different versions",
+            "reboot, so that the installed driver is loaded".to_owned(),
+        ),
+        804 => (
+            "NVIDIA's compatibility libraries do not work with this GPU",
+            format!(
+                "take them out of LD_LIBRARY_PATH, or install driver {MINIMUM_DRIVER} or newer"
+            ),
+        ),
+        _ => (
+            "the NVIDIA driver does not answer",
+            "see what nvidia-smi and dmesg say; a reboot may help".to_owned(),
+        ),
+    };
+    format!("{what} (CUDA error {code}: {text}): {hint}")
 }
 
-#[expect(
-    unsafe_code,
-    reason = "loading a library runs its initialisers, whatever they are"
-)]
-fn load_library(path: &Path) -> Result<(), libloading::Error> {
-    // SAFETY: the file is libtorch's own, of the same folder and build as the libtorch_cpu.so that
-    // is loaded already; its initialisers register CUDA with that and do nothing else. No symbol
-    // is taken from it, and it is never unloaded.
-    let library = unsafe { libloading::Library::new(path) }?;
-    std::mem::forget(library);
-    Ok(())
+/// How the environment limits the GPUs that are seen, and what to do; empty where it does not.
+fn visibility() -> String {
+    let Ok(visible) = env::var("CUDA_VISIBLE_DEVICES") else {
+        return String::new();
+    };
+    let hint = if env::var_os("SLURM_JOB_ID").is_some() {
+        "Slurm sets it to the job's GPUs, ask for more with --gpus"
+    } else {
+        "unset it to see all"
+    };
+    format!("; CUDA_VISIBLE_DEVICES is set to '{visible}': {hint}")
+}
+
+fn no_cuda_build() -> String {
+    let hint = if libtorch::is_beside_program() {
+        "this release runs on the CPU only; for CUDA build from a clone, see docs/libtorch.md"
+    } else {
+        "run scripts/setup.sh --cuda, or build with a libtorch that has CUDA, see docs/libtorch.md"
+    };
+    format!("this libtorch was built without CUDA: {hint}")
+}
+
+fn missing_library(error: &libloading::Error) -> String {
+    let hint = if libtorch::is_from_setup() {
+        "run scripts/setup.sh --cuda"
+    } else {
+        "install the CUDA libraries that this libtorch needs"
+    };
+    let reason = reason(error);
+    format!("libtorch's CUDA libraries are missing ({reason}): {hint}")
 }
 
 /// The system's words for why a library does not load: first the file that is missing, then why.
@@ -204,61 +259,48 @@ fn reason(error: &libloading::Error) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
 
-    #[test]
-    fn each_problem_names_its_cause() {
-        let with = |gpus, change: fn(&mut Facts)| {
-            let mut facts = Facts {
-                built: true,
-                from_setup: true,
-                load_error: None,
-                driver: Some("580.95.05".to_owned()),
-                gpus,
-                visible: None,
-            };
-            change(&mut facts);
-            facts
+    fn status(gpus: usize) -> CudaStatus {
+        let gpu = Gpu {
+            name: "NVIDIA T4".to_owned(),
+            memory_mib: 15_360,
+            capability: "7.5".to_owned(),
         };
-        let good = |gpus| with(gpus, |_| {});
-        let no_driver = with(0, |facts| facts.driver = None);
-        let not_built = with(0, |facts| facts.built = false);
-        let old = with(0, |facts| facts.driver = Some("570.86".to_owned()));
-        let hidden = with(0, |facts| facts.visible = Some(String::new()));
-        let only_one = with(1, |facts| facts.visible = Some("1".to_owned()));
-        let (from_setup, gpus) = (false, 1);
-        let of_the_user = Facts {
-            from_setup,
-            gpus,
-            ..old.clone()
-        };
-        for (facts, index, expected) in [
-            (no_driver, 0, "no NVIDIA driver"),
-            (not_built, 0, "built without CUDA"),
-            (old, 0, "driver 570.86 is too old: install driver 580"),
-            (good(0), 0, "shows no GPU: see what nvidia-smi says"),
-            (hidden, 0, "CUDA_VISIBLE_DEVICES is set to ''"),
-            (good(2), 2, "no GPU 2: the 2 are cuda:0 to cuda:1"),
-            (good(1), 1, "no GPU 1: the only one is cuda:0"),
-            (only_one, 9, "cuda:0; CUDA_VISIBLE_DEVICES is set to '1'"),
-        ] {
-            let error = facts.check(index).unwrap_err().to_string();
-            assert!(error.contains(expected), "{error}");
+        CudaStatus {
+            driver: Some("580.95.05 (CUDA 13.0)".to_owned()),
+            built: true,
+            gpus: vec![gpu; gpus],
+            is_deterministic: true,
+            problem: None,
         }
-        assert!(good(2).check(1).is_ok());
-        // Whether a libtorch of the user's runs with this driver, only the probe can tell.
-        assert!(of_the_user.check(0).is_ok());
     }
 
     #[test]
-    fn a_device_that_works_passes_the_probe() {
-        probe(tch::Device::Cpu).unwrap();
+    fn a_gpu_that_is_not_there_is_refused_with_those_that_are() {
+        for (gpus, index, expected) in [
+            (0, 0, "shows no GPU: see what nvidia-smi says"),
+            (2, 2, "no GPU 2: the 2 are cuda:0 to cuda:1"),
+            (1, 1, "no GPU 1: the only one is cuda:0"),
+        ] {
+            let error = status(gpus).check(index).unwrap_err().to_string();
+            assert!(error.contains(expected), "{error}");
+        }
+        assert!(status(2).check(1).is_ok());
+    }
+
+    #[test]
+    fn versions_are_read_from_cudas_numbers() {
+        assert_eq!(version(13_000), "13.0");
+        assert_eq!(version(12_060), "12.6");
     }
 
     #[cfg(target_os = "linux")]
     #[test]
     fn a_library_that_does_not_load_says_which_file_is_missing() {
-        let error = load_library(Path::new("/nowhere/libtorch_cuda.so")).unwrap_err();
+        let error = cuda_library::load(Path::new("/nowhere/libtorch_cuda.so")).unwrap_err();
         assert!(reason(&error).starts_with("/nowhere/libtorch_cuda.so: "));
     }
 }
