@@ -54,7 +54,7 @@ pub(crate) struct Options {
 /// Scores a model, prints the result and writes it into files.
 pub(crate) fn run(options: &Options, sources: &Sources) -> Result<()> {
     let model = model::open(&options.model, false)?;
-    let (device, threads) = options.machine.select(DeviceChoice::Auto, false)?;
+    let (device, threads) = options.machine.select(DeviceChoice::Cpu, false)?;
     let TestSet {
         name,
         classes,

@@ -271,7 +271,7 @@ impl Batches {
     pub(super) fn parts(&mut self, position: &Position) -> Result<Vec<Part>> {
         if self.epoch != position.epoch {
             let to_device = |rows: Vec<i64>| {
-                let tensor = Tensor::f_from_slice(&rows)?.f_to_device(self.device.tch())?;
+                let tensor = self.device.upload(&Tensor::f_from_slice(&rows)?)?;
                 let rows = rows.into_iter().map(usize::try_from);
                 anyhow::Ok((rows.collect::<Result<_, _>>()?, tensor))
             };
@@ -336,8 +336,8 @@ impl Part {
                     }
                 }
                 let classes: Vec<u8> = rows.iter().map(|&row| dataset.labels()[row]).collect();
-                let pixels = pixels(&bytes)?.f_to_device(self.device.tch())?;
-                let labels = labels(&classes)?.f_to_device(self.device.tch())?;
+                let pixels = self.device.upload(&pixels(&bytes)?)?;
+                let labels = self.device.upload(&labels(&classes)?)?;
                 Ok((input(&pixels, self.device)?, labels))
             }
         }

@@ -78,7 +78,7 @@ struct Question {
 /// Answers every picture that can be read; of others the error, in its place and at the end.
 pub(crate) fn run(options: &Options) -> Result<()> {
     let model = model::open(&options.model.model, false)?;
-    let (device, threads) = options.machine.select(DeviceChoice::Auto, false)?;
+    let (device, threads) = options.machine.select(DeviceChoice::Cpu, false)?;
     let (_, preparation, classes) = model.trained_on(&options.model)?;
     let usual = options.show.then(|| PREPARED.into());
     let out = options.out.clone().or(usual);

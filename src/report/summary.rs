@@ -6,6 +6,7 @@ use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
 
 use crate::data::DataRecord;
+use crate::learn::cuda::GpuRecord;
 use crate::learn::{StepRecord, metrics::is_share};
 
 /// Everything needed to repeat a run and to compare its result.
@@ -24,6 +25,9 @@ pub(crate) struct Summary<C> {
     pub data: DataRecord,
     /// The device, such as `cpu` or `cuda:0`.
     pub device: String,
+    /// The GPU and its software.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gpu: Option<GpuRecord>,
     /// Threads used on the CPU.
     pub threads: usize,
     /// The first scored step, and the last one of each epoch.

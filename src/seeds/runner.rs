@@ -68,7 +68,7 @@ pub fn many_seeds(
             seed,
             ..config.clone()
         };
-        let outcome = tch_errors::call(|| run(&config, split, device, &stopped, &report));
+        let outcome = tch_errors::catch(|| run(&config, split, device, &stopped, &report));
         let outcome = outcome.inspect_err(|_| stopped.store(true, Ordering::Relaxed));
         outcome.with_context(|| format!("seed {seed}"))
     };

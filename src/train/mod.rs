@@ -10,7 +10,7 @@ use std::num::NonZeroUsize;
 use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use clap::Args;
@@ -29,6 +29,9 @@ use crate::terminal::options::{Length, Machine, Protocol, fraction};
 /// Parent of the default output folders.
 const RUNS: &str = "runs";
 
+/// A checkpoint takes about 13 ms to write, an epoch on a GPU 30 ms.
+const CHECKPOINT_INTERVAL: Duration = Duration::from_secs(1);
+
 /// Options that --resume takes from the checkpoint. `Protocol` stands for that group's options.
 const NOT_WITH_RESUME: &str = "Protocol seed checkpoint_every keep from dataset transpose invert \
                                stretch classes train_range test_range out force";
@@ -46,8 +49,8 @@ pub(crate) struct Options {
     #[arg(long, value_name = "N", default_value_t, allow_negative_numbers = true)]
     #[arg(help_heading = "Training")]
     seed: u64,
-    /// Save a checkpoint every N steps and at the end of each epoch; 0: only at the end of each
-    /// epoch
+    /// Save a checkpoint every N steps and at the end of each epoch, but at most once a second; 0:
+    /// only at the end of each epoch
     #[arg(long, value_name = "N", default_value_t, allow_negative_numbers = true)]
     #[arg(help_heading = "Training")]
     checkpoint_every: usize,
@@ -104,7 +107,8 @@ pub(crate) fn run(options: &Options, sources: &Sources, program_start: Instant) 
         device,
         threads,
     } = job;
-    let training = Training::new(&history.config, &history.state, &split, device, threads)?;
+    let mut training = Training::new(&history.config, &history.state, &split, device, threads)?;
+    training.limit_states(CHECKPOINT_INTERVAL);
     if resumed.is_some() && !options.quiet {
         resume::announce(&history, device, training.schedule().steps());
     }

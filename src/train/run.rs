@@ -230,6 +230,7 @@ impl Run<'_> {
             from: about.from.clone(),
             data: about.data.clone(),
             device: self.device.to_string(),
+            gpu: self.device.gpu_record(),
             threads: if on_cpu { self.threads.get() } else { 1 },
             epochs: summary::milestones(&self.history.records),
             final_accuracy: confusion.accuracy(),
