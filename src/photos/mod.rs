@@ -20,7 +20,7 @@ mod digits;
 mod drawing;
 mod ink;
 mod lines;
-mod pieces;
+mod components;
 #[cfg(feature = "predict")]
 pub(crate) mod predict;
 
@@ -31,7 +31,7 @@ use image::{ExtendedColorType, GrayAlphaImage, ImageBuffer, ImageEncoder, Luma, 
 use self::decode::{Picture, decode};
 use self::drawing::Drawing;
 use self::ink::resized;
-use self::pieces::{Frame, Piece};
+use self::components::{Frame, Piece};
 use crate::data::{PIXELS, Preparation, SIDE};
 
 /// Pictures are looked at with at most this many pixels along their longer side: many times what
