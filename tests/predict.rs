@@ -237,6 +237,7 @@ fn a_model_of_clothes_gets_pictures_as_its_images_were_and_says_what_they_are_ca
     let mut summary: Value = serde_json::from_str(&text).unwrap();
     let location = r#"{"published": {"set": "fashion_mnist", "folder": null}}"#;
     summary["data"]["location"] = serde_json::from_str(location).unwrap();
+    summary["data"]["preparation"] = "article".into();
     let names =
         "T-shirt/top, Trouser, Pullover, Dress, Coat, Sandal, Shirt, Sneaker, Bag, Ankle boot";
     summary["data"]["classes"] = names.split(", ").collect();

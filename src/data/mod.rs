@@ -28,8 +28,9 @@ mod split;
 
 pub use dataset::Dataset;
 pub use location::{FolderReader, Location};
-pub use published::Published;
-pub(crate) use published::{FILE_NAMES, Preparation, emnist_classes};
+pub(crate) use published::{FILE_NAMES, emnist_classes};
+pub use published::{Preparation, Published};
+pub(crate) use read_options::Unlabeled;
 pub use read_options::{Classes, LoadedDataset, Pictures, ReadOptions};
 pub(crate) use record::DataRecord;
 pub(crate) use split::ImageRange;

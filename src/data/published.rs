@@ -33,16 +33,19 @@ pub(crate) struct DatasetInfo {
     pub preparation: Preparation,
 }
 
-/// How a picture becomes an image like those that a model was trained on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+/// How a picture is prepared to look like the images that a model was trained on.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum Preparation {
-    /// Like MNIST's digits: each digit is cut out and scaled into a box of 20x20.
+pub enum Preparation {
+    /// Like MNIST's digits: each digit is cropped and scaled into a box of 20x20.
+    #[default]
     Digits,
+    /// The whole picture is scaled to 28x28 gray values, and that is all.
+    Plain,
     /// Like KMNIST's characters: all ink is one character, which fills the image.
     Character,
     /// Like Fashion-MNIST's articles: all that differs from the background fills the image, in its
-    /// own grey values.
+    /// own gray values.
     Article,
 }
 

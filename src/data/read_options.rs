@@ -5,7 +5,7 @@ use std::ops::Not;
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
-use super::{CLASSES, Dataset, SIDE};
+use super::{CLASSES, Dataset, Preparation, SIDE};
 
 /// How a set is to be read. The default is as it is found.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -51,8 +51,19 @@ pub struct LoadedDataset {
     pub split: Option<String>,
     /// What had to be done, where the set was one of pictures.
     pub pictures: Option<Pictures>,
+    /// How pictures have to be prepared to look like the images; `None` means that the location
+    /// decides ([`Location::preparation`](super::Location)).
+    pub preparation: Option<Preparation>,
     /// What the user should hear of: a line each.
     pub notes: Vec<String>,
+}
+
+/// Images without labels, such as the test file of a competition.
+pub(crate) struct Unlabeled {
+    /// The images; their labels are all 0.
+    pub images: Dataset,
+    /// The name of the id column, such as `ImageId`, and the id of each image, if the file has one.
+    pub ids: Option<(String, Vec<String>)>,
 }
 
 /// How pictures became images.

@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Classes, ImageRange, Location, Part, Pictures, ReadOptions, Split};
+use super::{Classes, ImageRange, Location, Part, Pictures, Preparation, ReadOptions, Split};
 
 /// Which images a run was trained and scored on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,6 +18,9 @@ pub(crate) struct DataRecord {
     /// What had to be done, where the set was one of pictures.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pictures: Option<Pictures>,
+    /// How pictures have to be prepared to look like these images.
+    #[serde(default)]
+    pub preparation: Preparation,
     /// The names of the classes, in the order of labels.
     pub classes: Vec<String>,
     /// Which images were trained on, such as `train:0..5000`.
@@ -49,6 +52,7 @@ impl DataRecord {
                 ..options.clone()
             },
             pictures: split.pictures,
+            preparation: split.preparation.unwrap_or_else(|| location.preparation()),
             classes: split.classes.clone(),
             train_range: ImageRange::covering(train, &split.train),
             train_images: split.train.len(),

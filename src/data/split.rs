@@ -8,7 +8,7 @@ use anyhow::{Result, ensure};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::{Dataset, FolderReader, Location, Pictures, ReadOptions, hex, idx_folder};
+use super::{Dataset, FolderReader, Location, Pictures, Preparation, ReadOptions, hex, idx_folder};
 
 /// The article's split of the images that are part of the program: 5,000 to train on and the 5,000
 /// after them to test on.
@@ -36,6 +36,8 @@ pub struct Split {
     pub(crate) set: Option<String>,
     /// How pictures of both files became images.
     pub(crate) pictures: Option<Pictures>,
+    /// How pictures have to be prepared to look like the images; `None`: the location decides.
+    pub(crate) preparation: Option<Preparation>,
     /// What the user should hear of: a line each.
     pub(crate) notes: Vec<String>,
 }
@@ -78,6 +80,7 @@ impl Split {
             test: test_images,
             set: file.split,
             pictures: file.pictures,
+            preparation: file.preparation,
             notes: file.notes,
         })
     }

@@ -100,13 +100,13 @@ pub(super) fn read(
     Ok(LoadedDataset {
         images: Dataset::new([SIDE; 2], pixels, labels)?,
         classes,
-        split: None,
         pictures: Some(Pictures {
             as_they_are,
             prepared,
             inverted,
         }),
         notes: vec![note],
+        ..LoadedDataset::default()
     })
 }
 

@@ -3,7 +3,7 @@
 
 use super::drawing::Drawing;
 use super::ink::filtered;
-use super::pieces::{Frame, Piece, pieces, usual};
+use super::components::{Frame, Piece, pieces, usual};
 use super::{MOST, Plane};
 
 /// Pieces of ink smaller than this share of the usual one are specks.

@@ -3,7 +3,7 @@
 use image::{GrayImage, Luma, imageops};
 
 use super::Plane;
-use super::pieces::{Frame, pieces};
+use super::components::{Frame, pieces};
 
 /// Lines are sought with at most this many pixels along a side.
 const FINDING: u32 = 512;

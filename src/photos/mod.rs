@@ -20,7 +20,7 @@ mod digits;
 mod drawing;
 mod ink;
 mod lines;
-mod pieces;
+mod components;
 #[cfg(feature = "predict")]
 pub(crate) mod predict;
 
@@ -31,7 +31,7 @@ use image::{ExtendedColorType, GrayAlphaImage, ImageBuffer, ImageEncoder, Luma, 
 use self::decode::{Picture, decode};
 use self::drawing::Drawing;
 use self::ink::resized;
-use self::pieces::{Frame, Piece};
+use self::components::{Frame, Piece};
 use crate::data::{PIXELS, Preparation, SIDE};
 
 /// Pictures are looked at with at most this many pixels along their longer side: many times what
@@ -71,6 +71,11 @@ pub(crate) fn prepare(bytes: &[u8], is_light: Option<bool>) -> Result<Prepared> 
     Ok(whole(&decode(bytes)?, is_light, BOX)?.prepared)
 }
 
+/// Scales a whole picture to 28x28 gray values: no ink is looked for, nothing is inverted.
+pub(crate) fn prepare_plain(bytes: &[u8]) -> Result<Prepared> {
+    Ok(plain(&decode(bytes)?).prepared)
+}
+
 /// Whether the ink on a picture is lighter than the paper, as far as can be seen.
 pub(crate) fn is_light_on_dark(bytes: &[u8]) -> Option<bool> {
     let picture = decode(bytes).ok()?;
@@ -85,6 +90,7 @@ pub(crate) fn figures(bytes: &[u8], preparation: Preparation) -> Result<Vec<Figu
         Preparation::Digits => digits(&picture)?,
         Preparation::Character => vec![whole(&picture, None, SIDE as u32)?],
         Preparation::Article => vec![article(&picture)?],
+        Preparation::Plain => vec![plain(&picture)],
     })
 }
 
@@ -122,6 +128,18 @@ fn figure(picture: &Picture, drawing: &Drawing, piece: &Piece, side: u32) -> Res
         prepared: centred(&drawing.cut_out(piece), side)?,
         place: piece.frame.scaled(scale),
     })
+}
+
+/// The whole picture, scaled to 28x28. What shows through is white.
+fn plain(picture: &Picture) -> Figure {
+    let side = SIDE as u32;
+    let light = resized(&light(&picture.pixels, 1.0), (side, side));
+    let (width, height) = picture.pixels.dimensions();
+    let original = |length: u32| (length as f32 * picture.scale).round() as u32;
+    Figure {
+        prepared: put(&light, 0, 0, 1.0),
+        place: [0, 0, original(width), original(height)],
+    }
 }
 
 /// What stands out from the background, which becomes black.

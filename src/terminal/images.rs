@@ -4,19 +4,21 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail, ensure};
-use clap::Args;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+use clap::{Args, ValueEnum};
 
 use super::options;
 use crate::data::{
-    Classes, DataRecord, FolderReader, ImageRange, Location, Part, Published, ReadOptions, Split,
-    idx_folder,
+    Classes, DataRecord, FolderReader, ImageRange, Location, Part, Preparation, Published,
+    ReadOptions, Split, Unlabeled, idx_folder,
 };
 
 /// How the program gets at images: what the core can do, and what extras add.
 pub(crate) struct Sources {
     /// Reads the set in a folder.
     pub read_folder: FolderReader,
+    /// Reads images without labels from a file; `None`: only IDX files are read.
+    pub read_unlabeled: Option<fn(&Path) -> Result<Unlabeled>>,
     /// Downloads the missing files of a published set.
     pub fetch: Option<Fetch>,
 }
@@ -30,6 +32,7 @@ impl Default for Sources {
     fn default() -> Self {
         Self {
             read_folder: idx_folder::read,
+            read_unlabeled: None,
             fetch: None,
         }
     }
@@ -44,6 +47,24 @@ impl Sources {
             fetch(*set, folder.as_deref(), &mirrors.urls(), quiet)?;
         }
         Ok(())
+    }
+}
+
+/// How pictures are prepared, as far as users choose: the value of `--prepare`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Prepare {
+    /// Find the digits, crop each and scale it into 20x20 pixels, as MNIST was made
+    Digits,
+    /// Scale the whole picture to 28x28 gray pixels
+    Plain,
+}
+
+impl From<Prepare> for Preparation {
+    fn from(prepare: Prepare) -> Self {
+        match prepare {
+            Prepare::Digits => Self::Digits,
+            Prepare::Plain => Self::Plain,
+        }
     }
 }
 

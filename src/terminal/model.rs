@@ -133,20 +133,19 @@ impl Model {
             self.origin.path.ends_with(MODEL) && folder.join(SUMMARY).exists() && set.is_none()
         };
         let run = folder.filter(is_of_a_run).map(recorded_in).transpose()?;
-        let location = run.as_ref().map(|run| &run.data.location);
-        let location = set.or(location).unwrap_or(&Location::Embedded);
-        let names = match location {
-            Location::Published { set, .. } => set.class_names(),
-            _ => Vec::new(),
+        let (preparation, mut names) = match (&run, set) {
+            (Some(run), _) => (run.data.preparation, run.data.classes.clone()),
+            (None, Some(Location::Published { set, .. })) => {
+                (set.info().preparation, set.class_names())
+            }
+            _ => Default::default(),
         };
-        let mut names = run.as_ref().map_or(names, |run| run.data.classes.clone());
         names.extend((names.len()..count).map(|class| class.to_string()));
         ensure!(
             names.len() == count,
             "--dataset: that set has {} classes, the model tells {count} apart",
             names.len()
         );
-        let preparation = location.preparation();
         Ok((run, preparation, names))
     }
 
