@@ -54,7 +54,7 @@ pub(crate) fn run(options: &Options, sources: &Sources) -> Result<()> {
         start: 0,
         end: Some(USUAL.min(set.images.len())),
     });
-    let images = range.select(&set.images, "--range")?;
+    let images = range.select_any(&set.images, "--range")?;
     let taken = ImageRange::covering(part, &images);
     ensure!(
         images.len() <= MAX_IMAGES,

@@ -8,7 +8,7 @@ use md5::Md5;
 use sha2::{Digest as _, Sha256};
 
 use self::Digest::{ContentSha256, FileMd5};
-use crate::data::content::GZIP;
+use crate::data::file_kind::FileKind;
 use crate::data::{FILE_NAMES, Published, hex};
 
 /// A digest in lower-case hex, and of what it is.
@@ -44,7 +44,7 @@ impl PublishedFile {
             let text = bytes.trim_ascii_start();
             let page = text.starts_with(b"<").then_some("a web page and ");
             ensure!(
-                bytes.starts_with(&GZIP),
+                FileKind::of(bytes) == Some(FileKind::Gzip),
                 "{}not a gzip file: it starts with {}",
                 page.unwrap_or_default(),
                 text.get(..15).unwrap_or(text).escape_ascii()

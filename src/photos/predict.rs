@@ -111,7 +111,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
             continue;
         }
         let pixels = questions.iter().flat_map(|asked| asked.figure.prepared);
-        let images = Dataset::unlabelled(pixels.collect());
+        let images = Dataset::unlabeled(pixels.collect());
         let answers = score(&model.weights, &images, device, threads)?.predictions();
         let mut text = String::new();
         for (question, answer) in questions.iter().zip(&answers) {

@@ -159,7 +159,7 @@ impl Options {
     fn make(&self, reference: &Reference, sources: &Sources) -> Result<(SeedStore, BTreeSet<u64>)> {
         let config = self.protocol.config(&self.length);
         let device = select_device(self.device, self.quiet)?;
-        let (split, data) = self.images.load(sources, config.batch_size, self.quiet)?;
+        let (split, data) = self.images.load(sources, &config, self.quiet)?;
         let schedule = Schedule::new(&config, split.train.len());
         // Before the work and not after it.
         let steps = 1..=schedule.steps();

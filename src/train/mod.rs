@@ -146,7 +146,7 @@ impl Options {
         let trained = self.from.as_deref();
         let trained = trained.map(|path| model::open(path, self.quiet));
         let trained = trained.transpose().context("--from")?;
-        let load_images = || self.images.load(sources, config.batch_size, self.quiet);
+        let load_images = || self.images.load(sources, &config, self.quiet);
         // A GPU takes a while to start; the images are read meanwhile, if there is a thread for it.
         let (images, machine) = thread::scope(|scope| {
             let loading = thread::Builder::new().spawn_scoped(scope, load_images);
