@@ -3,11 +3,11 @@
 use anyhow::Result;
 use plotters::prelude::*;
 
-use super::canvas::{
-    Canvas, GRAY, LEFT, LINE, bold, draw_frame, draw_on_paper, font, heading, png, px,
-};
 use crate::data::SIDE;
 use crate::learn::{INPUT, Layer, Operation};
+use crate::report::figures::canvas::{
+    Canvas, GRAY, LEFT, LINE, bold, draw_frame, draw_on_paper, font, heading, png, px,
+};
 use crate::report::text::grouped;
 use crate::report::to_f64;
 
@@ -200,9 +200,9 @@ fn describe(area: &Canvas, layer: &Layer, x: f64) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::canvas::tests::decode;
     use super::*;
     use crate::learn::Architecture;
+    use crate::report::figures::canvas::tests::decode;
 
     fn layers(channels: &[usize], classes: usize) -> Vec<Layer> {
         let architecture = Architecture::new(channels.to_vec(), classes);

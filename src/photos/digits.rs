@@ -1,9 +1,9 @@
 //! Pieces of ink become digits: strokes that do not touch are put together, rests of other things
 //! left out, and the digits put in the order in which they are read.
 
+use super::components::{Frame, Piece, pieces, usual};
 use super::drawing::Drawing;
 use super::ink::filtered;
-use super::components::{Frame, Piece, pieces, usual};
 use super::{MOST, Plane};
 
 /// Pieces of ink smaller than this share of the usual one are specks.

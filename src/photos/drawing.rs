@@ -3,9 +3,9 @@
 
 use image::{Luma, imageops};
 
+use super::components::{Frame, Piece, mask, pieces, usual};
 use super::ink::{above_paper, inverted, is_at_edge, is_light_on_dark, paper_and_stroke, zipped};
 use super::lines::without_lines;
-use super::components::{Frame, Piece, mask, pieces, usual};
 use super::{EXTENT, Plane, frame_of};
 
 /// What lies along the picture's edge with this share of its frame's half outline is not drawn.

@@ -15,12 +15,12 @@
     reason = "numbers of pixels, below 2^31, and shares, which saturate at 0 and 255"
 )]
 
+mod components;
 mod decode;
 mod digits;
 mod drawing;
 mod ink;
 mod lines;
-mod components;
 #[cfg(feature = "predict")]
 pub(crate) mod predict;
 
@@ -28,10 +28,10 @@ use anyhow::{Context, Result, ensure};
 use image::codecs::png::PngEncoder;
 use image::{ExtendedColorType, GrayAlphaImage, ImageBuffer, ImageEncoder, Luma, Pixel};
 
+use self::components::{Frame, Piece};
 use self::decode::{Picture, decode};
 use self::drawing::Drawing;
 use self::ink::resized;
-use self::components::{Frame, Piece};
 use crate::data::{PIXELS, Preparation, SIDE};
 
 /// Pictures are looked at with at most this many pixels along their longer side: many times what
