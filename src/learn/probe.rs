@@ -96,6 +96,7 @@ fn first_loss(device: Device) -> Result<f32> {
         train: images.clone(),
         test: images,
         set: None,
+        preparation: None,
         pictures: None,
         notes: Vec::new(),
     };

@@ -3,13 +3,14 @@
 //! Every seed's run is kept as soon as it is complete; everything else is made of what is kept. So
 //! it can be stopped at any moment and started again, and several machines can share the work.
 
-pub(crate) mod ensemble;
+mod band;
+mod ensemble;
 mod progress;
-pub(crate) mod reference;
+mod reference;
 mod runner;
 mod store;
 mod tables;
-pub(crate) mod verdict;
+mod verdict;
 
 use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
@@ -22,6 +23,7 @@ use anyhow::{Context, Result, ensure};
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 
+use self::band::band;
 use self::ensemble::Ensemble;
 use self::progress::SeedsProgress;
 use self::reference::Reference;
@@ -30,7 +32,6 @@ use self::store::SeedStore;
 use self::verdict::Verdict;
 use crate::data::DataRecord;
 use crate::learn::{Config, Device, DeviceChoice, Schedule, cores};
-use crate::report::figures::band::band;
 use crate::report::figures::confusion;
 use crate::report::json;
 use crate::report::run_dir::CONFUSION_PNG;

@@ -56,10 +56,8 @@ pub(crate) fn open(path: &Path, quiet: bool) -> Result<Model> {
     let shown = file.display();
     let bytes = start_of(&file, MAX_BYTES).with_context(|| shown.to_string())?;
     let (weights, converted) = read(&file, &bytes).with_context(|| shown.to_string())?;
-    if let Some(kind) = converted
-        && !quiet
-    {
-        note(&format!("note: {shown}: weights of {kind} become F32"));
+    for text in converted.iter().filter(|_| !quiet) {
+        note(&format!("note: {shown}: {text}"));
     }
     let path = std::path::absolute(&file).unwrap_or(file);
     let sha256 = hex(Sha256::digest(&bytes));
@@ -71,7 +69,7 @@ pub(crate) fn open(path: &Path, quiet: bool) -> Result<Model> {
 }
 
 /// The weights in these bytes of `file`, and of which kind they were if of another than here.
-fn read(file: &Path, bytes: &[u8]) -> Result<(Weights, Option<String>)> {
+fn read(file: &Path, bytes: &[u8]) -> Result<(Weights, Vec<String>)> {
     if let Some(what) = other_format(file, bytes) {
         bail!("{what}");
     }

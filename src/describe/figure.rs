@@ -3,11 +3,11 @@
 use anyhow::Result;
 use plotters::prelude::*;
 
-use super::canvas::{
-    Canvas, GRAY, LEFT, LINE, bold, draw_frame, draw_on_paper, font, heading, png, px,
-};
 use crate::data::SIDE;
 use crate::learn::{INPUT, Layer, Operation};
+use crate::report::figures::canvas::{
+    Canvas, GRAY, LEFT, LINE, bold, draw_frame, draw_on_paper, font, heading, png, px,
+};
 use crate::report::text::grouped;
 use crate::report::to_f64;
 
@@ -180,17 +180,19 @@ fn connect(area: &Canvas, layer: &Layer, from: &Block, to: &Block) -> Result<()>
 
 /// Writes what a layer does and its number of parameters below the figure.
 fn describe(area: &Canvas, layer: &Layer, x: f64) -> Result<()> {
-    let mut text = match layer.operation {
-        Operation::Convolution([.., kernel]) => format!("convolution\n{kernel}×{kernel}\n"),
-        Operation::MaxPoolRelu => "max-pool 2×2,\nReLU\n".to_owned(),
-        Operation::Flatten => "flatten\n".to_owned(),
+    let text = match layer.operation {
+        Operation::Convolution([.., kernel]) => format!("convolution\n{kernel}×{kernel}"),
+        Operation::MaxPoolRelu => "max-pool 2×2,\nReLU".to_owned(),
+        Operation::Flatten => "flatten".to_owned(),
         Operation::Dense(_) => "dense\n\n".to_owned(),
     };
-    if layer.parameters > 0 {
-        text += &format!("{} parameters", grouped(layer.parameters));
-    }
-    let notes = [font(13.5), font(13.5), font(12.0).color(&GRAY)];
-    for ((line, font), y) in text.lines().zip(notes).zip([398.0, 416.0, 436.0]) {
+    let parameters = match layer.parameters {
+        0 => String::new(),
+        parameters => format!("{} parameters", grouped(parameters)),
+    };
+    let lines = text.lines().chain([parameters.as_str()]);
+    let fonts = [font(13.5), font(13.5), font(12.0).color(&GRAY)];
+    for ((line, font), y) in lines.zip(fonts).zip([398.0, 416.0, 436.0]) {
         area.draw_text(line, &font, (px(x), px(y)))?;
     }
     Ok(())
@@ -198,9 +200,9 @@ fn describe(area: &Canvas, layer: &Layer, x: f64) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::canvas::tests::decode;
     use super::*;
     use crate::learn::Architecture;
+    use crate::report::figures::canvas::tests::decode;
 
     fn layers(channels: &[usize], classes: usize) -> Vec<Layer> {
         let architecture = Architecture::new(channels.to_vec(), classes);

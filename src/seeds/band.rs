@@ -5,11 +5,11 @@ use plotters::chart::SeriesLabelPosition;
 use plotters::prelude::*;
 use plotters::style::text_anchor::Pos;
 
-use super::accuracy::{Chart, SIZE, training_chart};
-use super::canvas::{GRAY, font, longest, png, px};
-use crate::seeds::ensemble::{Band, Ensemble};
-use crate::seeds::reference::Reference;
-use crate::seeds::verdict::Verdict;
+use super::ensemble::{Band, Ensemble};
+use super::reference::Reference;
+use super::verdict::Verdict;
+use crate::report::figures::accuracy::{Chart, SIZE, training_chart};
+use crate::report::figures::canvas::{GRAY, font, longest, png, px};
 
 const BAND: RGBColor = RGBColor(205, 223, 240);
 const RUN: RGBColor = RGBColor(150, 186, 218);
@@ -124,8 +124,8 @@ fn shorten_path(path: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::canvas::tests::{Picture, decode};
     use super::*;
+    use crate::report::figures::canvas::tests::{Picture, decode};
     use crate::report::to_f64;
     use crate::seeds::ensemble::tests::ensemble;
 
