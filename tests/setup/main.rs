@@ -261,7 +261,7 @@ fn the_file_server_of_a_script_ends_with_it_even_after_kill_9() {
     let machine = Machine::new();
     let serve = |folder: &str| {
         let mut command = machine.command("../real/bash -c");
-        let script = format!(". scripts/common.sh; scratch; serve {folder}; sleep 600");
+        let script = format!(". scripts/common.sh; scratch; serve {folder}; exec sleep 60");
         command.arg(script).current_dir(machine.path(""));
         command.spawn().unwrap()
     };
