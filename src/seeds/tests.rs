@@ -1,7 +1,5 @@
 //! Damaged runs of seeds.
 
-use std::fs;
-
 use serde_json::json;
 use tempfile::tempdir;
 
@@ -33,5 +31,5 @@ fn a_damaged_run_of_a_seed_is_refused_or_one_of_many() {
         Ok(())
     };
     let file = folder.path().join("seeds/5.json");
-    mangle(&file, &fs::read(&file).unwrap(), <[u8]>::to_vec, read);
+    mangle(&file, read);
 }

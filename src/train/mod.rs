@@ -22,6 +22,7 @@ use crate::learn::checkpoint::Checkpoint;
 use crate::learn::libtorch;
 use crate::learn::{Config, Device, DeviceChoice, KeepPolicy, State, Training};
 use crate::report::run_dir::{self, RunDir};
+use crate::report::summary::Origin;
 use crate::terminal::images::{ImageOptions, Sources};
 use crate::terminal::model::{self, Model};
 use crate::terminal::options::{Length, Machine, Protocol, fraction};
@@ -159,6 +160,15 @@ impl Options {
         });
         let (device, threads) = machine?;
         let (split, data) = images?;
+        let mut from = None;
+        if let Some(model) = &trained {
+            let loaded = Some((&data, &split.train));
+            model.warn_of_overlap(&split.test, loaded, sources, self.quiet);
+            from = Some(Origin {
+                trained_on: model.training_data().unwrap_or_default(),
+                ..model.origin.clone()
+            });
+        }
         let classes = split.classes.len();
         let state = match &trained {
             None => State::new(&config, classes)?,
@@ -179,7 +189,7 @@ impl Options {
             confusion: None,
             best: None,
             about: RunMetadata {
-                from: trained.map(|model| model.origin),
+                from,
                 started: started.to_string(),
                 libtorch: libtorch::version(),
                 device: device.to_string(),
