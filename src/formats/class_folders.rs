@@ -16,7 +16,7 @@ use crate::data::{
 use crate::photos::{self, Prepared};
 
 /// Endings of the names of pictures.
-const ENDINGS: [&str; 8] = ["png", "jpg", "jpeg", "bmp", "gif", "webp", "tif", "tiff"];
+pub(super) const ENDINGS: [&str; 8] = ["png", "jpg", "jpeg", "bmp", "gif", "webp", "tif", "tiff"];
 /// Maximum size of a picture.
 const MAX_BYTES: u64 = 128 << 20;
 /// Sample size for guessing the polarity.

@@ -161,7 +161,7 @@ fn nothing_found(folder: &Path, files: &[PathBuf], unreadable: Vec<Error>) -> Er
         return error;
     }
     let kinds = files.iter().take(MAX_LOOKED_UP);
-    let kinds = kinds.filter_map(|file| Some((file, content::kind(file)?)));
+    let kinds = kinds.filter_map(|file| Some((file, kind_of(file)?)));
     // Of the files that may hold images the first one, else any.
     let rank = |kind: &FileKind| match kind {
         FileKind::Checkpoint
@@ -192,6 +192,20 @@ fn nothing_found(folder: &Path, files: &[PathBuf], unreadable: Vec<Error>) -> Er
                 other.unwrap_or_default()
             )
         }
+    }
+}
+
+/// The kind of a file by its first bytes, or by its name if they tell little.
+fn kind_of(file: &Path) -> Option<FileKind> {
+    let name = file.file_name()?.to_string_lossy().to_lowercase();
+    let ending = unpacked(&name).rsplit_once('.').map(|(_, ending)| ending);
+    match (content::kind(file), ending) {
+        (None | Some(FileKind::Gzip), Some("pkl" | "pickle")) => Some(FileKind::Pickle),
+        (None | Some(FileKind::Gzip), Some("tar")) => Some(FileKind::Archive),
+        (None, Some("mat")) => Some(FileKind::Matlab),
+        (None, Some(ending)) if class_folders::ENDINGS.contains(&ending) => Some(FileKind::Picture),
+        (Some(FileKind::Zip), Some("pt" | "pth")) => Some(FileKind::TorchSave),
+        (kind, _) => kind,
     }
 }
 
