@@ -387,7 +387,10 @@ mod tests {
                 let weights = Weights::initial(Init::Kaiming, 5, &architecture);
                 let bytes = weights.to_safetensors().unwrap();
                 assert_eq!(bytes, weights.to_safetensors().unwrap());
-                assert_eq!(Weights::from_safetensors(&bytes).unwrap(), (weights, Vec::new()));
+                assert_eq!(
+                    Weights::from_safetensors(&bytes).unwrap(),
+                    (weights, Vec::new())
+                );
             }
         }
     }
