@@ -218,7 +218,7 @@ fn two_processes_share_a_folder_and_the_whole_range_gives_the_files_of_one() {
     let seed = path.join("shared/seeds/2.json");
     let run = fs::read_to_string(&seed).unwrap();
     fs::write(&seed, run.replace(r#""seed":2"#, r#""seed":4"#)).unwrap();
-    let line = format!("reproduce {JOB} --seeds 0..7 --out shared");
+    let line = format!("reproduce {JOB} --seeds 0..7 --out shared -q");
     let parts = [
         "cannot use shared/seeds/2.json: remove it",
         "it holds seed 4",
