@@ -159,7 +159,7 @@ download() {
 
 install() {
     local -a cuda=()
-    if [[ ! -e $libtorch/$marker ]] && [[ -e $libtorch || -L $libtorch ]]; then
+    if [[ -e $libtorch && ! -e $libtorch/$marker ]]; then
         fail "$libtorch was not made by this script: move it away, or set LIBTORCH to use it"
     fi
     # Removes what a killed set-up left.

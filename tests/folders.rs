@@ -421,7 +421,7 @@ fn show_draws_what_is_asked_for_and_overwrites_nothing() {
     let picture = fs::read(&path).unwrap();
     assert_eq!(&picture[..8], b"\x89PNG\r\n\x1a\n");
 
-    let parts = ["contact_sheet.png is there already", "--force"];
+    let parts = ["contact_sheet.png already exists", "--force"];
     fails(folder.path(), "show", &parts);
     assert_eq!(fs::read(&path).unwrap(), picture);
     mnist_tch(folder.path(), "show --force").assert().success();

@@ -10,9 +10,8 @@ use clap::Args;
 
 use crate::data::{Dataset, files};
 use crate::learn::{Device, Prediction, Weights, cores, score};
-use crate::report::summary::Recorded;
 use crate::terminal::images::{Mirrors, Sources, reload};
-use crate::terminal::model::{self, ModelOptions};
+use crate::terminal::model::{self, ModelOptions, ModelRun};
 use crate::terminal::{note, print};
 
 #[derive(Debug, Args)]
@@ -62,7 +61,7 @@ pub(crate) fn run(options: &Options, sources: &Sources) -> Result<()> {
 /// Predictions for the run's test images; `None`, with a note, if these cannot be read any more.
 fn score_again(
     weights: &Weights,
-    run: &Recorded,
+    run: &ModelRun,
     sources: &Sources,
 ) -> Result<Option<(Vec<Prediction>, Dataset)>> {
     match reload(&run.data, sources, &Mirrors::default(), false) {

@@ -15,7 +15,7 @@ use sha2::{Digest, Sha256};
 use crate::data::{Dataset, PIXELS, Preparation};
 use crate::learn::{Prediction, Weights};
 use crate::report::figures::samples::{self, Mistake};
-use crate::report::summary::Recorded;
+use crate::terminal::model::ModelRun;
 
 const MARKUP: &str = include_str!("page/page.html");
 const STYLE: &str = include_str!("page/style.css");
@@ -40,7 +40,7 @@ pub(crate) fn render(
     weights: &Weights,
     preparation: Preparation,
     classes: &[String],
-    run: Option<&Recorded>,
+    run: Option<&ModelRun>,
     tested: Option<&(Vec<Prediction>, Dataset)>,
 ) -> String {
     let parameters = weights.values().iter();
@@ -97,7 +97,7 @@ fn mistakes((predictions, images): &(Vec<Prediction>, Dataset)) -> Vec<Value> {
 
 /// Describes the network and its run. Of a folder only the last component is named, because the
 /// page may be published.
-fn about(weights: &Weights, run: Option<&Recorded>) -> String {
+fn about(weights: &Weights, run: Option<&ModelRun>) -> String {
     let architecture = weights.architecture();
     let channels = architecture.channels().iter();
     let channels: Vec<String> = channels.map(usize::to_string).collect();
@@ -110,10 +110,13 @@ fn about(weights: &Weights, run: Option<&Recorded>) -> String {
     let name = Path::new(&run.data.name).file_name();
     let name = name.unwrap_or(run.data.name.as_ref()).display();
     let date = run.started.get(..10).unwrap_or(&run.started);
+    let accuracy = run.accuracy.map_or_else(String::new, |accuracy| {
+        let count = run.data.test_images;
+        format!("; accuracy {accuracy:.4} on {count} test images")
+    });
     format!(
-        "{network}, trained on {} images of {name} on {date}; accuracy {:.4} on {} test images. \
-         {exported}.",
-        run.data.train_images, run.final_accuracy, run.data.test_images
+        "{network}, trained on {} images of {name} on {date}{accuracy}. {exported}.",
+        run.data.train_images
     )
 }
 

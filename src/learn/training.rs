@@ -111,8 +111,8 @@ impl Training {
     /// their number nor on where a run was interrupted and resumed.
     ///
     /// # Errors
-    /// When a set is empty, a label has no class, the state is past the run's last step, or memory
-    /// or threads run out.
+    /// When a set is empty, a label has no class, the run has too many steps, the state is past the
+    /// last one, or memory or threads run out.
     pub fn new(
         config: &Config,
         state: &State,
@@ -124,7 +124,9 @@ impl Training {
             !split.train.is_empty() && !split.test.is_empty(),
             "there are no images"
         );
-        let last_step = Schedule::new(config, split.train.len()).steps();
+        let schedule = Schedule::new(config, split.train.len());
+        schedule.check()?;
+        let last_step = schedule.steps();
         let steps_done = state.step();
         ensure!(
             steps_done <= last_step,

@@ -343,20 +343,38 @@ fn list<'a>(tensors: impl IntoIterator<Item = &'a NamedTensor<'a>>) -> String {
 mod tests {
     use super::*;
 
+    /// Name, type and shape.
     type Tensor = (String, Dtype, Vec<usize>);
-    /// A kind, what makes a number of it, and the names of layers.
-    type Floats = (Dtype, fn(f32) -> Vec<u8>, &'static str, [&'static str; 4]);
-    /// A change of a good file, and what is said of it.
-    type Case = (fn(&mut Vec<Tensor>), &'static str);
 
     fn article(classes: usize) -> Architecture {
         Architecture::new(vec![8, 16, 8], classes).unwrap()
     }
 
+    /// The weights as a file, with the stems of their names replaced by `stems`.
+    fn renamed(weights: &Weights, stems: &[&str]) -> Vec<u8> {
+        let encode = |values: &[f32]| values.iter().flat_map(|v| v.to_le_bytes()).collect();
+        let data: Vec<Vec<u8>> = weights
+            .named()
+            .map(|(_, _, values)| encode(values))
+            .collect();
+        let views = weights.named().zip(&data).enumerate();
+        let views = views.map(|(index, ((name, shape, _), data))| {
+            let (_, last) = name.split_once('.').unwrap();
+            let view = TensorView::new(Dtype::F32, shape, data).unwrap();
+            (format!("{}.{last}", stems[index / 2]), view)
+        });
+        safetensors::serialize(views, None).unwrap()
+    }
+
+    fn random(channels: &[usize], classes: usize) -> Weights {
+        let architecture = Architecture::new(channels.to_vec(), classes).unwrap();
+        Weights::initial(Init::Kaiming, 5, &architecture)
+    }
+
     #[test]
     fn bounds_are_those_of_their_definitions() {
         for (init, convolution, dense) in [
-            // 8 + 1 + 3 + 3 = 15 and 10 + 72 = 82: sums of all sizes.
+            // 8 + 1 + 3 + 3 = 15 and 10 + 72 = 82: sums of all dimensions.
             (Init::Flux, 0.6325, 0.2705),
             // Fans of 9 and 72; of 72 and 10.
             (Init::Glorot, 0.2722, 0.2705),
@@ -374,107 +392,188 @@ mod tests {
     fn initial_weights_fill_their_range_and_biases_are_zero() {
         let weights = Weights::initial(Init::Flux, 0, &article(10));
         let dense = weights.values()[2_408..3_128].iter().copied();
-        let (least, most) = (dense.clone().fold(0.0, f32::min), dense.fold(0.0, f32::max));
-        assert!((-0.2706..-0.25).contains(&least) && (0.25..0.2706).contains(&most));
+        let (min, max) = (dense.clone().fold(0.0, f32::min), dense.fold(0.0, f32::max));
+        assert!((-0.2706..-0.25).contains(&min) && (0.25..0.2706).contains(&max));
         assert!(weights.values()[3_128..].iter().all(|&value| value == 0.0));
     }
 
     #[test]
-    fn safetensors_there_and_back_at_any_width() {
+    fn weights_survive_a_file_at_any_width() {
         for channels in [&[1][..], &[8, 16, 8], &[16, 32, 64, 3]] {
             for classes in [2, 10, 256] {
-                let architecture = Architecture::new(channels.to_vec(), classes).unwrap();
-                let weights = Weights::initial(Init::Kaiming, 5, &architecture);
+                let weights = random(channels, classes);
                 let bytes = weights.to_safetensors().unwrap();
                 assert_eq!(bytes, weights.to_safetensors().unwrap());
-                assert_eq!(
-                    Weights::from_safetensors(&bytes).unwrap(),
-                    (weights, Vec::new())
-                );
+                let expected = (weights, Vec::new());
+                assert_eq!(Weights::from_safetensors(&bytes).unwrap(), expected);
             }
         }
     }
 
     #[test]
-    fn other_kinds_of_floats_prefixes_and_numbered_layers_are_taken() {
+    fn other_float_types_are_converted() {
         let weights = Weights::initial(Init::Flux, 0, &article(10));
-        // What no kind of floats rounds.
+        // Values that every type holds exactly.
         let values = weights.values.iter().map(|value| (value * 8.0).round());
         let weights = Weights::from_values(values.collect(), &article(10)).unwrap();
-        let half = |value: f32| f16::from_f32(value).to_le_bytes().to_vec();
-        let brain = |value: f32| bf16::from_f32(value).to_le_bytes().to_vec();
-        let double = |value: f32| f64::from(value).to_le_bytes().to_vec();
-        let single = |value: f32| value.to_le_bytes().to_vec();
-        let plain = ["conv1", "conv2", "conv3", "dense"];
-        let kinds: [Floats; 5] = [
-            (Dtype::F16, half, "", plain),
-            (Dtype::BF16, brain, "", plain),
-            (Dtype::F64, double, "module.", plain),
-            (Dtype::F32, single, "_orig_mod.module.", plain),
-            (Dtype::F32, single, "net.", ["0", "3", "6", "10"]),
+        let types: [(Dtype, fn(f32) -> Vec<u8>); 3] = [
+            (Dtype::F16, |it| f16::from_f32(it).to_le_bytes().to_vec()),
+            (Dtype::BF16, |it| bf16::from_f32(it).to_le_bytes().to_vec()),
+            (Dtype::F64, |it| f64::from(it).to_le_bytes().to_vec()),
         ];
-        for (kind, bytes, prefix, layers) in kinds {
-            let data: Vec<Vec<u8>> = weights
-                .named()
-                .map(|(_, _, values)| values.iter().flat_map(|&value| bytes(value)).collect())
-                .collect();
+        for (dtype, encode) in types {
+            let encode = |values: &[f32]| values.iter().flat_map(|&it| encode(it)).collect();
+            let data: Vec<Vec<u8>> = weights.named().map(|(_, _, it)| encode(it)).collect();
             let views = weights.named().zip(&data).map(|((name, shape, _), data)| {
-                let (layer, rest) = name.split_once('.').unwrap();
-                let layer = layers[plain.iter().position(|own| *own == layer).unwrap()];
-                let view = TensorView::new(kind, shape, data).unwrap();
-                (format!("{prefix}{layer}.{rest}"), view)
+                (name, TensorView::new(dtype, shape, data).unwrap())
             });
             let file = safetensors::serialize(views, None).unwrap();
-            let (read, converted) = Weights::from_safetensors(&file).unwrap();
-            assert_eq!(read, weights, "{kind:?} {prefix}");
-            assert_eq!(!converted.is_empty(), kind != Dtype::F32);
+            let note = format!("{dtype} weights are converted to F32");
+            let expected = (weights.clone(), vec![note]);
+            assert_eq!(Weights::from_safetensors(&file).unwrap(), expected);
         }
     }
 
     #[test]
+    fn layers_of_any_name_are_matched_by_shape_and_order() {
+        let cases: [(&[usize], &[&str]); 8] = [
+            (
+                &[8, 16, 8],
+                &[
+                    "module.conv1",
+                    "module.conv2",
+                    "module.conv3",
+                    "module.dense",
+                ],
+            ),
+            (&[8, 16, 8], &["net.0", "net.3", "net.6", "net.10"]),
+            (
+                &[8, 16, 8],
+                &["features.0", "features.3", "features.6", "classifier"],
+            ),
+            // The names are in another order than the layers, but only one order fits.
+            (&[8, 16, 4], &["stem", "body", "a", "head"]),
+            (&[8, 16, 4], &["conv3", "conv1", "conv2", "fc"]),
+            // All orders fit; the numbers decide, 10 after 9.
+            (
+                &[1, 1, 1, 1],
+                &["net.8", "net.9", "net.10", "net.11", "net.7"],
+            ),
+            (&[6], &["网.卷积", "全连接"]),
+            (&[2, 3], &["a", "b", "c"]),
+        ];
+        for (channels, stems) in cases {
+            let weights = random(channels, 10);
+            let file = renamed(&weights, stems);
+            let (read, notes) = Weights::from_safetensors(&file).unwrap();
+            assert_eq!(read, weights, "{stems:?}");
+            let own = ["conv1", "conv2", "conv3", "conv4"];
+            let own = [&own[..channels.len()], &["dense"]].concat().join(", ");
+            assert_eq!(
+                notes,
+                [format!("layers {} are read as {own}", stems.join(", "))]
+            );
+        }
+    }
+
+    #[test]
+    fn an_order_that_would_be_a_guess_is_refused() {
+        let weights = random(&[1, 1], 10);
+        let file = renamed(&weights, &["first", "second", "fc"]);
+        let error = Weights::from_safetensors(&file).unwrap_err().to_string();
+        assert!(
+            error.contains("several orders") && error.contains("second.weight"),
+            "{error}"
+        );
+    }
+
+    #[test]
     fn files_of_other_networks_are_refused() {
-        let error = |tensors: Vec<Tensor>| {
-            let data = vec![0; 50_000];
-            let views = tensors.into_iter().map(|(name, kind, shape)| {
-                let length = 4 * shape.iter().product::<usize>();
-                (name, TensorView::new(kind, shape, &data[..length]).unwrap())
-            });
-            let bytes = safetensors::serialize(views, None).unwrap();
-            format!("{:#}", Weights::from_safetensors(&bytes).unwrap_err())
-        };
-        let cases: [Case; 6] = [
+        /// A change to a good file, and what the error says.
+        type Case = (fn(&mut Vec<Tensor>), &'static str);
+        let cases: [Case; 13] = [
             (
                 |all| all[6].2 = vec![72, 10],
-                "[72, 10], the network needs [72, 72]",
+                "dense.weight has shape [72, 10], the network needs [10, 72]: it is transposed",
+            ),
+            (
+                |all| all[0].2 = vec![3, 3, 1, 8],
+                "conv1.weight has shape [3, 3, 1, 8], the network needs [8, 1, 3, 3]: it is trans",
+            ),
+            (
+                |all| all[6].2 = vec![10, 71],
+                "dense.weight has shape [10, 71], the network needs [10, 72]",
+            ),
+            (
+                |all| all[2].2 = vec![16, 9, 3, 3],
+                "conv2.weight has shape [16, 9, 3, 3], the network needs [16, 8, 3, 3]",
+            ),
+            (
+                |all| all[0].2 = vec![8, 1, 5, 5],
+                "conv1.weight has shape [8, 1, 5, 5], the network needs [8, 1, 3, 3]",
             ),
             (
                 |all| all[7].2 = vec![11],
-                "dense.bias has shape [11], the network needs [10]",
+                "dense.weight has shape [10, 72], the network needs [11, 72]",
             ),
             (
                 |all| all[1].1 = Dtype::I32,
-                "conv1.bias holds I32, the network needs F32",
-            ),
-            (|all| all[6].2 = vec![], "tensor dense.weight has no sizes"),
-            (
-                |all| drop(all.remove(0)),
-                "tensor conv1.weight is missing; needed are conv1, conv2 and so on, and dense, a \
-                 weight and a bias each; there are conv1.bias [8], conv2.bias [16], conv2.weight",
+                "conv1.bias holds I32, expected F32",
             ),
             (
-                |all| all[7].0 = "fc.bias".into(),
-                "fc.bias is not a part of the network",
+                |all| all[6].2 = vec![],
+                "dense.bias [10], dense.weight []: not the weight and bias of a layer",
             ),
+            (
+                |all| drop(all.remove(1)),
+                "conv1.weight [8, 1, 3, 3] has no bias",
+            ),
+            (
+                |all| all.truncate(6),
+                "one dense layer (2 dimensions), found conv1.weight [8, 1, 3, 3], conv2.weight",
+            ),
+            (
+                |all| all.push(("bn.running_mean".into(), Dtype::F32, vec![8])),
+                "bn.running_mean [8]: not the weight and bias of a layer",
+            ),
+            (
+                |all| all.push(("conv1.scale".into(), Dtype::F32, vec![8])),
+                "conv1.weight [8, 1, 3, 3], conv1.bias [8], conv1.scale [8]: not the weight",
+            ),
+            (Vec::clear, "one dense layer (2 dimensions), found "),
         ];
         for (change, expected) in cases {
             let parameters = article(10).parameters().into_iter();
             let tensors = parameters.map(|(name, shape)| (name, Dtype::F32, shape));
             let mut tensors: Vec<Tensor> = tensors.collect();
             change(&mut tensors);
-            let found = error(tensors);
-            assert!(found.contains(expected), "{found}");
+            let data = vec![0; 50_000];
+            let views = tensors.into_iter().map(|(name, dtype, shape)| {
+                let length = 4 * shape.iter().product::<usize>();
+                (
+                    name,
+                    TensorView::new(dtype, shape, &data[..length]).unwrap(),
+                )
+            });
+            let bytes = safetensors::serialize(views, None).unwrap();
+            let error = format!("{:#}", Weights::from_safetensors(&bytes).unwrap_err());
+            assert!(error.contains(expected), "{error}");
         }
         let error = Weights::from_safetensors(b"hello").unwrap_err();
         assert!(format!("{error:#}").starts_with("not a safetensors file"));
+    }
+
+    #[test]
+    fn weights_that_are_not_finite_are_refused() {
+        for value in [f32::NAN, f32::INFINITY] {
+            let mut weights = random(&[2], 3);
+            weights.values[19] = value;
+            let file = weights.to_safetensors().unwrap();
+            let error = Weights::from_safetensors(&file).unwrap_err().to_string();
+            assert!(
+                error.starts_with("tensor conv1.bias holds NaN or infinity"),
+                "{error}"
+            );
+        }
     }
 }

@@ -46,6 +46,9 @@ pub(crate) struct Origin {
     pub path: PathBuf,
     /// Digest of the file.
     pub sha256: String,
+    /// The images that the weights were trained on, as far as their run is known.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub trained_on: Vec<DataRecord>,
 }
 
 /// The part of a `summary.json` that other commands read.
@@ -53,7 +56,9 @@ pub(crate) struct Origin {
 pub(crate) struct Recorded {
     pub started: String,
     pub data: DataRecord,
+    pub from: Option<Origin>,
     pub final_accuracy: f64,
+    pub best: Option<StepRecord>,
 }
 
 impl Recorded {

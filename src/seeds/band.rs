@@ -137,7 +137,7 @@ mod tests {
             .collect();
         let text = format!("step,test_accuracy\n{}", rows.concat());
         let reference = Reference::read("runs/of/other.csv".to_owned(), text.as_bytes()).unwrap();
-        let verdict = Verdict::of(&ensemble, &reference, "flux").unwrap();
+        let verdict = Verdict::compare(&ensemble, &reference, "flux").unwrap();
         let png = band(&ensemble, &reference, &verdict).unwrap();
         assert_eq!(png, band(&ensemble, &reference, &verdict).unwrap());
         decode(name, &png)

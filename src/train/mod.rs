@@ -22,6 +22,7 @@ use crate::learn::checkpoint::Checkpoint;
 use crate::learn::libtorch;
 use crate::learn::{Config, Device, DeviceChoice, KeepPolicy, State, Training};
 use crate::report::run_dir::{self, RunDir};
+use crate::report::summary::Origin;
 use crate::terminal::images::{ImageOptions, Sources};
 use crate::terminal::model::{self, Model};
 use crate::terminal::options::{Length, Machine, Protocol, fraction};
@@ -34,7 +35,7 @@ const CHECKPOINT_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Options that --resume takes from the checkpoint. `Protocol` stands for that group's options.
 const NOT_WITH_RESUME: &str = "Protocol seed checkpoint_every keep from dataset transpose invert \
-                               stretch classes train_range test_range out force";
+                               classes train_range test_range out force";
 
 /// The options of a training run.
 #[derive(Debug, Args)]
@@ -69,6 +70,7 @@ pub(crate) struct Options {
     /// Resume the interrupted run in DIR, with the configuration in its checkpoint
     #[arg(long, value_name = "DIR", help_heading = "Output")]
     #[arg(conflicts_with_all = NOT_WITH_RESUME.split(' '))]
+    #[cfg_attr(feature = "formats", arg(conflicts_with_all = ["label_column", "prepare"]))]
     resume: Option<PathBuf>,
     /// Replace the results in --out; other files there are left alone
     #[arg(long, requires = "out", help_heading = "Output")]
@@ -159,6 +161,15 @@ impl Options {
         });
         let (device, threads) = machine?;
         let (split, data) = images?;
+        let mut from = None;
+        if let Some(model) = &trained {
+            let loaded = Some((&data, &split.train));
+            model.warn_of_overlap(&split.test, loaded, sources, self.quiet);
+            from = Some(Origin {
+                trained_on: model.training_data().unwrap_or_default(),
+                ..model.origin.clone()
+            });
+        }
         let classes = split.classes.len();
         let state = match &trained {
             None => State::new(&config, classes)?,
@@ -179,7 +190,7 @@ impl Options {
             confusion: None,
             best: None,
             about: RunMetadata {
-                from: trained.map(|model| model.origin),
+                from,
                 started: started.to_string(),
                 libtorch: libtorch::version(),
                 device: device.to_string(),

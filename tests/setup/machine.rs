@@ -11,32 +11,19 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-/// Real programs.
-const TOOLS: &str = "bash env sed grep awk mkdir mv rm cp cat head tail dirname sleep flock timeout \
-                     sort cut paste tr mktemp kill";
-/// Programs that `stub.sh` stands in for; others have to be added.
+const REAL_PROGRAMS: &str = "bash env sed grep awk mkdir mv rm cp cat head tail dirname sleep \
+                             flock timeout sort cut paste tr mktemp";
 const STUBS: &str = "cargo rustc c++ python3 uname sw_vers getconf nvidia-smi sync mnist-tch";
-const LINKED: &str = "scripts/common.sh scripts/setup.sh scripts/train.sh scripts/test.sh \
-                      scripts/check.sh .ci/run Cargo.toml tests/setup/stub.sh";
+const FILES: &str = "scripts/common.sh scripts/setup.sh scripts/train.sh scripts/test.sh \
+                     scripts/check.sh .ci/run Cargo.toml tests/setup/stub.sh";
 
 fn original(relative: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(relative)
 }
 
-/// The value of `name` in `scripts/libtorch.versions`.
-fn pinned(name: &str) -> String {
-    let text = fs::read_to_string(original("scripts/libtorch.versions")).unwrap();
-    let mut pairs = text.lines().filter_map(|line| line.split_once('='));
-    pairs.find(|pair| pair.0 == name).unwrap().1.to_owned()
-}
-
-fn list(text: &str) -> impl Iterator<Item = &str> {
-    text.split(" ; ").filter(|part| !part.is_empty())
-}
-
 /// Asserts that `text` contains each phrase of a list, and no phrase that starts with `!`.
 pub fn contains(text: &str, phrases: &str) {
-    for phrase in list(phrases) {
+    for phrase in phrases.split(" ; ") {
         let found = text.contains(phrase.trim_start_matches('!'));
         assert!(found != phrase.starts_with('!'), "{phrase}: {text}");
     }
@@ -47,21 +34,21 @@ pub struct Machine(TempDir);
 impl Machine {
     pub fn new() -> Self {
         let machine = Self(TempDir::new().unwrap());
-        for folder in "scripts .ci tests/setup ../stubs ../tools ../log ../elsewhere".split(' ') {
+        for folder in "scripts .ci tests/setup ../stubs ../real ../log ../elsewhere".split(' ') {
             fs::create_dir_all(machine.path(folder)).unwrap();
         }
         // Links, because a file just written cannot be executed while another test forks.
-        for file in LINKED.split(' ') {
+        for file in FILES.split(' ') {
             symlink(original(file), machine.path(file)).unwrap();
         }
         // A copy, because the scripts lock it.
         let versions = "scripts/libtorch.versions";
         fs::copy(original(versions), machine.path(versions)).unwrap();
         let path = std::env::var_os("PATH").unwrap();
-        for tool in TOOLS.split(' ') {
-            let mut files = std::env::split_paths(&path).map(|folder| folder.join(tool));
+        for name in REAL_PROGRAMS.split(' ') {
+            let mut files = std::env::split_paths(&path).map(|folder| folder.join(name));
             if let Some(program) = files.find(|file| file.is_file()) {
-                symlink(program, machine.path("../tools").join(tool)).unwrap();
+                symlink(program, machine.path("../real").join(name)).unwrap();
             }
         }
         STUBS.split(' ').for_each(|program| machine.add(program));
@@ -75,8 +62,8 @@ impl Machine {
         symlink(original("tests/setup/stub.sh"), stub).unwrap();
     }
 
-    pub fn remove(&self, program: &str) {
-        for folder in ["../stubs", "../tools"] {
+    fn remove(&self, program: &str) {
+        for folder in ["../stubs", "../real"] {
             let _ = fs::remove_file(self.path(folder).join(program));
         }
     }
@@ -101,50 +88,39 @@ impl Machine {
         self.read("../log/calls")
     }
 
-    /// A command line with a list of environment variables, run from another folder.
-    pub fn command(&self, line: &str, variables: &str) -> Command {
-        let programs = [self.path("../stubs"), self.path("../tools")];
+    /// A command line, run from another folder.
+    pub fn command(&self, line: &str) -> Command {
+        let programs = [self.path("../stubs"), self.path("../real")];
         let mut words = line.split_whitespace();
         let mut command = Command::new(self.path(words.next().unwrap()));
-        command
-            .args(words)
-            .current_dir(self.path("../elsewhere"))
-            .env_clear()
-            .env("PATH", std::env::join_paths(programs).unwrap())
-            .env("STUB_LOG", self.path("../log"))
-            .envs(list(variables).filter_map(|pair| pair.split_once('=')))
-            .stdin(Stdio::null());
+        command.args(words).current_dir(self.path("../elsewhere"));
+        command.env_clear().env("STUB_LOG", self.path("../log"));
+        command.env("PATH", std::env::join_paths(programs).unwrap());
+        command.stdin(Stdio::null()).stderr(Stdio::piped());
         command
     }
 
-    /// Runs the set-up, which has to succeed and print these phrases.
-    pub fn setup(&self, phrases: &str) {
-        let output = self.command("scripts/setup.sh", "").output().unwrap();
-        check(&output, phrases);
-    }
-
-    /// Starts a set-up in a process group of its own and waits until its download is half-way.
+    /// Starts a set-up in a process group of its own and waits until its download is half-way. The
+    /// file `../log/go-on` lets the download go on.
     pub fn start_setup(&self, option: &str) -> Child {
-        let mut command = self.command(&format!("scripts/setup.sh {option}"), "STUB_INSTALL=wait");
-        command.process_group(0).stderr(Stdio::piped());
-        let mut child = command.spawn().unwrap();
+        let mut command = self.command(&format!("scripts/setup.sh {option}"));
+        let mut child = command
+            .env("STUB_INSTALL", "wait")
+            .process_group(0)
+            .spawn()
+            .unwrap();
         wait_until(&mut child, || self.path("../log/half-way").exists());
         child
     }
 
-    /// Lets a download that is half-way go on; later ones do not stop.
-    pub fn go_on(&self) {
-        self.write("../log/go-on", "");
-    }
-
-    /// What is installed: `cpu`, `cuda` or nothing.
-    pub fn installed(&self) -> &'static str {
+    /// Which libtorch is installed: `cpu`, `cuda` or none.
+    pub fn installed(&self) -> String {
         let marker = self.read("libtorch/made-by-setup");
-        let version = format!("libtorch {} for ", pinned("LIBTORCH_VERSION"));
-        let kinds = ["cpu", "cuda"].into_iter();
-        let mut matching = kinds.filter(|kind| marker.starts_with(&format!("{version}{kind},")));
-        assert!(!self.path("libtorch").exists() || self.path("libtorch/torch/lib").exists());
-        matching.next().unwrap_or_default()
+        let kind = marker.strip_prefix(concat!("libtorch ", env!("LIBTORCH_VERSION"), " for "));
+        kind.and_then(|kind| kind.split_once(','))
+            .unwrap_or_default()
+            .0
+            .to_owned()
     }
 }
 
@@ -162,21 +138,23 @@ pub fn wait_until(process: &mut Child, condition: impl Fn() -> bool) {
 /// Checks the exit status and stderr. `phrases` may start with `exit N`; with `error: ` it expects
 /// exit status 1 and one error line, after notes and progress.
 pub fn check(output: &Output, phrases: &str) {
-    let [out, err] = [&output.stdout, &output.stderr].map(|text| String::from_utf8_lossy(text));
-    let error = phrases.strip_prefix("error: ");
-    let (status, phrases) = match phrases.strip_prefix("exit ") {
-        Some(text) => text.split_once(" ; ").unwrap_or((text, "")),
-        None if error.is_some() => ("1", error.unwrap_or_default()),
-        None => ("0", phrases),
+    let text = String::from_utf8_lossy(&output.stderr);
+    let (status, phrases) = match phrases.split_once(' ') {
+        Some(("error:", phrases)) => ("1", phrases),
+        Some(("exit", rest)) => rest.split_once(" ; ").unwrap_or((rest, "")),
+        _ => ("0", phrases),
     };
-    assert_eq!(output.status.code(), status.parse().ok(), "{out}{err}");
-    contains(&err, phrases);
-    if error.is_some() {
-        let mut lines = err.lines().rev();
-        assert!(lines.next().unwrap().starts_with("error: "), "{err}");
+    assert_eq!(output.status.code(), status.parse().ok(), "{text}");
+    contains(&text, phrases);
+    if status == "1" {
+        let mut lines = text.lines().rev();
+        assert!(
+            lines.next().is_some_and(|line| line.starts_with("error: ")),
+            "{text}"
+        );
         let is_expected =
             |line: &str| line.starts_with("note: ") || line.starts_with("downloading");
-        assert!(lines.all(is_expected), "{err}");
+        assert!(lines.all(is_expected), "{text}");
     }
 }
 
@@ -186,57 +164,53 @@ pub fn check(output: &Output, phrases: &str) {
 /// 1. the command, `scripts/setup.sh` by default, its `--options`, environment variables, and
 ///    changes to the machine: `with PROGRAM`, `without PROGRAM`, `file NAME=TEXT`;
 /// 2. phrases of stderr, as for [`check`];
-/// 3. phrases of the stubs' calls, and `kept NAME` for files that are still there.
+/// 3. phrases of the calls that stubs got.
 ///
 /// `@/` is the folder around the project, in which `own` is a libtorch and `elsewhere` is empty.
 pub fn play(table: &str) {
-    let (mut machine, mut files) = (Machine::new(), Vec::new());
+    let mut machine = Machine::new();
     for row in table.lines().map(str::trim).filter(|row| !row.is_empty()) {
         println!("{row}");
         if !row.starts_with("then ") {
-            (machine, files) = (Machine::new(), Vec::new());
+            machine = Machine::new();
         }
+        let around = format!("{}/", machine.0.path().display());
         let row = row
+            .replace("@VERSION", env!("LIBTORCH_VERSION"))
+            .replace("@/", &around);
+        let columns: Vec<&str> = row
             .trim_start_matches("then ")
-            .replace("@VERSION", &pinned("LIBTORCH_VERSION"))
-            .replace("@RUNTIME", &pinned("CUDA_RUNTIME_VERSION"))
-            .replace("@CUPTI", &pinned("CUDA_CUPTI_VERSION"))
-            .replace("@/", &format!("{}/", machine.0.path().display()));
-        let columns: Vec<&str> = row.split('|').map(str::trim).collect();
-        let (mut command, mut variables) = ("scripts/setup.sh".to_owned(), Vec::new());
-        for word in list(columns[0]) {
+            .split('|')
+            .map(str::trim)
+            .collect();
+        let (mut line, mut variables) = ("scripts/setup.sh".to_owned(), Vec::new());
+        for word in columns[0].split(" ; ") {
             match word.split_once(' ') {
                 Some(("without", program)) => machine.remove(program),
                 Some(("with", program)) => machine.add(program),
                 Some(("file", file)) => {
                     let (name, text) = file.split_once('=').unwrap();
                     machine.write(name, text);
-                    files.push(name.to_owned());
                 }
-                _ if word.starts_with("--") => command = format!("{command} {word}"),
-                _ if word.starts_with(['s', '.']) => word.clone_into(&mut command),
-                _ => variables.push(word),
+                _ if word.starts_with("--") => line = format!("{line} {word}"),
+                _ if word.starts_with(['s', '.']) => word.clone_into(&mut line),
+                _ => variables.extend(word.split_once('=')),
             }
         }
         let (installed, before) = (machine.installed(), machine.calls().len());
-        let output = machine.command(&command, &variables.join(" ; ")).output();
-        let output = output.unwrap();
+        let output = machine.command(&line).envs(variables).output().unwrap();
         check(&output, columns[1]);
-        let mut calls = machine.calls().split_off(before);
-        let kept = files.iter().filter(|name| machine.path(name).exists());
-        calls.extend(kept.map(|name| format!("kept {name}\n")));
+        let calls = machine.calls().split_off(before);
         contains(&calls, columns.get(2).unwrap_or(&""));
 
         // In every row: no leftovers; a failure changes nothing; the disk is synced before the
-        // rename; stdout is for the program.
+        // rename, which leaves nothing of the old folder; stdout is for the program.
         assert!(!machine.path("libtorch.partial").exists());
-        let err = String::from_utf8_lossy(&output.stderr);
-        if err.contains("is ready") {
-            assert_eq!(err.contains("downloading"), calls.contains("sync"));
-            contains(&err, &format!("for {} is ready", machine.installed()));
-        } else {
-            assert_eq!(machine.installed(), installed);
-        }
+        let text = String::from_utf8_lossy(&output.stderr);
+        let is_new = text.contains("downloading") && text.contains("is ready");
+        assert_eq!(is_new, calls.contains("sync"), "{calls}");
+        assert!(!is_new || !machine.path("libtorch/old").exists());
+        assert!(is_new || machine.installed() == installed);
         assert!(output.stdout.is_empty() || calls.contains("program "));
     }
 }

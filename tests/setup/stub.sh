@@ -52,7 +52,7 @@ python() {
     "-m http.server "*)
         record server $$
         echo "Serving HTTP on 127.0.0.1 port 4321 (http://127.0.0.1:4321/) ..."
-        exec sleep 600
+        exec sleep 60
         ;;
     *) stop "stub of $name: unexpected arguments: $*" ;;
     esac
