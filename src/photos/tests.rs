@@ -5,7 +5,7 @@ use std::io::Cursor;
 use image::imageops::{self, FilterType};
 use image::{DynamicImage, GrayImage, ImageFormat};
 
-use super::ink::{inverted, zipped};
+use super::ink::{inverted, zip_map};
 use super::*;
 use crate::data::{Dataset, mnist_10k};
 
