@@ -187,3 +187,29 @@ fn scale_down(image: &DynamicImage) -> GrayAlphaImage {
     }
     GrayAlphaImage::from_raw(width, height, values).unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_of_a_decoder_is_an_error() {
+        let error = catch_panic::<()>(|| panic!("index {}", 7)).unwrap_err();
+        assert_eq!(error.to_string(), "the decoder failed: index 7");
+        let error = catch_panic(|| Ok([1, 2][Vec::<u8>::new().len() + 2])).unwrap_err();
+        assert!(error.to_string().contains("out of bounds"), "{error}");
+    }
+
+    #[test]
+    fn a_picture_is_scaled_to_the_means_of_its_pixels() {
+        // 3 x 3 pixels of the original for each of 1,024 x 2.
+        let gray =
+            |x: u32, y: u32| image::Luma([(x / 3 % 200 + 10 * (y / 3)) as u8 + (x % 3) as u8]);
+        let picture = image::GrayImage::from_fn(6_144, 6, gray);
+        let small = scale_down(&DynamicImage::from(picture));
+        assert_eq!(small.dimensions(), (2_048, 2));
+        for (x, y, pixel) in small.enumerate_pixels() {
+            assert_eq!(pixel.0, [(x % 200 + 10 * y + 1) as u8, 255], "{x}, {y}");
+        }
+    }
+}

@@ -45,3 +45,38 @@ impl Drop for Permit {
         self.budget.released.notify_all();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU64, Ordering};
+    use std::thread;
+
+    use super::*;
+
+    #[test]
+    fn shares_never_exceed_the_total_and_all_are_served() {
+        static BUDGET: Budget = Budget::new(100);
+        static USED: AtomicU64 = AtomicU64::new(0);
+        static MAX: AtomicU64 = AtomicU64::new(0);
+        let work = |thread: u64| {
+            for step in 0..200 {
+                // Some need more than the total, and run alone.
+                let bytes = [1, 30, 60, 1_000][(thread + step) as usize % 4];
+                let permit = BUDGET.take(bytes);
+                let used = USED.fetch_add(bytes.min(100), Ordering::SeqCst) + bytes.min(100);
+                MAX.fetch_max(used, Ordering::SeqCst);
+                thread::yield_now();
+                USED.fetch_sub(bytes.min(100), Ordering::SeqCst);
+                drop(permit);
+            }
+        };
+        thread::scope(|scope| {
+            for thread in 0..8 {
+                scope.spawn(move || work(thread));
+            }
+        });
+        let max = MAX.load(Ordering::SeqCst);
+        assert!((60..=100).contains(&max), "{max}");
+        assert_eq!(*BUDGET.free.lock().unwrap(), 100);
+    }
+}
