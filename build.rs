@@ -20,11 +20,23 @@ fn main() -> ExitCode {
     println!("cargo:rerun-if-changed={VERSIONS}");
     println!("cargo:rerun-if-env-changed=LIBTORCH_BYPASS_VERSION_CHECK");
     println!("cargo:rerun-if-env-changed={RPATH}");
+    link_start_code();
     match link() {
         Ok(()) => ExitCode::SUCCESS,
         Err(message) => {
             println!("cargo::error={message}");
             ExitCode::FAILURE
+        }
+    }
+}
+
+/// Links `src/start.c` into the program; only Linux needs it.
+fn link_start_code() {
+    println!("cargo:rerun-if-changed=src/start.c");
+    if env::var("CARGO_CFG_TARGET_OS").is_ok_and(|system| system == "linux") {
+        let objects = cc::Build::new().file("src/start.c").compile_intermediates();
+        for object in objects {
+            println!("cargo:rustc-link-arg-bins={}", object.display());
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The article's job from top to bottom in plain tch: data, model, loss, step, score.
+//! The article's job in plain tch, from top to bottom: data, model, loss, step, score.
 //! `cargo run --release --example lesson` trains it. Only the images come from this crate.
 
 use anyhow::Result;
@@ -6,25 +6,25 @@ use mnist_tch::data::{Dataset, Split, mnist_10k};
 use tch::nn::{self, Module, OptimizerConfig};
 use tch::{Device, Kind, Tensor};
 
-/// Data: grey values 0-255 become numbers 0-1, n x 1 x 28 x 28 of them; labels are class numbers.
+/// Data: pixels 0-255 scaled to 0-1, as n x 1 x 28 x 28; labels are class indices.
 pub(crate) fn images(set: &Dataset, device: Device) -> (Tensor, Tensor) {
     let images = Tensor::from_slice(set.pixels()).to_device(device) / 255.0;
     let labels = Tensor::from_slice(set.labels()).to_device(device);
     (images.view([-1, 1, 28, 28]), labels.to_kind(Kind::Int64))
 }
 
-/// The article's initial weights: uniform, within a bound from the sum of all sizes of the tensor.
+/// The article's initial weights: uniform, with a bound that depends on the sum of all dimensions.
 fn uniform(sizes: &[i32]) -> nn::Init {
     let up = 0.5 * (24.0 / f64::from(sizes.iter().sum::<i32>())).sqrt();
     nn::Init::Uniform { lo: -up, up }
 }
 
-/// Model: (convolution, `ReLU`, max-pool) three times, then a dense layer. The 3,138 parameters are
-/// made in the store behind `path`, under the names that they have in PyTorch: `conv1.weight`.
+/// Model: three times convolution, `ReLU` and max-pooling, then a dense layer. `path` stores its
+/// 3,138 parameters under the names they have in PyTorch, such as `conv1.weight`.
 pub(crate) fn network(path: &nn::Path) -> nn::Sequential {
     let conv = |name: &str, input: i32, output: i32| {
         let config = nn::ConvConfig {
-            padding: 1, // a border of one pixel, so that height and width stay as they are
+            padding: 1, // a border of one pixel keeps height and width
             ws_init: uniform(&[output, input, 3, 3]),
             ..Default::default()
         };
@@ -43,19 +43,19 @@ pub(crate) fn network(path: &nn::Path) -> nn::Sequential {
         .add(conv("conv3", 16, 8)) // 8 x 7 x 7
         .add_fn(|x| x.relu().max_pool2d_default(2)) // 8 x 3 x 3
         .add_fn(|x| x.flatten(1, -1)) // 72
-        .add(nn::linear(path / "dense", 72, 10, dense)) // a logit for each class
+        .add(nn::linear(path / "dense", 72, 10, dense)) // one logit per class
 }
 
-/// Score: the share of images whose largest logit is that of their label.
+/// Score: the fraction of images whose largest logit is that of their label.
 fn accuracy(net: &nn::Sequential, images: &Tensor, labels: &Tensor) -> f64 {
-    // 250 at a time, because what goes from layer to layer then fits the cache; without gradients.
+    // Chunks of 250 images keep the activations in the cache. Scoring needs no gradients.
     let chunks = images.split(250, 0).into_iter();
     let logits: Vec<Tensor> = tch::no_grad(|| chunks.map(|chunk| net.forward(&chunk)).collect());
-    let right = Tensor::cat(&logits, 0).argmax(1, false).eq_tensor(labels);
-    right.mean(Kind::Double).double_value(&[])
+    let correct = Tensor::cat(&logits, 0).argmax(1, false).eq_tensor(labels);
+    correct.mean(Kind::Double).double_value(&[])
 }
 
-/// Goes through the training images five times, 100 a step, and scores the test images each time.
+/// Trains for five epochs in batches of 100 and scores the test images after each epoch.
 pub(crate) fn train(
     net: &nn::Sequential,
     vs: &nn::VarStore,
@@ -70,7 +70,7 @@ pub(crate) fn train(
         for (images, labels) in batches.zip(train_labels.split(100, 0)) {
             // Loss: cross-entropy, the mean over the batch.
             let loss = net.forward(&images).cross_entropy_for_logits(&labels);
-            // Step: backward finds the loss's gradient for each parameter, Adam moves them by it.
+            // Step: backward computes the gradients, Adam updates the parameters with them.
             adam.zero_grad();
             loss.backward();
             adam.step();
@@ -80,11 +80,11 @@ pub(crate) fn train(
     Ok(())
 }
 
-#[expect(clippy::print_stdout, reason = "it is there to show them")]
+#[expect(clippy::print_stdout, reason = "an example prints its results")]
 fn main() -> Result<()> {
-    tch::set_num_threads(1); // more would wait for each other after every small operation
+    tch::set_num_threads(1); // with more, each small operation waits for all threads
     tch::manual_seed(0);
-    let vs = nn::VarStore::new(Device::Cpu); // CUDA has to be loaded first: src/learn/device.rs
+    let vs = nn::VarStore::new(Device::Cpu); // CUDA must be loaded first: src/learn/device
     let print = |epoch, accuracy| println!("epoch {epoch}: {accuracy:.4}");
     train(&network(&vs.root()), &vs, &mnist_10k()?, print)
 }

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Whether a trained model means the same elsewhere: in onnxruntime, in PyTorch, and back from PyTorch.
+# Compares a trained model with the same model in onnxruntime and in PyTorch, and reads it back from PyTorch.
 #   [PYTHON=a Python with torch, numpy, safetensors] scripts/interop.sh [RUN_DIR]
-# Without RUN_DIR a model is trained. What is needed is installed under target/ with pip; without PYTHON that includes torch,
-# of some gigabytes. Exit status 1 where a logit differs by more than 1e-4.
+# Trains a model if RUN_DIR is not given. Installs missing packages under target/ with pip; without PYTHON these
+# include torch, which takes several gigabytes. Exits with status 1 if a logit differs by more than 1e-4.
 set -euo pipefail
 # shellcheck source=scripts/common.sh
 . "$(dirname -- "${BASH_SOURCE[0]}")/common.sh"
@@ -10,7 +10,7 @@ set -euo pipefail
 (($# <= 1)) || fail "usage: scripts/interop.sh [RUN_DIR]"
 model=${1:-}
 python_with_torch
-# What else is needed, without touching that Python.
+# The other packages go into a folder of their own, so that this Python stays as it is.
 export PYTHONPATH=$root/target/interop-packages
 if ! "$python" -c 'import onnx, onnxruntime' 2>/dev/null; then
     say "installing onnx and onnxruntime into $PYTHONPATH ..."
@@ -26,13 +26,14 @@ if [[ -z $model ]]; then
 fi
 if [[ -d $model ]]; then model=$model/model.safetensors; fi
 
-# By its file, so that the images are the program's own 5,000.
+# The file, not its run, so that the images are the 5,000 embedded ones.
 "$program" evaluate --device cpu --model "$model" --out "$folder/ours" >/dev/null
 "$program" evaluate --device cpu --model "$model" >"$folder/ours.txt"
 "$program" export --model "$model" "$folder/model.onnx" >/dev/null
 "$python" -B "$root/scripts/python/interop.py" \
     "$model" "$folder/model.onnx" "$folder/ours/predictions.csv" "$folder/saved.safetensors"
 "$program" evaluate --device cpu --model "$folder/saved.safetensors" >"$folder/theirs.txt"
+ours=$(head -n 1 "$folder/ours.txt") theirs=$(head -n 1 "$folder/theirs.txt")
 cmp "$folder/ours.txt" "$folder/theirs.txt" ||
-    fail "weights saved by PyTorch score otherwise: $(head -n 1 "$folder/theirs.txt"), not $(head -n 1 "$folder/ours.txt")"
-echo "weights saved by PyTorch: $(head -n 1 "$folder/theirs.txt"), every count as before"
+    fail "the weights saved by PyTorch score differently: $theirs, expected $ours"
+echo "weights saved by PyTorch: $theirs, the same confusion matrix"

@@ -142,6 +142,8 @@ fn sources() -> Sources {
     let mut sources = Sources::default();
     #[cfg(feature = "formats")]
     (sources.read_folder = crate::formats::read);
+    #[cfg(feature = "formats")]
+    (sources.read_unlabeled = Some(crate::formats::read_unlabeled));
     #[cfg(feature = "fetch")]
     (sources.fetch = Some(crate::fetch::fetch_missing));
     sources

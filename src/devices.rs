@@ -4,15 +4,16 @@ use std::fmt::Write;
 
 use anyhow::Result;
 
-use crate::learn::cuda::Facts;
+use crate::learn::cuda::{self, CudaStatus};
 use crate::learn::device::list;
-use crate::learn::{cores, libtorch, nvidia};
+use crate::learn::probe::usable_gpu;
+use crate::learn::{cores, libtorch};
 use crate::terminal::print;
 
 /// Prints libtorch's version and path, its CUDA build, the driver, the GPUs, which of them work,
 /// and the threads.
 pub(crate) fn run() -> Result<()> {
-    let facts = Facts::gather();
+    let status = CudaStatus::detect();
     let mut text = String::new();
     let mut line = |name: &str, value: &str| {
         let _ = writeln!(text, "{name:<12}{value}");
@@ -24,28 +25,27 @@ pub(crate) fn run() -> Result<()> {
     if let Some(folder) = libtorch::expected_folder() {
         line("built with", &folder.display().to_string());
     }
-    line("CUDA build", if facts.built { "yes" } else { "no" });
-    line(
-        "driver",
-        facts.driver.as_deref().unwrap_or("no NVIDIA driver"),
-    );
-    let names = nvidia::gpus(facts.gpus);
-    for gpu in 0..facts.gpus {
-        let name = names.get(gpu).map_or("", String::as_str);
-        line("GPU", &format!("cuda:{gpu}  {name}"));
+    line("CUDA build", if status.built { "yes" } else { "no" });
+    let driver = status.driver.as_deref();
+    line("driver", driver.unwrap_or("no NVIDIA driver"));
+    for (index, gpu) in status.gpus.iter().enumerate() {
+        line("GPU", &format!("cuda:{index}  {gpu}"));
     }
-    if facts.gpus == 0 {
+    if status.gpus.is_empty() {
         line("GPU", "none");
+    } else if let Some((version, folder)) = cuda::cudnn() {
+        let folder = folder.map(|folder| format!("  {}", folder.display()));
+        line("cuDNN", &(version + &folder.unwrap_or_default()));
     }
     line("threads", &cores().to_string());
-    let tried = (0..facts.gpus.max(1)).map(|gpu| facts.usable(gpu).map(|()| gpu));
+    let tried = (0..status.gpus.len().max(1)).map(|gpu| usable_gpu(&status, gpu).map(|_| gpu));
     let (usable, unusable): (Vec<_>, Vec<_>) = tried.partition(Result::is_ok);
     line("usable", &list(usable.into_iter().flatten()));
     let problems = unusable.into_iter().filter_map(Result::err);
-    for problem in problems.filter(|_| facts.driver.is_some()) {
-        line("note", &problem.to_string());
+    for problem in problems.filter(|_| status.driver.is_some()) {
+        line("note", &format!("{problem:#}"));
     }
-    if let Some(note) = libtorch::other_than_built_with() {
+    if let Some(note) = libtorch::version_mismatch() {
         line("note", &note);
     }
     print(&text)

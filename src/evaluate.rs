@@ -7,8 +7,9 @@ use clap::Args;
 
 use crate::data::ImageRange;
 use crate::learn::{DeviceChoice, score};
+use crate::report::figures::{confusion, samples};
 use crate::report::run_dir::{CONFUSION_CSV, CONFUSION_PNG, MISTAKES_PNG, RunDir};
-use crate::report::{heatmap, sheets, tables, text};
+use crate::report::{tables, text};
 use crate::terminal::images::{SetOptions, Sources, test_range};
 use crate::terminal::model::{self, TestSet};
 use crate::terminal::options::Machine;
@@ -53,7 +54,7 @@ pub(crate) struct Options {
 /// Scores a model, prints the result and writes it into files.
 pub(crate) fn run(options: &Options, sources: &Sources) -> Result<()> {
     let model = model::open(&options.model, false)?;
-    let (device, threads) = options.machine.select(DeviceChoice::Auto, false)?;
+    let (device, threads) = options.machine.select(DeviceChoice::Cpu, false)?;
     let TestSet {
         name,
         classes,
@@ -76,11 +77,11 @@ pub(crate) fn run(options: &Options, sources: &Sources) -> Result<()> {
         text::confusion_text(confusion, &classes)
     );
     if let Some(out) = &out {
-        let mistakes = sheets::mistakes(&scores.predictions(), &images, &classes)?;
+        let mistakes = samples::mistakes(&scores.predictions(), &images, &classes)?;
         let predictions = tables::predictions_csv(images.labels(), &scores.logits)?;
         out.write(CLASSES_CSV, &tables::classes_csv(&class_scores)?)?;
         out.write(CONFUSION_CSV, &tables::confusion_csv(confusion)?)?;
-        out.write(CONFUSION_PNG, &heatmap::heatmap(confusion, 1, &classes)?)?;
+        out.write(CONFUSION_PNG, &confusion::heatmap(confusion, 1, &classes)?)?;
         out.write(MISTAKES_PNG, &mistakes)?;
         out.write(PREDICTIONS_CSV, &predictions)?;
         report = report + "\n" + &file_list(out.path(), &FILES);

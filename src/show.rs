@@ -7,7 +7,7 @@ use anyhow::{Context, Result, ensure};
 use clap::Args;
 
 use crate::data::{Dataset, ImageRange, Part, files};
-use crate::report::sheets::{MOST, contact_sheet};
+use crate::report::figures::samples::{MAX_IMAGES, contact_sheet};
 use crate::terminal::images::{SetOptions, Sources, print_notes, train_range};
 use crate::terminal::print;
 
@@ -54,11 +54,11 @@ pub(crate) fn run(options: &Options, sources: &Sources) -> Result<()> {
         start: 0,
         end: Some(USUAL.min(set.images.len())),
     });
-    let images = range.select(&set.images, "--range")?;
+    let images = range.select_any(&set.images, "--range")?;
     let taken = ImageRange::covering(part, &images);
     ensure!(
-        images.len() <= MOST,
-        "--range {taken} is {} images: a contact sheet shows at most {MOST}",
+        images.len() <= MAX_IMAGES,
+        "--range {taken} is {} images: a contact sheet shows at most {MAX_IMAGES}",
         images.len()
     );
     let title = format!("{} {taken}", location.name());

@@ -91,7 +91,7 @@ fn images_and_folders_that_cannot_be_are_errors_that_name_the_option_before_trai
         ("--classes 9", "--classes 10"),
         ("--out file", "file is a file"),
         ("--resume file", "file is a file"),
-        ("--out file/run", "cannot make the folder file/run"),
+        ("--out file/run", "cannot create the folder file/run"),
     ] {
         fails(folder.path(), &format!("--device cpu {line}"), &[part]);
     }

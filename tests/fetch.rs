@@ -1,4 +1,4 @@
-//! Fetching as people and scripts meet it: one line for what is wrong, and nothing of theirs lost.
+//! `mnist-tch fetch` and `--dataset` as a whole: an error is one line, and no user's file is lost.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
@@ -24,7 +24,7 @@ use rustls::{ServerConfig, ServerConnection, Stream};
 use server::{Server, head};
 use tempfile::tempdir;
 
-/// The program with a cache of its own, and no mirror or proxy that this machine may have.
+/// The program with its own cache, without this machine's mirror and proxy settings.
 fn program(folder: &Path, line: &str) -> Command {
     let mut command = mnist_tch(folder, line);
     command.env("XDG_CACHE_HOME", folder.join("cache"));
@@ -39,7 +39,7 @@ fn error(folder: &Path, line: &str) -> String {
     error_line(&mut program(folder, line), 1)
 }
 
-/// How many files there are, but for the lock, which stays.
+/// Number of files without the lock.
 fn files_in(folder: &Path) -> usize {
     let entries = fs::read_dir(folder).unwrap().flatten();
     let files = entries.filter(|entry| entry.file_name() != ".mnist-tch.lock");
@@ -64,7 +64,7 @@ fn a_mirror_without_the_right_file_is_one_line_and_status_1() {
         for part in [file, "HTTP 404", "another --mirror"] {
             assert!(error.contains(part), "{error}");
         }
-        for part in ["web page", "has 5 bytes; 47040016 are expected"] {
+        for part in ["web page", "has 5 bytes, not 47040016"] {
             assert_eq!(error.contains(part), line.contains(&other), "{error}");
         }
     }
@@ -88,20 +88,35 @@ fn the_variable_names_mirrors_and_the_option_comes_before_it() {
     let mut command = program(folder.path(), &line);
     command.env("MNIST_TCH_MIRROR", &mirrors).assert().code(1);
     assert_eq!((one.requests().len(), three.requests().len()), (1, 1));
-    // A variable that is set to nothing is as good as none.
+    // An empty variable counts as none.
     let mut command = program(folder.path(), "fetch mnist-10k");
     command.env("MNIST_TCH_MIRROR", "").assert().success();
 }
 
 #[test]
-fn a_proxy_is_asked_and_this_machine_is_not_behind_it() {
+fn a_mirror_that_is_no_web_address_is_refused_before_any_request() {
+    let folder = tempdir().unwrap();
+    let good = Server::saying("404 Not Found", b"");
+    let line = format!(
+        "fetch mnist --mirror {} --mirror example.org",
+        good.mirror()
+    );
+    let error = error(folder.path(), &line);
+    let part = "--mirror: expected the address of a folder, such as https://";
+    assert!(error.contains(part), "{error}");
+    assert!(good.requests().is_empty());
+}
+
+#[test]
+fn a_proxy_is_asked_but_not_for_this_machine() {
     let folder = tempdir().unwrap();
     let proxy = Server::saying("403 Forbidden", b"");
     let address = format!("http://{}", proxy.address);
     let line = "fetch mnist --quiet --mirror http://mirror.invalid/mnist";
     let mut command = program(folder.path(), line);
     let error = error_line(command.env("HTTP_PROXY", &address), 1);
-    assert!(error.contains("proxy"), "{error}");
+    let part = "the proxy refused CONNECT, many proxies allow it for https addresses only: ";
+    assert!(error.contains(part) && error.contains("403"), "{error}");
     let asked = proxy.requests().len();
     assert_eq!(proxy.requests()[0], "CONNECT mirror.invalid:80");
 
@@ -118,7 +133,7 @@ fn certificate(name: &str) -> PathBuf {
     fixtures.join(name)
 }
 
-/// A server whose certificate is signed by an authority of its own, and which has no file.
+/// A server without files whose certificate is signed by a private authority.
 fn private_server() -> SocketAddr {
     let chain = CertificateDer::from_pem_file(certificate("server.pem")).unwrap();
     let key = PrivateKeyDer::from_pem_file(certificate("server.key")).unwrap();
@@ -131,7 +146,7 @@ fn private_server() -> SocketAddr {
             let mut connection = ServerConnection::new(config.clone()).unwrap();
             let mut stream = Stream::new(&mut connection, &mut socket);
             let lines = BufReader::new(&mut stream).lines().map_while(Result::ok);
-            // A client that does not trust it leaves before the headers end.
+            // A client that does not trust the certificate leaves before the headers end.
             if lines.into_iter().any(|line| line.is_empty()) {
                 let answer = b"HTTP/1.1 404 Not Found\r\nConnection: close\r\n\r\n";
                 let _ = stream.write_all(answer);
@@ -142,7 +157,7 @@ fn private_server() -> SocketAddr {
 }
 
 #[test]
-fn an_authority_of_the_users_own_is_trusted_where_ssl_cert_file_names_it() {
+fn a_private_authority_is_trusted_if_ssl_cert_file_names_it() {
     let folder = tempdir().unwrap();
     let line = format!("fetch mnist --quiet --mirror https://{}", private_server());
     let error = |authority: &str| {
@@ -151,9 +166,9 @@ fn an_authority_of_the_users_own_is_trusted_where_ssl_cert_file_names_it() {
     };
     let trusted = error("authority.pem");
     assert!(trusted.contains("HTTP 404"), "{trusted}");
-    // Another file, with which the machine's own authorities do not count either.
+    // With another file, the machine's own authorities do not count either.
     let other = error("README.md");
-    for part in ["invalid peer certificate", "name its file in SSL_CERT_FILE"] {
+    for part in ["invalid peer certificate", "set SSL_CERT_FILE to its file"] {
         assert!(other.contains(part), "{other}");
     }
 }

@@ -8,85 +8,16 @@ mod common;
 mod forms;
 
 use std::fs;
-use std::io::Cursor;
 use std::path::Path;
 
-use common::{bars, fails, gzip, idx, mnist_tch, printed, run_file, start, write_set};
-use forms::{csv, npy, npz};
-use image::imageops::{self, FilterType};
-use image::{GrayImage, ImageFormat};
-use mnist_tch::data::{Location, Part, ReadOptions, mnist_10k};
+use common::{bars, fails, idx, mnist_tch, printed, run_file, start, write_set};
+use forms::{DIGITS, Set, count, csv, inverted, npy, npz, plain};
+use mnist_tch::data::{LoadedDataset, Location, Part, ReadOptions, mnist_10k};
 use mnist_tch::formats;
 use serde_json::{Value, json};
 use tempfile::{TempDir, tempdir};
 
 type Change = fn(&[u8]) -> Vec<u8>;
-
-/// A set of three classes that a network learns in no time.
-struct Set(TempDir);
-
-impl Set {
-    /// Written by `write`, which gets each part's name, images and labels.
-    fn new(mut write: impl FnMut(&Self, &str, &[u8], &[u8])) -> Self {
-        let set = Self(tempdir().unwrap());
-        for (part, count) in [("train", 150), ("test", 30)] {
-            let (images, labels) = bars(count, 3, 0);
-            write(&set, part, &images, &labels);
-        }
-        set
-    }
-
-    /// IDX files with names made of `forms`, images of these sizes, and labels kept like that.
-    fn idx(forms: &str, sizes: &[u32], labels: impl Fn(&[u8]) -> Vec<u8>) -> Self {
-        Self::new(|set, part, images, classes| {
-            let images = idx(&[&[count(classes)], sizes].concat(), images);
-            for form in forms.split(' ') {
-                let form = form.replace("PART", &part.replace("test", "t10k"));
-                let name = |kind, dims| form.replace("KIND", kind).replace("DIMS", dims);
-                set.add(&name("images", "idx3"), &images);
-                set.add(&name("labels", "idx1"), &labels(classes));
-            }
-        })
-    }
-
-    /// With MNIST's own names after a prefix, and every image changed.
-    fn changed(prefix: &str, change: Change) -> Self {
-        Self::new(|set, part, images, labels| {
-            let prefix = format!("{prefix}{part}");
-            write_set(set.path(), &prefix, &change(images), labels);
-        })
-    }
-
-    /// Adds a file, as gzip where its name says so.
-    fn add(&self, name: &str, bytes: &[u8]) {
-        let path = self.path().join(name);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        let packed = name.ends_with("gz").then(|| gzip(bytes));
-        fs::write(path, packed.as_deref().unwrap_or(bytes)).unwrap();
-    }
-
-    /// Adds pictures of `side`x`side`, `place`/CLASS/NUMBER.png, with class folders of these names.
-    fn add_pictures(&self, place: &str, names: &[&str], side: u32, images: &[u8], labels: &[u8]) {
-        for (number, (image, &label)) in images.chunks_exact(784).zip(labels).enumerate() {
-            let image = GrayImage::from_raw(28, 28, image.into()).unwrap();
-            let image = imageops::resize(&image, side, side, FilterType::Nearest);
-            let mut png = Cursor::new(Vec::new());
-            image.write_to(&mut png, ImageFormat::Png).unwrap();
-            let name = names[usize::from(label)];
-            self.add(&format!("{place}/{name}/{number:03}.png"), png.get_ref());
-        }
-    }
-
-    fn path(&self) -> &Path {
-        self.0.path()
-    }
-}
-
-const DIGITS: [&str; 10] = ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"];
-
-fn inverted(images: &[u8]) -> Vec<u8> {
-    images.iter().map(|pixel| 255 - pixel).collect()
-}
 
 fn faint(images: &[u8]) -> Vec<u8> {
     images.iter().map(|pixel| pixel / 255).collect()
@@ -95,15 +26,6 @@ fn faint(images: &[u8]) -> Vec<u8> {
 fn transposed(images: &[u8]) -> Vec<u8> {
     let turned = |at: usize| at / 784 * 784 + at % 28 * 28 + at / 28 % 28;
     (0..images.len()).map(|at| images[turned(at)]).collect()
-}
-
-fn count(labels: &[u8]) -> u32 {
-    labels.len().try_into().unwrap()
-}
-
-/// IDX bytes of labels as MNIST has them.
-fn plain(labels: &[u8]) -> Vec<u8> {
-    idx(&[count(labels)], labels)
 }
 
 /// Names and contents that IDX files have.
@@ -246,15 +168,19 @@ fn odd_images_are_told_with_the_option_that_mends_them() {
     };
     let good = Set::changed("", <[u8]>::to_vec);
     let upright = sheet(&good, "").0;
-    let dark = "warning: the images are dark on light, where ink is high: --invert mends it\n";
-    let faint_ones = "warning: no pixel exceeds 1, where full ink is 255: --stretch makes it so\n";
-    let aside = "note: emnist-digits lies on its side and is turned upright; --transpose turns it \
-                 back\n";
+    let dark = "warning: the images are dark on light, expected light on dark: use --invert\n";
+    let faint_ones = "warning: no pixel exceeds 1, so 1 is taken as full ink and becomes 255; if \
+                      these were fractions, rounding has destroyed them: save them as float32\n";
+    let aside = "note: emnist-digits is stored transposed, as EMNIST is, and corrected; \
+                 --transpose turns it back\n";
     for (prefix, change, option, expected) in [
         ("", transposed as Change, "--transpose", ""),
         ("", inverted, "--invert", dark),
-        ("", faint, "--stretch", faint_ones),
+        ("", faint, "", faint_ones),
         ("emnist-digits-", transposed, "", aside),
+        // Other sets of such names are upright.
+        ("femnist-", <[u8]>::to_vec, "", ""),
+        ("emnist-letters-upright-", <[u8]>::to_vec, "", ""),
     ] {
         let set = Set::changed(prefix, change);
         assert_eq!(sheet(&set, "").1, expected);
@@ -315,7 +241,7 @@ fn class_folders_have_names_and_one_tree_is_split_by_ranges() {
         set.add_pictures(part, &animals, 28, images, labels);
     });
     let line = format!("{LEARN} --data-dir train");
-    let parts = ["train is all there is, the training file", "--test-range"];
+    let parts = ["train is the only file, the training file", "--test-range"];
     fails(set.path(), &line, &parts);
     let line = format!("{line} --train-range 0..120 --test-range train:120..150");
     let text = printed(set.path(), &line);
@@ -336,7 +262,7 @@ fn class_folders_have_names_and_one_tree_is_split_by_ranges() {
     let expected = "accuracy 1 on 20 test images of some\n";
     assert!(text.starts_with(expected), "{text}");
     fs::rename(set.path().join("some/bee"), set.path().join("some/wasp")).unwrap();
-    let known = "the class folder wasp is none of those the model knows: ant, bee, cat";
+    let known = "the class folder wasp is not a class of the model: ant, bee, cat";
     fails(set.path(), evaluate, &[known]);
 }
 
@@ -351,8 +277,12 @@ fn pictures_of_other_sizes_are_prepared_as_by_predict_and_so_told() {
         .unwrap();
     let done = read.pictures.unwrap();
     assert_eq!([done.as_they_are, done.prepared], [0, 60]);
+    assert_eq!(
+        read.notes[0],
+        "note: 10 classes: 0, 1, 2, 3, 4, 5, 6, 7, 8, 9"
+    );
     let expected = "scans: 0 pictures taken as they are, 60 prepared as by predict, 0 other";
-    assert!(read.notes[0].contains(expected), "{:?}", read.notes);
+    assert!(read.notes[1].contains(expected), "{:?}", read.notes);
 }
 
 #[test]
@@ -391,7 +321,7 @@ fn letters_with_labels_from_1_to_26_are_learnt_with_27_classes() {
         );
     }
     let line = "--device cpu --data-dir . --batch-size 26 --epochs 8 --out run --eval-every 0";
-    let expected = "label 10 at position 9 where labels go from 0 to 9; --classes 27 takes all";
+    let expected = "label 10 at position 9, expected 0 to 9: use --classes 27";
     fails(folder.path(), &format!("{line} --classes 10"), &[expected]);
     let text = printed(folder.path(), &format!("{line} --min-accuracy 0.9"));
     let table = "class  images  correct\n    0       0        0  -\n    1       2        2  A\n";
@@ -409,45 +339,39 @@ fn what_is_no_set_is_told_in_one_line_with_what_to_do() {
         npz(&[("x_train", images), ("y_train", labels)].map(|(name, it)| (name.to_owned(), it)))
     };
     let objects = pair(npy("|O", "2,", b"pickled"));
-    let colour = pair(npy("|u1", "2, 28, 28, 3", &[0; 6 * 784]));
-    let unlabelled = ["0"; 784].join(",");
-    let short = format!("0,{unlabelled}\n1,2\n");
+    let color = pair(npy("|u1", "2, 28, 28, 3", &[0; 6 * 784]));
+    let unlabeled = ["0"; 784].join(",");
+    let short = format!("0,{unlabeled}\n1,2\n");
     let images = "train-images-idx3-ubyte";
     for (name, bytes, parts) in [
         (images, &lfs[..], [": a Git LFS pointer", "git lfs pull"]),
         ("mnist.npz", lfs, [": a Git LFS pointer", "git lfs pull"]),
         (
             "a/archive.zip",
-            b"PK",
-            ["looked for", " is none of these: unpack"],
+            b"PK\x03\x04",
+            [" is a zip archive: ", "unpack it"],
         ),
         ("mnist.npz", b"PK and no more", [": ", "not an .npz file"]),
         ("mnist.npz", &objects, [": array x_train.npy: ", "astype"]),
-        (
-            "mnist.npz",
-            &colour,
-            ["2 x 28 x 28 x 3 numbers", "in colour"],
-        ),
-        ("train.csv", unlabelled.as_bytes(), [": ", "so no label"]),
+        ("mnist.npz", &color, ["2 x 28 x 28 x 3 numbers", "in color"]),
+        ("train.csv", unlabeled.as_bytes(), [": ", "no label column"]),
         (
             "train.csv",
             short.as_bytes(),
-            [": row 2: 2 columns", "784 pixels"],
+            [": row 2: 2 columns", "expected 785"],
         ),
-        ("train/0/a.png", b"PNG", [": ", "PNG"]),
         (
-            "train/1/a.png",
-            b"",
-            ["looked for", "pictures in a folder for each class"],
+            "train/0/a.png",
+            b"PNG",
+            ["class 0: 1 of 1 pictures cannot be read", "repair"],
         ),
+        ("1/a.png", b"\x89PNG", ["no class folders", "train/3/a.png"]),
     ] {
         let set = Set(tempdir().unwrap());
         set.add(name, bytes);
         if name == images {
             set.add("train-labels-idx1-ubyte", lfs);
         }
-        // With another class folder it is a set.
-        set.add("train/1/b.png", b"");
         let parts = [&[name], &parts[..]].concat();
         fails(set.path(), "show --data-dir .", &parts);
     }
@@ -456,8 +380,11 @@ fn what_is_no_set_is_told_in_one_line_with_what_to_do() {
     for name in names.split(' ') {
         let set = Set(tempdir().unwrap());
         set.add(name, b"");
-        let part = format!("{name} is none of these");
-        fails(set.path(), "show --data-dir .", &["looked for", &part]);
+        fails(
+            set.path(),
+            "show --data-dir .",
+            &["no data set; looked", name],
+        );
     }
 }
 
@@ -494,7 +421,7 @@ fn show_draws_what_is_asked_for_and_overwrites_nothing() {
     let picture = fs::read(&path).unwrap();
     assert_eq!(&picture[..8], b"\x89PNG\r\n\x1a\n");
 
-    let parts = ["contact_sheet.png is there already", "--force"];
+    let parts = ["contact_sheet.png already exists", "--force"];
     fails(folder.path(), "show", &parts);
     assert_eq!(fs::read(&path).unwrap(), picture);
     mnist_tch(folder.path(), "show --force").assert().success();
@@ -527,4 +454,347 @@ fn show_refuses_what_it_cannot_draw_or_write() {
         output.code(2).stderr(predicates::str::contains(option));
     }
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+}
+
+/// Reads a part of the set in a folder.
+fn read(folder: &Path, part: Part, split: Option<&str>) -> Result<LoadedDataset, String> {
+    let options = ReadOptions {
+        split: split.map(str::to_owned),
+        ..ReadOptions::default()
+    };
+    let location = Location::Folder(folder.into());
+    let read = location.read(part, &options, formats::read);
+    read.map_err(|error| format!("{error:#}"))
+}
+
+#[test]
+fn a_damaged_picture_is_left_out_and_counted_up_to_a_tenth_of_a_class() {
+    let (images, labels) = bars(240, 2, 0);
+    let set = Set(tempdir().unwrap());
+    set.add_pictures(".", &["3", "8"], 28, &images, &labels);
+    let lfs = b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 9912\n";
+    let whole = fs::read(set.path().join("3/000.png")).unwrap();
+    let zero =
+        b"GIF89a\0\0\x10\0\x80\0\0\0\0\0\xff\xff\xff,\0\0\0\0\0\0\x10\0\0\x02\x02\x44\x01\0;";
+    let damaged: [&[u8]; 6] = [b"", lfs, &whole[..40], b"<html>", b"\x89PNG\r\n", zero];
+    for (number, bytes) in damaged.iter().cycle().take(13).enumerate() {
+        set.add(&format!("3/broken{number:02}.gif"), bytes);
+    }
+    let found = read(set.path(), Part::Train, None).unwrap();
+    assert_eq!(found.images.len(), 240);
+    assert_eq!(found.pictures.unwrap().skipped, 13);
+    let warning = found.notes.last().unwrap();
+    let start = "warning: 13 pictures cannot be read and are left out: ";
+    assert!(
+        warning.starts_with(start) && warning.ends_with(" and 3 more"),
+        "{warning}"
+    );
+    for part in ["broken09.gif", "the file is empty", "Git LFS pointer"] {
+        assert!(warning.contains(part), "{part}: {warning}");
+    }
+    assert!(!warning.contains("broken10.gif"), "{warning}");
+    set.add("3/broken13.gif", b"");
+    let error = read(set.path(), Part::Train, None).unwrap_err();
+    let start = "class 3: 14 of 134 pictures cannot be read, more than a tenth: repair or delete";
+    assert!(
+        error.contains(start) && error.contains("3/broken00.gif"),
+        "{error}"
+    );
+}
+
+#[test]
+fn result_files_beside_the_data_hide_nothing() {
+    for form in ["idx", "pictures"] {
+        let set = Set::new(|set, part, images, labels| match form {
+            "idx" => write_set(set.path(), &part.replace("test", "t10k"), images, labels),
+            _ => set.add_pictures(part, &DIGITS, 28, images, labels),
+        });
+        let line = "--device cpu --data-dir . --batch-size 10 --epochs 1 --force --out .";
+        for line in [line, line, &line.replace("--out .", "--out train")] {
+            printed(set.path(), line);
+            printed(set.path(), "evaluate --model .");
+        }
+        printed(set.path(), "evaluate --model . --out . --force");
+        let classes = read(set.path(), Part::Train, None).unwrap().classes;
+        assert!(
+            classes.iter().eq(DIGITS.iter().take(classes.len())),
+            "{classes:?}"
+        );
+    }
+}
+
+#[test]
+fn a_broken_neighbor_blocks_no_set() {
+    let lfs = b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 9912\n";
+    let set = Set::changed("", <[u8]>::to_vec);
+    set.add("notes.npz", b"PK and no more");
+    set.add("other.csv", lfs);
+    set.add("more/arrays.npz", lfs);
+    let fifo = std::process::Command::new("mkfifo")
+        .arg(set.path().join("train.csv"))
+        .status();
+    assert!(fifo.unwrap().success());
+    let found = read(set.path(), Part::Train, None).unwrap();
+    assert_eq!(found.images.len(), 150);
+    let left_out = found
+        .notes
+        .iter()
+        .filter(|note| note.starts_with("warning: left out: "));
+    assert_eq!(left_out.count(), 3, "{:?}", found.notes);
+    // It is the data that is broken.
+    let set = Set(tempdir().unwrap());
+    set.add("mnist_train.csv", lfs);
+    let parts = ["mnist_train.csv: a Git LFS pointer", "git lfs pull"];
+    fails(set.path(), "show --data-dir .", &parts);
+    let (images, labels) = bars(30, 3, 0);
+    set.add("mnist_test.csv", csv(&images, &labels).as_bytes());
+    fails(set.path(), "show --data-dir .", &parts);
+}
+
+#[test]
+fn parts_of_a_set_are_told_by_size_words_copies_and_folders() {
+    for names in [
+        "mnist_train_small.csv mnist_test.csv",
+        "mnist_train_100.csv mnist_test_10.csv",
+        "data/digits-train-60k.csv data/digits-test-10k.csv",
+        "mnist_train (1).csv mnist_test.csv",
+        "mnist_train - Copy.csv mnist_test.csv",
+        "sign_mnist_train/sign_mnist_train.csv sign_mnist_test/sign_mnist_test.csv",
+        "train/data.csv test/data.csv",
+        "mnist_train/rows.csv mnist_test/rows.csv",
+        "full/mnist_train.csv full/mnist_test.csv",
+    ] {
+        let set = Set::new(|set, part, images, labels| {
+            let (train, test) = names.split_at(names.find(".csv").unwrap() + 4);
+            let name = if part == "train" { train } else { test.trim() };
+            set.add(name, csv(images, labels).as_bytes());
+        });
+        for (part, count) in [(Part::Train, 150), (Part::Test, 30)] {
+            let found = read(set.path(), part, None).unwrap_or_else(|error| panic!("{error}"));
+            assert_eq!(found.images.len(), count, "{names}");
+        }
+    }
+    let copies = "PART-KIND-DIMS-ubyte (1).gz";
+    let set = Set::idx(copies, &[28, 28], plain);
+    assert_eq!(read(set.path(), Part::Test, None).unwrap().images.len(), 30);
+    // A folder of its own for a second copy.
+    let set = Set::new(|set, part, images, labels| {
+        let rows = csv(images, labels);
+        set.add(&format!("sign_mnist_{part}.csv"), rows.as_bytes());
+        set.add(
+            &format!("sign_mnist_{part}/sign_mnist_{part}.csv"),
+            rows.as_bytes(),
+        );
+    });
+    assert_eq!(read(set.path(), Part::Test, None).unwrap().images.len(), 30);
+}
+
+#[test]
+fn two_sizes_of_a_set_are_two_sets_and_split_takes_every_name_that_is_listed() {
+    let set = Set(tempdir().unwrap());
+    let (images, labels) = bars(30, 3, 0);
+    let rows = csv(&images, &labels);
+    for name in
+        "mnist_train mnist_test mnist_train_small a/b/kmnist_train a/b/kmnist_test".split(' ')
+    {
+        set.add(&format!("{name}.csv"), rows.as_bytes());
+    }
+    let error = read(set.path(), Part::Train, None).unwrap_err();
+    let names = "a/b/kmnist.csv, mnist-small.csv, mnist.csv";
+    assert!(
+        error.contains(&format!("more than one data set: {names}; ")),
+        "{error}"
+    );
+    for (split, found) in [
+        ("a/b/kmnist.csv", "a/b/kmnist.csv"),
+        ("kmnist.csv", "a/b/kmnist.csv"),
+        ("KMNIST", "a/b/kmnist.csv"),
+        ("mnist-small.csv", "mnist-small.csv"),
+        ("small", "mnist-small.csv"),
+        ("mnist.csv", "mnist.csv"),
+    ] {
+        let read = read(set.path(), Part::Train, Some(split)).unwrap();
+        assert_eq!(read.split.unwrap(), found);
+    }
+    let error = read(set.path(), Part::Train, Some("mnist")).unwrap_err();
+    assert!(
+        error.contains("--split mnist: not the name of one data set"),
+        "{error}"
+    );
+}
+
+#[test]
+fn arrays_of_numpy_are_read_in_pairs_and_without_names() {
+    let array = |images: &[u8], shape: &str| npy("|u1", shape, images);
+    let pairs = |name: fn(&str, &str) -> String| {
+        Set::new(|set, part, images, labels| {
+            let shape = format!("{}, 28, 28", labels.len());
+            set.add(&name("images", part), &array(images, &shape));
+            let shape = format!("{},", labels.len());
+            set.add(&name("labels", part), &array(labels, &shape));
+        })
+    };
+    let unnamed = |order: [usize; 4]| {
+        let mut arrays = Vec::new();
+        let set = Set::new(|_, _, images, labels| {
+            arrays.push(array(images, &format!("{}, 784", labels.len())));
+            arrays.push(array(labels, &format!("{},", labels.len())));
+        });
+        let arrays = order.map(|index| arrays[index].clone());
+        let names = (0..4).map(|number| format!("arr_{number}"));
+        let arrays: Vec<_> = names.zip(arrays).collect();
+        set.add("mnist.npz", &npz(&arrays));
+        set
+    };
+    for set in [
+        pairs(|kind, part| format!("{part}_{kind}.npy")),
+        pairs(|kind, part| format!("{part}/{kind}.npy")),
+        pairs(|kind, part| format!("{}_{part}.npy", if kind == "images" { "x" } else { "y" })),
+        unnamed([0, 1, 2, 3]),
+        unnamed([0, 2, 1, 3]),
+    ] {
+        for (part, count) in [(Part::Train, 150), (Part::Test, 30)] {
+            let found = read(set.path(), part, None).unwrap();
+            let (images, labels) = bars(count, 3, 0);
+            assert!(found.images.labels() == labels && found.images.pixels() == images);
+        }
+    }
+    let notes = read(unnamed([0, 1, 2, 3]).path(), Part::Train, None)
+        .unwrap()
+        .notes;
+    let note = "read arr_0.npy and arr_1.npy as training images and labels, arr_2.npy and arr_3.npy as test images";
+    assert!(notes[0].contains(note), "{notes:?}");
+    // Labels of the other part.
+    let error = read(unnamed([0, 3, 2, 1]).path(), Part::Train, None).unwrap_err();
+    assert!(error.contains("150 images but 30 labels"), "{error}");
+}
+
+#[test]
+fn files_of_other_kinds_are_named_with_the_way_out() {
+    let utf16: Vec<u8> = "label,pixel0\n"
+        .encode_utf16()
+        .flat_map(u16::to_le_bytes)
+        .collect();
+    let tar = [&[b'a'; 257][..], b"ustar\0", &[0; 300]].concat();
+    let savez = "save the arrays as x_train, y_train, x_test and y_test with numpy.savez";
+    for (name, bytes, kind, hint) in [
+        (
+            "mnist.zip",
+            &b"PK\x03\x04"[..],
+            "a zip archive",
+            "unpack it",
+        ),
+        ("mnist.tar.gz", &tar, "archive", "unpack it"),
+        ("mnist.tar", &tar, "archive", "unpack it"),
+        ("mnist.pkl.gz", b"(lp1\ncnumpy", "a pickle", savez),
+        (
+            "mnist.parquet",
+            b"PAR1\x15\x04",
+            "a Parquet file",
+            "pandas.read_parquet",
+        ),
+        (
+            "mnist.mat",
+            b"MATLAB 5.0 MAT-file",
+            "a MATLAB file",
+            "scipy.io.loadmat",
+        ),
+        ("mnist.h5", b"\x89HDF\r\n\x1a\n", "an HDF5 file", savez),
+        ("training.pt", b"PK\x03\x04", "torch.save", savez),
+        ("images.npy", b"\x93NUMPY\x01\0", "a NumPy array", savez),
+        (
+            "train.csv",
+            &[b"\xff\xfe", &utf16[..]].concat(),
+            "UTF-16",
+            "save it as UTF-8",
+        ),
+        ("train.csv", &utf16, "UTF-16", "save it as UTF-8"),
+        ("train.csv", b"PK\x03\x04[", "a zip archive", "unpack it"),
+        (
+            "train-images-idx3-ubyte",
+            b"<html>",
+            "a web page",
+            "download the file itself",
+        ),
+        ("photo.jpg", b"\xff\xd8\xff\xe0", "", "class folders"),
+    ] {
+        let set = Set(tempdir().unwrap());
+        set.add(name, bytes);
+        if name.starts_with("train-images") {
+            set.add("train-labels-idx1-ubyte", &plain(&[0]));
+        }
+        let parts = [name, kind, hint];
+        fails(set.path(), "show --data-dir .", &parts);
+        if !name.starts_with("train-images") && !name.starts_with("photo") {
+            fails(set.path(), &format!("show --data-dir {name}"), &parts);
+        }
+    }
+}
+
+#[test]
+fn csv_files_of_old_macs_spaces_and_fractions_are_read() {
+    let (images, labels) = bars(30, 3, 0);
+    let rows = csv(&images, &labels);
+    let shares = rows.replace("255", "1.0").replace(",0", ",0.0");
+    let soft = rows.replace("255", "0.5");
+    for (text, ink) in [
+        (rows.replace('\n', "\r"), 255),
+        (rows.replace('\n', "\r\n"), 255),
+        (rows.replace(',', " "), 255),
+        (rows.replace(',', "  "), 255),
+        (rows.replace(',', ", "), 255),
+        (rows.replace(',', "\t"), 255),
+        (shares, 255),
+        (soft, 128),
+        (rows.replace("255", "254.6"), 255),
+        (rows.replace("255", "1"), 255),
+    ] {
+        let set = Set(tempdir().unwrap());
+        set.add("train.csv", text.as_bytes());
+        let found = read(set.path(), Part::Train, None).unwrap();
+        assert_eq!(found.images.labels(), labels, "{text:.100}");
+        let expected: Vec<u8> = images.iter().map(|&pixel| pixel.min(ink)).collect();
+        assert!(found.images.pixels() == expected, "{text:.100}");
+    }
+}
+
+#[test]
+fn float16_is_refused_with_advice_that_keeps_the_pixels() {
+    let half = npy("<f2", "2, 28, 28", &[0; 2 * 2 * 784]);
+    let set = Set(tempdir().unwrap());
+    let arrays = [("x_train", half), ("y_train", npy("|u1", "2,", &[0, 1]))];
+    set.add(
+        "mnist.npz",
+        &npz(&arrays.map(|(name, bytes)| (name.to_owned(), bytes))),
+    );
+    fails(
+        set.path(),
+        "show --data-dir .",
+        &["x_train", ".astype(\"float32\")"],
+    );
+}
+
+#[cfg(unix)]
+#[test]
+fn links_in_a_circle_and_folders_that_are_no_utf_8_are_no_trouble() {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
+    use std::os::unix::fs::symlink;
+
+    let outer = tempdir().unwrap();
+    let folder = outer.path().join(OsStr::from_bytes(b"caf\xe9"));
+    fs::create_dir(&folder).unwrap();
+    let set = Set::changed("", <[u8]>::to_vec);
+    for entry in fs::read_dir(set.path()).unwrap() {
+        let entry = entry.unwrap();
+        fs::copy(entry.path(), folder.join(entry.file_name())).unwrap();
+    }
+    symlink(".", folder.join("again")).unwrap();
+    symlink("..", folder.join("up")).unwrap();
+    symlink("nowhere", folder.join("broken")).unwrap();
+    let line = format!("{LEARN} --classes 3 --data-dir");
+    let mut command = mnist_tch(outer.path(), &line);
+    command.arg(&folder).assert().success();
+    let text = printed(outer.path(), "evaluate --model run");
+    assert!(text.starts_with("accuracy 1 on 30 test images"), "{text}");
 }

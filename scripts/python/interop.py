@@ -1,6 +1,5 @@
-"""interop.py MODEL.safetensors MODEL.onnx PREDICTIONS.csv SAVED.safetensors: the network in PyTorch and in onnxruntime.
-
-PREDICTIONS.csv holds the program's own logits for its 5,000 test images. PyTorch saves the weights again.
+"""interop.py MODEL.safetensors MODEL.onnx PREDICTIONS.csv SAVED.safetensors: compares the network in PyTorch and in
+onnxruntime with PREDICTIONS.csv, the program's logits for its 5,000 test images. Saves the weights from PyTorch.
 """
 
 import sys
@@ -13,27 +12,33 @@ from safetensors.torch import load_file, save_file
 
 from mnist import load, with_weights
 
-weights, onnx_file, predictions, saved = sys.argv[1:]
+MAX_DIFFERENCE = 1e-4
+
+weights_file, onnx_file, predictions_file, saved_file = sys.argv[1:]
 images = load()[1][0].numpy().astype(numpy.float32) / 255
-# From the fifth column on; numbers that were 32 bits wide.
-ours = numpy.loadtxt(predictions, delimiter=",", skiprows=1, usecols=range(4, 14), dtype=numpy.float32)
+# The first four columns are image, true label, predicted label and probability.
+ours = numpy.loadtxt(predictions_file, delimiter=",", skiprows=1, usecols=range(4, 14), dtype=numpy.float32)
 
 
-def compare(name: str, theirs: numpy.ndarray) -> bool:
-    difference = numpy.abs(theirs - ours[:len(theirs)]).max()
-    same = (theirs.argmax(1) == ours[:len(theirs)].argmax(1)).sum()
-    print(f"{name}: {len(theirs)} images, largest difference of a logit {difference:.2e}, the same answer to {same}")
-    return difference <= 1e-4
+def compare(name, logits):
+    expected = ours[:len(logits)]
+    difference = numpy.abs(logits - expected).max()
+    same = (logits.argmax(1) == expected.argmax(1)).sum()
+    print(f"{name}: {len(logits)} images, logits differ by at most {difference:.2e}, {same} predictions are the same")
+    return difference <= MAX_DIFFERENCE
 
 
 onnx.checker.check_model(onnx.load(onnx_file), full_check=True)
-print(f"onnx {onnx.__version__}: the checker finds no fault")
+print(f"onnx {onnx.__version__}: the checker accepts the file")
 session = onnxruntime.InferenceSession(onnx_file, providers=["CPUExecutionProvider"])
-good = [compare(f"onnxruntime {onnxruntime.__version__}", session.run(["logits"], {"images": images[:count]})[0])
-        for count in (1, len(images))]
+results = []
+for count in 1, len(images):
+    [logits] = session.run(["logits"], {"images": images[:count]})
+    results.append(compare(f"onnxruntime {onnxruntime.__version__}", logits))
 
-net = with_weights(load_file(weights))
+network = with_weights(load_file(weights_file))
 with torch.no_grad():
-    good.append(compare(f"PyTorch {torch.__version__}", net(torch.from_numpy(images)).numpy()))
-save_file(net.state_dict(), saved, metadata={"format": "pt"})
-sys.exit(not all(good))
+    logits = network(torch.from_numpy(images)).numpy()
+results.append(compare(f"PyTorch {torch.__version__}", logits))
+save_file(network.state_dict(), saved_file, metadata={"format": "pt"})
+sys.exit(not all(results))

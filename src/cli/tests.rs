@@ -20,7 +20,6 @@ fn value(argument: &Arg) -> String {
         "N,N.." => "4,8",
         "X" => "0.5",
         "A..B" => "0..9",
-        "I/N" => "1/2",
         "DEVICE" => "cpu",
         "DIR" | "FILE" | "FILE|RUN_DIR" | "NAME" => "d",
         "URL" => "http://a",
@@ -53,15 +52,10 @@ fn no_option_is_ignored(command: &Command, line: &str, effective: &str) {
 }
 
 #[test]
-fn no_option_is_ignored_beside_resume_or_merge() {
+fn no_option_is_ignored_beside_resume() {
     let command = CommandLine::command();
-    let effective = "device threads epochs data-dir split mirror page quiet min-accuracy";
+    let effective = "device threads epochs data-dir split mirror quiet min-accuracy";
     no_option_is_ignored(&command, "--resume d", effective);
-    // Without --dataset, which is refused, a mirror has nothing to say. It cannot be refused
-    // itself, because it may come from the environment.
-    let reproduce = command.find_subcommand("reproduce").unwrap();
-    let effective = "seeds compare quiet mirror";
-    no_option_is_ignored(reproduce, "reproduce --merge d --out e", effective);
 }
 
 #[test]
@@ -98,7 +92,6 @@ fn every_option_refuses_nonsense_by_its_name() {
         (train, "--dataset", "cifar"),
         (train, "--shuffle", "x"),
         (seeds, "--seeds", "5 5..5 9..5 -1..5 0..99999999999 a..b"),
-        (seeds, "--shard", "0/2 3/2 1/0 1"),
     ] {
         for option in options.split(' ') {
             for value in values.split(' ') {
@@ -110,6 +103,5 @@ fn every_option_refuses_nonsense_by_its_name() {
     }
     // These need another; and a number after a blank may be negative too.
     assert!(error("mnist-tch --force").contains("--out"));
-    assert!(error("mnist-tch reproduce --merge a").contains("--out"));
     assert!(error("mnist-tch --epochs -1").contains("'--epochs"));
 }

@@ -1,48 +1,57 @@
-//! What a file holds, out of gzip where it is in one.
+//! Opens data files, through gzip where a file is compressed, and names files of another kind.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Error, Result};
 use flate2::bufread::MultiGzDecoder;
 
-/// How every gzip file begins.
-pub(crate) const GZIP: [u8; 2] = [0x1f, 0x8b];
-/// What stands in the place of a file that Git LFS has not fetched.
-const LFS: &[u8] = b"version https://git-lfs";
+use super::file_kind::{FileKind, START_BYTES};
 
-/// What `read` makes of a file as it is; errors name the file.
-pub(crate) fn raw<T>(path: &Path, read: impl FnOnce(BufReader<File>) -> Result<T>) -> Result<T> {
+/// Passes the content of a file to `read`. Errors name the file.
+pub(crate) fn open<T>(path: &Path, read: impl FnOnce(BufReader<File>) -> Result<T>) -> Result<T> {
     let work = || {
-        let mut file = BufReader::new(File::open(path)?);
-        ensure!(
-            !file.fill_buf()?.starts_with(LFS),
-            "a Git LFS pointer, not the file itself: fetch it with git lfs pull"
-        );
-        read(file)
+        let file = File::open(path)?;
+        read(BufReader::new(file)).map_err(|error| explain(path, error))
     };
     work().with_context(|| path.display().to_string())
 }
 
-/// What `read` makes of the content of a file, raw or gzip; errors name the file.
-pub(crate) fn read<T>(path: &Path, read: impl FnOnce(&mut dyn BufRead) -> Result<T>) -> Result<T> {
-    raw(path, |mut file| {
-        let start = file.fill_buf()?;
-        let is_gzip = start.starts_with(&GZIP);
-        // Some unpackers leave the name as it was.
-        let ending = path.extension().unwrap_or_default();
-        if ending.eq_ignore_ascii_case("gz") {
-            ensure!(!start.is_empty(), "the file is empty");
-            ensure!(
-                is_gzip || !start.starts_with(b"<"),
-                "not a gzip file, whatever its name says (an error page that was saved?)"
-            );
-        }
-        if !is_gzip {
+/// Passes the content of a file to `read`, decompressed if it is a gzip file. Errors name the file.
+pub(crate) fn open_maybe_gzip<T>(
+    path: &Path,
+    read: impl FnOnce(&mut dyn BufRead) -> Result<T>,
+) -> Result<T> {
+    open(path, |mut file| {
+        // Some unpackers keep the name of the gzip file.
+        if FileKind::of(file.fill_buf()?) != Some(FileKind::Gzip) {
             return read(&mut file);
         }
-        let mut content = BufReader::new(MultiGzDecoder::new(file));
-        read(&mut content).context("within the gzip file")
+        read(&mut BufReader::new(MultiGzDecoder::new(file))).context("within the gzip file")
     })
+}
+
+/// The kind of a file by its first bytes, within gzip if it is compressed; `None` for IDX, CSV and
+/// whatever else is not in the table.
+pub(crate) fn kind(path: &Path) -> Option<FileKind> {
+    let mut file = BufReader::new(File::open(path).ok()?);
+    let kind = FileKind::of(file.fill_buf().ok()?);
+    if kind != Some(FileKind::Gzip) {
+        return kind;
+    }
+    let mut start = Vec::new();
+    // A damaged gzip file may have a readable start.
+    let _ = MultiGzDecoder::new(file)
+        .take(START_BYTES as u64)
+        .read_to_end(&mut start);
+    FileKind::of(&start).or(kind)
+}
+
+/// Replaces the error of a reader that got a file of quite another kind.
+fn explain(path: &Path, error: Error) -> Error {
+    match kind(path) {
+        None | Some(FileKind::Gzip | FileKind::Npy | FileKind::Npz) => error,
+        Some(kind) => Error::msg(kind.describe_as_images()),
+    }
 }

@@ -1,28 +1,28 @@
-//! LoadedDataset images, and parts of them that share their memory.
+//! Labeled images, and slices that share their memory.
 
 use std::ops::Range;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail, ensure};
 
-use super::{PIXELS, SIDE};
+use super::{MAX_CLASSES, PIXELS, SIDE};
 
-/// So many images show what all are like.
+/// Sample size for guessing whether images are dark on light.
 const SAMPLE: usize = 500;
 
-/// LoadedDataset images: `len()` times 28x28 grey values 0-255 with a label each. Copies and slices
-/// share their memory.
+/// Labeled images: 28x28 gray values from 0 to 255 and a label each. Clones and slices share their
+/// memory.
 #[derive(Debug, Clone, Default)]
 pub struct Dataset {
-    /// Those of the whole file.
+    /// Pixels of the whole file.
     pixels: Arc<Vec<u8>>,
     labels: Arc<Vec<u8>>,
-    /// Which images of the file.
+    /// Images of the file in this slice.
     range: Range<usize>,
 }
 
 impl Dataset {
-    /// Puts images of this size and their labels together.
+    /// Joins images of this size (height, width) and their labels.
     pub(crate) fn new(size: [usize; 2], pixels: Vec<u8>, labels: Vec<u8>) -> Result<Self> {
         let [rows, columns] = size;
         ensure!(
@@ -30,12 +30,12 @@ impl Dataset {
             "images are {rows}x{columns}; the network takes {SIDE}x{SIDE}"
         );
         let count = pixels.len() / PIXELS;
-        let labelled = labels.len();
-        ensure!(count == labelled, "{count} images but {labelled} labels");
-        Ok(Self::whole(pixels, labels))
+        let labeled = labels.len();
+        ensure!(count == labeled, "{count} images but {labeled} labels");
+        Ok(Self::from_parts(pixels, labels))
     }
 
-    fn whole(pixels: Vec<u8>, labels: Vec<u8>) -> Self {
+    fn from_parts(pixels: Vec<u8>, labels: Vec<u8>) -> Self {
         Self {
             range: 0..labels.len(),
             pixels: Arc::new(pixels),
@@ -43,11 +43,10 @@ impl Dataset {
         }
     }
 
-    /// Images whose classes nobody knows, such as people's own pictures: `pixels` are 28x28 grey
-    /// values each, and the labels are all 0 and mean nothing.
-    pub(crate) fn unlabelled(pixels: Vec<u8>) -> Self {
+    /// Images without labels, 28x28 gray values each; every label is 0.
+    pub(crate) fn unlabeled(pixels: Vec<u8>) -> Self {
         let labels = vec![0; pixels.len() / PIXELS];
-        Self::whole(pixels, labels)
+        Self::from_parts(pixels, labels)
     }
 
     /// Number of images.
@@ -56,13 +55,13 @@ impl Dataset {
         self.range.len()
     }
 
-    /// Whether there is no image at all.
+    /// True if there are no images.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.range.is_empty()
     }
 
-    /// Grey values 0-255 of all images: `len()` x 28 x 28, row by row.
+    /// Gray values of all images: `len()` x 28 x 28, row by row.
     #[must_use]
     pub fn pixels(&self) -> &[u8] {
         &self.pixels[self.range.start * PIXELS..self.range.end * PIXELS]
@@ -74,15 +73,15 @@ impl Dataset {
         &self.labels[self.range.clone()]
     }
 
-    /// Where these images stand in the file they come from.
+    /// Position of these images in their file.
     pub(crate) fn range(&self) -> Range<usize> {
         self.range.clone()
     }
 
-    /// The images `range` of these; nothing is copied.
+    /// Returns a part of the images without copying them.
     ///
     /// # Errors
-    /// When there are fewer.
+    /// If there are fewer images.
     pub fn slice(&self, range: Range<usize>) -> Result<Self> {
         let all = self.labels().get(range.clone());
         all.with_context(|| format!("images {range:?} of {}", self.len()))?;
@@ -93,21 +92,20 @@ impl Dataset {
         })
     }
 
-    /// The same with every image changed.
-    pub(crate) fn changed(mut self, change: impl FnMut(&mut [u8])) -> Self {
+    /// Applies `change` to every image.
+    pub(crate) fn map_images(mut self, change: impl FnMut(&mut [u8])) -> Self {
         let pixels = Arc::make_mut(&mut self.pixels);
         pixels.chunks_exact_mut(PIXELS).for_each(change);
         self
     }
 
-    /// Whether what is at the images' edges, paper as a rule, is light. Some hundred of the images
-    /// are looked at.
+    /// True if the edges of the images, usually paper, are light. Looks at a sample.
     pub(crate) fn is_dark_on_light(&self) -> bool {
         let step = self.len().div_ceil(SAMPLE).max(1);
         let (mut sum, mut count) = (0, 0);
         for image in self.pixels().chunks_exact(PIXELS).step_by(step) {
-            for (place, &pixel) in image.iter().enumerate() {
-                let (row, column) = (place / SIDE, place % SIDE);
+            for (index, &pixel) in image.iter().enumerate() {
+                let (row, column) = (index / SIDE, index % SIDE);
                 if row.min(column) == 0 || row.max(column) == SIDE - 1 {
                     sum += u64::from(pixel);
                     count += 1;
@@ -117,8 +115,38 @@ impl Dataset {
         sum > 128 * count
     }
 
-    /// Makes sure that every label is below `classes`; the error has the first one that is not,
-    /// and the number of classes that takes all of them.
+    /// Checks that more than one class occurs, unless there is a single image. `what` names the
+    /// images.
+    pub(crate) fn check_variety(&self, what: &str) -> Result<()> {
+        ensure!(
+            self.len() < 2 || occurring(&class_counts(self.labels())) > 1,
+            "{what} holds {} images, all with the label {}: see with mnist-tch show whether the \
+             labels are read correctly, or choose images of several classes",
+            self.len(),
+            self.labels()[0]
+        );
+        Ok(())
+    }
+
+    /// True if batches of neighbors hold far fewer classes than batches of shuffled images would.
+    #[expect(clippy::cast_precision_loss, reason = "counts far below 2^53")]
+    pub(crate) fn is_sorted_by_label(&self, batch_size: usize) -> bool {
+        let counts = class_counts(self.labels());
+        // Smaller batches hold few classes anyway, but the order matters to them all the same.
+        let batch_size = batch_size.max(2 * occurring(&counts));
+        let batches = self.labels().chunks_exact(batch_size);
+        let is_absent = |&count: &usize| {
+            let share = count as f64 / self.len() as f64;
+            (1.0 - share).powf(batch_size as f64)
+        };
+        let expected: f64 = counts.iter().map(|count| 1.0 - is_absent(count)).sum();
+        let found = batches.clone().map(|batch| occurring(&class_counts(batch)));
+        let found = found.sum::<usize>() as f64;
+        batches.len() > 1 && found < 0.6 * expected * batches.len() as f64
+    }
+
+    /// Checks that every label is below `classes`. The error names the first one that is not, and
+    /// the number of classes that would fit.
     pub(crate) fn check_labels(&self, classes: usize) -> Result<()> {
         let labels = self.labels();
         let too_large = |&label: &u8| usize::from(label) >= classes;
@@ -128,11 +156,24 @@ impl Dataset {
         let (label, largest) = (labels[position], labels.iter().max());
         let enough = largest.map_or(classes, |&label| usize::from(label) + 1);
         bail!(
-            "label {label} at position {position} where labels go from 0 to {}; --classes {enough} \
-             takes all that are there",
+            "label {label} at position {position}, expected 0 to {}: use --classes {enough}",
             classes.saturating_sub(1)
         )
     }
+}
+
+/// The number of images of each class.
+pub(crate) fn class_counts(labels: &[u8]) -> [usize; MAX_CLASSES] {
+    let mut counts = [0; MAX_CLASSES];
+    for &label in labels {
+        counts[usize::from(label)] += 1;
+    }
+    counts
+}
+
+/// The number of classes that occur.
+fn occurring(counts: &[usize]) -> usize {
+    counts.iter().filter(|&&count| count > 0).count()
 }
 
 #[cfg(test)]

@@ -7,32 +7,32 @@ use std::io::Read;
 
 use anyhow::{Context, Result, bail, ensure};
 
-use super::array::{Array, Kind};
+use super::array::{Array, ElementType};
 
-/// Reads the dimensions and the numbers.
+/// Parses an IDX file.
 pub fn read(mut source: impl Read) -> Result<Array> {
     let magic = read_header(&mut source)?;
-    let [first, second, kind, dims] = magic;
+    let [first, second, element, dims] = magic;
     ensure!(
         [first, second] == [0, 0],
-        "not an IDX file: it starts with {}, not with 00 00 08 and the number of dimensions",
+        "not an IDX file: it starts with {}, expected 00 00 08 and the number of dimensions",
         magic.map(|byte| format!("{byte:02x}")).join(" ")
     );
-    let kind = match kind {
-        0x08 => Kind('u', 1),
-        0x09 => Kind('i', 1),
-        0x0b => Kind('i', 2),
-        0x0c => Kind('i', 4),
-        0x0d => Kind('f', 4),
-        0x0e => Kind('f', 8),
-        _ => bail!("element type 0x{kind:02x}, which is none; 0x08 is that of unsigned bytes"),
+    let element = match element {
+        0x08 => ElementType('u', 1),
+        0x09 => ElementType('i', 1),
+        0x0b => ElementType('i', 2),
+        0x0c => ElementType('i', 4),
+        0x0d => ElementType('f', 4),
+        0x0e => ElementType('f', 8),
+        _ => bail!("invalid element type 0x{element:02x}; 0x08 stands for unsigned bytes"),
     };
-    let sizes = (0..dims).map(|_| Ok(u32::from_be_bytes(read_header(&mut source)?).try_into()?));
-    let shape = sizes.collect::<Result<_>>()?;
-    Array::read(source, shape, kind, true)
+    let size = |_| Ok(u32::from_be_bytes(read_header(&mut source)?).try_into()?);
+    let shape = (0..dims).map(size).collect::<Result<_>>()?;
+    Array::read(source, shape, element, true)
 }
 
-/// Four bytes of the header.
+/// Reads four bytes of the header.
 fn read_header(source: &mut impl Read) -> Result<[u8; 4]> {
     let mut bytes = Vec::with_capacity(4);
     let read = source.take(4).read_to_end(&mut bytes);
@@ -41,7 +41,7 @@ fn read_header(source: &mut impl Read) -> Result<[u8; 4]> {
     header.context("the file is empty or ends within its header")
 }
 
-// What files may hold is tested where all forms are: tests/folders.rs.
+// What files may hold is tested for all forms in tests/folders.rs.
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -91,8 +91,8 @@ mod tests {
     fn what_is_wrong_with_a_file_is_said() {
         for (bytes, part) in [
             (idx(8, &[1, 1, 2], &[1, 2, 3]), "trailing bytes"),
-            (b"<!DOCTYPE html>".into(), "starts with 3c 21 44 4f"),
-            (idx(10, &[1, 1, 1], &[0]), "element type 0x0a"),
+            (b"IDX?".into(), "starts with 49 44 58 3f"),
+            (idx(10, &[1, 1, 1], &[0]), "invalid element type 0x0a"),
             (
                 idx(8, &[1, 1, 2], &[])[..15].to_vec(),
                 "ends within its header",
@@ -100,7 +100,7 @@ mod tests {
             (idx(8, &[3], &[7, 0, 9]), "swapped"),
             (idx(8, &[1, 2, 2, 3], &[0; 12]), "1 x 2 x 2 x 3 numbers"),
             (idx(0x0b, &[1, 2, 2], &[1; 8]), "a pixel is 257"),
-            (idx(8, &[u32::MAX; 3], &[]), "the most this program reads"),
+            (idx(8, &[u32::MAX; 3], &[]), "the maximum is"),
             (idx(8, &[u32::MAX, 28, 28], &[0]), "4294967295 x 28 x 28"),
             // Below the limit, but not there: the buffer has grown with the ten bytes only.
             (idx(8, &[1_000_000, 28, 28], &[0; 10]), "only 10 are there"),
@@ -110,7 +110,7 @@ mod tests {
         }
         for (bytes, part) in [
             (idx(8, &[1, 2, 2], &[0; 4]), "swapped"),
-            (idx(8, &[2, 2], &[0, 1, 1, 1]), "N rows with a single 1"),
+            (idx(8, &[2, 2], &[0, 1, 1, 1]), "N one-hot rows"),
             (idx(9, &[2], &[0, 255]), "label -1 at position 1"),
         ] {
             let error = format!("{:#}", labels(&bytes).unwrap_err());

@@ -1,6 +1,5 @@
-//! Reads a set from the IDX files in a folder, under the names under which the MNIST family is
-//! published: raw or gzip-compressed, with a dash or, as some unpackers leave them, a dot before
-//! `idx`.
+//! Reads a set from the IDX files in a folder. The files have the names under which the MNIST family
+//! is published, raw or gzip-compressed, with a dash or, as some unpackers write, a dot before `idx`.
 
 use std::path::{Path, PathBuf};
 
@@ -19,10 +18,10 @@ pub fn read(
     part: Part,
     options: &ReadOptions,
 ) -> Result<LoadedDataset> {
-    let shown = folder.display();
     ensure!(
         folder.exists(),
-        "{shown}: no such folder; --data-dir takes the folder that holds the images"
+        "{}: no such folder; --data-dir takes the folder that holds the images",
+        folder.display()
     );
     let [images, labels] = match part {
         Part::Train => [FILE_NAMES[0], FILE_NAMES[1]],
@@ -30,8 +29,12 @@ pub fn read(
     }
     .map(|name| find(folder, name));
     let (images, labels) = (images?, labels?);
-    let (size, pixels) = content::read(&images, |bytes| idx::read(bytes)?.images())?;
-    let dataset = Dataset::new(size, pixels, content::read(&labels, read_labels)?);
+    let (size, pixels) = content::open_maybe_gzip(&images, |bytes| idx::read(bytes)?.images())?;
+    let dataset = Dataset::new(
+        size,
+        pixels,
+        content::open_maybe_gzip(&labels, read_labels)?,
+    );
     let loaded = LoadedDataset {
         images: dataset
             .with_context(|| format!("{} and {}", images.display(), labels.display()))?,
@@ -46,7 +49,7 @@ fn read_labels(bytes: &mut dyn std::io::BufRead) -> Result<Vec<u8>> {
     idx::read(bytes).and_then(Array::labels)
 }
 
-/// The file called `name` in `folder`: raw before gzip.
+/// Finds the file called `name` in `folder`: raw before gzip.
 pub(crate) fn find(folder: &Path, name: &str) -> Result<PathBuf> {
     let dotted = name.replace("-idx", ".idx");
     let raw = [name, &dotted];
@@ -56,9 +59,6 @@ pub(crate) fn find(folder: &Path, name: &str) -> Result<PathBuf> {
     let mut paths = names.map(|name| folder.join(name));
     match paths.find(|path| path.is_file()) {
         Some(path) => Ok(path),
-        None => bail!(
-            "{}: neither {name} nor {name}.gz is there",
-            folder.display()
-        ),
+        None => bail!("{}: neither {name} nor {name}.gz found", folder.display()),
     }
 }

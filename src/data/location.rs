@@ -1,4 +1,5 @@
-//! Where a data set is, so exactly that a later command finds the same one, and how it is read.
+//! Where a data set is: embedded, published, or in a folder. A run records it, so that later
+//! commands find the same set.
 
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
@@ -9,31 +10,32 @@ use serde::{Deserialize, Serialize};
 
 use super::{Dataset, LoadedDataset, PIXELS, Part, Preparation, Published, ReadOptions, idx};
 
-/// Reads a part of the set in a folder, or in a file; of a published set where one is named.
+/// Reads a part of the set in a folder or a file, which may be a published one.
 ///
-/// The program hands it down: the core's own reads IDX files under their published names, the extra
-/// `formats` reads every form that people keep a set in.
+/// The core's own reader reads IDX files under their published names; the extra `formats` reads the
+/// other forms.
 pub type FolderReader = fn(&Path, Option<Published>, Part, &ReadOptions) -> Result<LoadedDataset>;
 
 /// Where a data set is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Location {
-    /// In the program: the first 10,000 images of MNIST's training file, which are the article's.
+    /// Part of the program: the first 10,000 images of MNIST's training file, as in the article.
     Embedded,
-    /// The files of a published set, which are fetched where they are missing.
+    /// A published set, which is downloaded if it is missing.
     Published {
         /// Which set.
         set: Published,
-        /// Where its files are; `None` means the user's cache.
+        /// The folder of its files; `None` means the user's cache.
+        #[serde(with = "json_path::option")]
         folder: Option<PathBuf>,
     },
     /// A folder, or a file, with a set in any form.
-    Folder(PathBuf),
+    Folder(#[serde(with = "json_path")] PathBuf),
 }
 
 impl Location {
-    /// The sets that have names, each with what it is.
+    /// The named sets: name, description, location.
     pub(crate) fn named() -> [(&'static str, &'static str, Self); 4] {
         let about = "The first 10,000 images of MNIST's training file, part of the program";
         let [mnist, fashion, kmnist] = Published::ALL.map(|set| {
@@ -43,13 +45,13 @@ impl Location {
         [(EMBEDDED, about, Self::Embedded), mnist, fashion, kmnist]
     }
 
-    /// The set that has this name, else a folder's.
+    /// Returns the set of this name, or the folder.
     pub(crate) fn from_name(name: &str) -> Self {
         let known = Self::named().into_iter().find(|(known, ..)| *known == name);
         known.map_or_else(|| Self::Folder(name.into()), |(_, _, set)| set)
     }
 
-    /// The same set with its files in `path`; any set's folder if this is not a published one.
+    /// Returns the same published set with its files in `path`, or the folder `path`.
     pub(crate) fn moved(self, path: PathBuf) -> Self {
         match self {
             Self::Published { set, .. } => {
@@ -60,8 +62,7 @@ impl Location {
         }
     }
 
-    /// The same for a run to keep: seen from any folder, and as text, which most paths are and JSON
-    /// needs.
+    /// Returns the location with an absolute path.
     pub(crate) fn absolute(&self) -> Self {
         let (Self::Folder(path)
         | Self::Published {
@@ -71,11 +72,10 @@ impl Location {
             return self.clone();
         };
         let path = std::path::absolute(path).unwrap_or_else(|_| path.clone());
-        let text = path.to_string_lossy().into_owned();
-        self.clone().moved(text.into())
+        self.clone().moved(path)
     }
 
-    /// How a picture has to be prepared to be like its images: as a digit, unless more is known.
+    /// How pictures have to be prepared to look like its images: as digits unless more is known.
     pub(crate) fn preparation(&self) -> Preparation {
         match self {
             Self::Published { set, .. } => set.info().preparation,
@@ -83,7 +83,7 @@ impl Location {
         }
     }
 
-    /// What people call the set: its name or its folder.
+    /// Name or folder of the set, for display.
     pub(crate) fn name(&self) -> String {
         match self {
             Self::Embedded => EMBEDDED.to_owned(),
@@ -92,11 +92,10 @@ impl Location {
         }
     }
 
-    /// Reads the training or the test file, which must be there; folders by `read_folder`.
+    /// Reads the training or the test file; folders with `read_folder`.
     ///
     /// # Errors
-    /// When the file is missing or not what its name says, or a label has no class; the message
-    /// names it.
+    /// If the file is missing or damaged, or a label is out of range; the message names the file.
     pub fn read(
         &self,
         part: Part,
@@ -124,9 +123,9 @@ impl Location {
 
 /// The name of the set in the program.
 const EMBEDDED: &str = "mnist-10k";
-/// Images 0..5000 are this set's training file, 5000..10000 its test file.
+/// Number of training images; the others are the test images.
 const TRAIN: usize = 5_000;
-// Provenance, licence (CC BY-SA 3.0) and digests stand in `data/README.md`.
+// Provenance, license (CC BY-SA 3.0) and digests: `data/README.md`.
 const IMAGES: &[u8] = include_bytes!("../../data/mnist-10k-images-idx3-ubyte.gz");
 const LABELS: &[u8] = include_bytes!("../../data/mnist-10k-labels-idx1-ubyte.gz");
 
@@ -138,6 +137,63 @@ static HALVES: LazyLock<Result<[Dataset; 2]>> = LazyLock::new(|| {
     let half = |pixels, labels| Dataset::new(size, pixels, labels);
     Ok([half(pixels, labels)?, half(test_pixels, test_labels)?])
 });
+
+/// Paths in JSON: a string, or serde's form of an `OsString` if the path is not UTF-8.
+mod json_path {
+    use std::ffi::OsString;
+    use std::path::PathBuf;
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    #[derive(Serialize, Deserialize)]
+    #[serde(untagged)]
+    enum JsonPath {
+        Text(String),
+        Raw(OsString),
+    }
+
+    impl From<&PathBuf> for JsonPath {
+        fn from(path: &PathBuf) -> Self {
+            let text = path.to_str().map(|text| Self::Text(text.to_owned()));
+            text.unwrap_or_else(|| Self::Raw(path.clone().into()))
+        }
+    }
+
+    impl From<JsonPath> for PathBuf {
+        fn from(path: JsonPath) -> Self {
+            match path {
+                JsonPath::Text(text) => text.into(),
+                JsonPath::Raw(raw) => raw.into(),
+            }
+        }
+    }
+
+    pub fn serialize<S: Serializer>(path: &PathBuf, serializer: S) -> Result<S::Ok, S::Error> {
+        JsonPath::from(path).serialize(serializer)
+    }
+
+    pub fn deserialize<'a, D: Deserializer<'a>>(deserializer: D) -> Result<PathBuf, D::Error> {
+        JsonPath::deserialize(deserializer).map(PathBuf::from)
+    }
+
+    pub mod option {
+        use super::*;
+
+        pub fn serialize<S: Serializer>(
+            path: &Option<PathBuf>,
+            serializer: S,
+        ) -> Result<S::Ok, S::Error> {
+            path.as_ref().map(JsonPath::from).serialize(serializer)
+        }
+
+        pub fn deserialize<'a, D: Deserializer<'a>>(
+            deserializer: D,
+        ) -> Result<Option<PathBuf>, D::Error> {
+            let path = Option::<JsonPath>::deserialize(deserializer)?;
+            Ok(path.map(PathBuf::from))
+        }
+    }
+}
 
 #[cfg(test)]
 mod tests {
@@ -172,6 +228,23 @@ mod tests {
             let json = serde_json::to_string(&location.absolute()).unwrap();
             let kept: Location = serde_json::from_str(&json).unwrap();
             assert_eq!(kept, location.moved(here.join(path)));
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_folder_whose_name_is_no_utf_8_is_kept_and_found_again() {
+        use std::ffi::OsStr;
+        use std::os::unix::ffi::OsStrExt;
+
+        let path = PathBuf::from(OsStr::from_bytes(b"/data/caf\xe9"));
+        for location in [
+            Location::Folder(path.clone()),
+            Location::from_name("kmnist").moved(path.clone()),
+        ] {
+            let json = serde_json::to_string(&location.absolute()).unwrap();
+            let kept: Location = serde_json::from_str(&json).unwrap();
+            assert_eq!(kept, location, "{json}");
         }
     }
 }

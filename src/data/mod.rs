@@ -17,6 +17,7 @@ use anyhow::{Context, Result};
 pub(crate) mod array;
 pub(crate) mod content;
 mod dataset;
+pub(crate) mod file_kind;
 pub(crate) mod files;
 pub(crate) mod idx;
 pub(crate) mod idx_folder;

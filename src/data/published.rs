@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use etcetera::BaseStrategy;
 use serde::{Deserialize, Serialize};
 
-/// A published set of 60,000 training and 10,000 test images in ten classes, 28x28, grey.
+/// A published set of 60,000 training and 10,000 test images in ten classes, 28x28, gray.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Published {
@@ -87,20 +87,18 @@ impl Published {
     }
 }
 
-/// The names of the classes of a set that is one of EMNIST's by its own name, in the order of
-/// labels; none where it has no letters.
+/// Class names of an EMNIST set by its published name, such as `emnist-letters`, in the order of
+/// labels; empty for its digits. `None` for any other set.
 pub(crate) fn emnist_classes(set: &str) -> Option<Vec<String>> {
     const UPPER: &str = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ";
-    let set = set.to_lowercase();
-    let has = |word| set.contains(word);
-    let (first, others) = match () {
-        () if !has("emnist") => return None,
-        () if has("byclass") => (UPPER, "abcdefghijklmnopqrstuvwxyz"),
-        // Small letters that look like large ones are taken together with them.
-        () if has("bymerge") || has("balanced") => (UPPER, "abdefghnqrt"),
+    let (first, others) = match set.to_lowercase().strip_prefix("emnist-")? {
+        "byclass" => (UPPER, "abcdefghijklmnopqrstuvwxyz"),
+        // Lower-case letters that look like upper-case ones are merged with them.
+        "bymerge" | "balanced" => (UPPER, "abdefghnqrt"),
         // The first letter has the label 1.
-        () if has("letters") => ("-", &UPPER[10..]),
-        () => ("", ""),
+        "letters" => ("-", &UPPER[10..]),
+        "digits" | "mnist" => ("", ""),
+        _ => return None,
     };
     let all = first.chars().chain(others.chars());
     Some(all.map(String::from).collect())

@@ -1,4 +1,4 @@
-//! How a set is to be read where its files do not say it, and what is then known of it.
+//! Options for reading a data set, and the result of reading it.
 
 use std::ops::Not;
 
@@ -7,54 +7,57 @@ use serde::{Deserialize, Serialize};
 
 use super::{CLASSES, Dataset, Preparation, SIDE};
 
-/// How a set is to be read. The default is as it is found.
+/// Options for reading a data set. The default reads it as it is.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ReadOptions {
     /// Which of several sets in a folder.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub split: Option<String>,
-    /// Images are turned upright that lie on their side, mirrored: rows become columns.
+    /// The label column of a CSV file: its name, `first` or `last`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub label_column: Option<String>,
+    /// How pictures in class folders are prepared; `None`: the class names decide.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub prepare: Option<Preparation>,
+    /// Swap rows and columns of every image.
     #[serde(skip_serializing_if = "Not::not")]
     pub transpose: bool,
-    /// Images that are dark on light become light on dark.
+    /// Invert every image, from dark on light to light on dark.
     #[serde(skip_serializing_if = "Not::not")]
     pub invert: bool,
-    /// Pixels that are 0 or 1 become 0 or 255.
-    #[serde(skip_serializing_if = "Not::not")]
-    pub stretch: bool,
-    /// Which classes there are.
+    /// The classes.
     #[serde(skip)]
     pub classes: Classes,
 }
 
-/// Which classes a set has.
+/// The classes of a data set.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Classes {
-    /// Those it is known to have, else ten.
+    /// The classes that the set is known to have, else ten.
     #[default]
     Found,
-    /// So many; labels go from 0 to one less.
+    /// This number of classes.
     Number(usize),
-    /// As many as these, in the order of labels; class folders are found by these names.
+    /// Classes of these names, in the order of labels; class folders are matched by name.
     Named(Vec<String>),
 }
 
-/// One file of a set, with what is known of the set.
+/// One file of a data set, and what is known about the set.
 #[derive(Debug, Default)]
 pub struct LoadedDataset {
     /// The images.
     pub images: Dataset,
-    /// The names of the classes, in the order of labels; every label is below their number.
+    /// The class names, in the order of labels; every label is below their number.
     pub classes: Vec<String>,
     /// The name of the set among those in its folder.
     pub split: Option<String>,
-    /// What had to be done, where the set was one of pictures.
+    /// What was done to pictures in class folders.
     pub pictures: Option<Pictures>,
     /// How pictures have to be prepared to look like the images; `None` means that the location
     /// decides ([`Location::preparation`](super::Location)).
     pub preparation: Option<Preparation>,
-    /// What the user should hear of: a line each.
+    /// Notes and warnings for the user, a line each.
     pub notes: Vec<String>,
 }
 
@@ -64,62 +67,86 @@ pub(crate) struct Unlabeled {
     pub images: Dataset,
     /// The name of the id column, such as `ImageId`, and the id of each image, if the file has one.
     pub ids: Option<(String, Vec<String>)>,
+    /// Notes and warnings for the user, a line each.
+    pub notes: Vec<String>,
 }
 
-/// How pictures became images.
+/// What was done to pictures in class folders.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pictures {
-    /// 28x28 already.
+    /// Number of pictures that were 28x28 already.
     pub as_they_are: usize,
-    /// Prepared as people's own pictures of digits are.
+    /// Number of pictures that were prepared.
     pub prepared: usize,
-    /// Whether those that were taken as they are were dark on light.
+    /// Number of damaged pictures that were left out.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub skipped: usize,
+    /// Whether the pictures of 28x28 were dark on light, and so inverted.
     #[serde(default, skip_serializing_if = "Not::not")]
     pub inverted: bool,
 }
 
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde passes a reference"
+)]
+fn is_zero(count: &usize) -> bool {
+    *count == 0
+}
+
 impl ReadOptions {
-    /// Settles the classes, changes the images as is asked, and says what is odd.
+    /// Names the classes, checks the labels, changes the images as asked, and adds warnings.
     pub(crate) fn apply(&self, mut found: LoadedDataset) -> Result<LoadedDataset> {
         found.classes = self.classes.names(found.classes);
         found.images.check_labels(found.classes.len())?;
+        let (images, notes) = self.change(found.images, found.preparation);
+        found.images = images;
+        found.notes.extend(notes);
+        Ok(found)
+    }
+
+    /// Changes images as asked, and stretches those whose pixels are only 0 and 1. Returns notes
+    /// and warnings too.
+    pub(crate) fn change(
+        &self,
+        mut images: Dataset,
+        preparation: Option<Preparation>,
+    ) -> (Dataset, Vec<String>) {
+        let mut notes = Vec::new();
+        let pixels = images.pixels();
+        if pixels.iter().all(|&pixel| pixel <= 1) && pixels.contains(&1) {
+            images = images.map_images(|image| image.iter_mut().for_each(|pixel| *pixel *= 255));
+            notes.push(
+                "warning: no pixel exceeds 1, so 1 is taken as full ink and becomes 255; if these \
+                 were fractions, rounding has destroyed them: save them as float32"
+                    .to_owned(),
+            );
+        }
         for (is_asked, change) in [
-            (self.stretch, stretch as fn(&mut [u8])),
-            (self.invert, invert),
+            (self.invert, invert as fn(&mut [u8])),
             (self.transpose, transpose),
         ] {
             if is_asked {
-                found.images = found.images.changed(change);
+                images = images.map_images(change);
             }
         }
-        let pixels = found.images.pixels();
-        if !pixels.is_empty() && pixels.iter().all(|&pixel| pixel <= 1) {
-            let text = "no pixel exceeds 1, where full ink is 255: --stretch makes it so";
-            found.notes.push(format!("warning: {text}"));
+        // Photographs are no ink on paper.
+        if preparation != Some(Preparation::Plain) && images.is_dark_on_light() {
+            let text = "the images are dark on light, expected light on dark: use --invert";
+            notes.push(format!("warning: {text}"));
         }
-        if found.images.is_dark_on_light() {
-            let text = "the images are dark on light, where ink is high: --invert mends it";
-            found.notes.push(format!("warning: {text}"));
-        }
-        Ok(found)
+        (images, notes)
     }
 }
 
-/// Exchanges ink and paper.
+/// Swaps ink and paper.
 pub(crate) fn invert(image: &mut [u8]) {
     for pixel in image {
         *pixel = 255 - *pixel;
     }
 }
 
-/// Makes all that is not paper full ink.
-fn stretch(image: &mut [u8]) {
-    for pixel in image {
-        *pixel = 255 * u8::from(*pixel > 0);
-    }
-}
-
-/// Makes the rows of an image its columns.
+/// Swaps rows and columns.
 pub(crate) fn transpose(image: &mut [u8]) {
     for row in 0..SIDE {
         for column in 0..row {
@@ -129,8 +156,7 @@ pub(crate) fn transpose(image: &mut [u8]) {
 }
 
 impl Classes {
-    /// The names of the classes of a set whose own names, if it has any, are `known`: as many as
-    /// there are to be, numbers where there are no others.
+    /// Class names, given the names that the set is known to have; numbers for the others.
     fn names(&self, mut known: Vec<String>) -> Vec<String> {
         let count = match self {
             Self::Found if known.is_empty() => CLASSES,

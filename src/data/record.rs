@@ -1,5 +1,5 @@
-//! The record of a run's images: where they came from, how they were read, which ones they were. A
-//! run keeps it, so that other commands find the same images again.
+//! The record of a run's images: where they came from, how they were read, and which ones they
+//! were. Other commands find the same images by it.
 
 use serde::{Deserialize, Serialize};
 
@@ -12,10 +12,10 @@ pub(crate) struct DataRecord {
     pub name: String,
     /// Where it is.
     pub location: Location,
-    /// How it was read, where its files do not say it.
+    /// Options that it was read with.
     #[serde(default, skip_serializing_if = "is_default")]
     pub reading: ReadOptions,
-    /// What had to be done, where the set was one of pictures.
+    /// What was done to pictures in class folders.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pictures: Option<Pictures>,
     /// How pictures have to be prepared to look like these images.
@@ -23,10 +23,10 @@ pub(crate) struct DataRecord {
     pub preparation: Preparation,
     /// The names of the classes, in the order of labels.
     pub classes: Vec<String>,
-    /// Which images were trained on, such as `train:0..5000`.
+    /// The images that were trained on, such as `train:0..5000`.
     pub train_range: ImageRange,
     pub train_images: usize,
-    /// Which images were scored, such as `test:0..5000`.
+    /// The images that were scored, such as `test:0..5000`.
     pub test_range: ImageRange,
     pub test_images: usize,
     /// SHA-256 of training pixels, training labels, test pixels and test labels.
@@ -46,9 +46,11 @@ impl DataRecord {
             name: split.name.clone(),
             location: location.absolute(),
             reading: ReadOptions {
-                // Other sets may be put into the folder later.
+                // Other sets may be added to the folder later.
                 split: split.set.clone(),
                 classes: Classes::Found,
+                // Stands in `preparation`, also if the class names have decided.
+                prepare: None,
                 ..options.clone()
             },
             pictures: split.pictures,
@@ -62,10 +64,11 @@ impl DataRecord {
         }
     }
 
-    /// Options for reading it again, with the same classes.
+    /// Options for reading the set again, with the same classes and the same preparation.
     pub(crate) fn read_options(&self) -> ReadOptions {
         ReadOptions {
             classes: Classes::Named(self.classes.clone()),
+            prepare: Some(self.preparation),
             ..self.reading.clone()
         }
     }

@@ -1,5 +1,4 @@
-//! What is trained on and what is tested on: two parts of a data set without an image in common,
-//! each a range of one file, such as the first 5,000 of the training file.
+//! The split of a data set into training and test images: ranges of its files that do not overlap.
 
 use std::fmt;
 use std::ops::Range;
@@ -8,25 +7,25 @@ use anyhow::{Result, ensure};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::dataset::class_counts;
 use super::{Dataset, FolderReader, Location, Pictures, Preparation, ReadOptions, hex, idx_folder};
 
-/// The article's split of the images that are part of the program: 5,000 to train on and the 5,000
-/// after them to test on.
+/// The article's split of the embedded images: 5,000 training images and 5,000 test images.
 ///
 /// # Errors
-/// Only when the program itself is damaged.
+/// Only if the program itself is damaged.
 pub fn mnist_10k() -> Result<Split> {
     let [train, test] = Part::ALL.map(ImageRange::all);
     let options = ReadOptions::default();
     Split::read(&Location::Embedded, &options, train, test, idx_folder::read)
 }
 
-/// What is trained on and what is tested on.
+/// Training and test images of a data set.
 #[derive(Debug, Clone)]
 pub struct Split {
-    /// Where the images come from, for people: a name or a folder.
+    /// Name or folder of the data set, for display.
     pub name: String,
-    /// The names of the classes, in the order of labels; every label is below their number.
+    /// The class names, in the order of labels; every label is below their number.
     pub classes: Vec<String>,
     /// The images the weights are fitted to.
     pub train: Dataset,
@@ -34,17 +33,17 @@ pub struct Split {
     pub test: Dataset,
     /// The name of the set among those in its folder.
     pub(crate) set: Option<String>,
-    /// How pictures of both files became images.
+    /// What was done to the pictures of both files.
     pub(crate) pictures: Option<Pictures>,
     /// How pictures have to be prepared to look like the images; `None`: the location decides.
     pub(crate) preparation: Option<Preparation>,
-    /// What the user should hear of: a line each.
+    /// Notes and warnings for the user, a line each.
     pub(crate) notes: Vec<String>,
 }
 
 impl Split {
-    /// Reads the images `train` and `test` of the set at `location`. A file that neither of them
-    /// names is not read.
+    /// Reads the images `train` and `test` of the set at `location`. A file that neither range names
+    /// is not read.
     pub(crate) fn read(
         location: &Location,
         options: &ReadOptions,
@@ -57,12 +56,15 @@ impl Split {
         if train.part != test.part {
             let other = location.read(test.part, options, read_folder)?;
             file.images = other.images;
-            let news = other.notes.into_iter();
-            let news: Vec<String> = news.filter(|note| !file.notes.contains(note)).collect();
-            file.notes.extend(news);
+            for note in other.notes {
+                if !file.notes.contains(&note) {
+                    file.notes.push(note);
+                }
+            }
             if let (Some(all), Some(others)) = (&mut file.pictures, other.pictures) {
                 all.as_they_are += others.as_they_are;
                 all.prepared += others.prepared;
+                all.skipped += others.skipped;
             }
         }
         let test_images = test.select(&file.images, "--test-range")?;
@@ -73,6 +75,8 @@ impl Split {
              with --train-range or --test-range",
             ImageRange::covering(train.part, &train_images)
         );
+        file.notes
+            .extend(unseen_classes(&train_images, &test_images, &file.classes));
         Ok(Self {
             name: location.name(),
             classes: file.classes,
@@ -88,7 +92,7 @@ impl Split {
     /// Keeps the first `train` training images and the first `test` test images.
     ///
     /// # Errors
-    /// When there are fewer images than asked for.
+    /// If there are fewer images than asked for.
     pub fn resized(mut self, train: Option<usize>, test: Option<usize>) -> Result<Self> {
         self.train = self.train.slice(0..train.unwrap_or(self.train.len()))?;
         self.test = self.test.slice(0..test.unwrap_or(self.test.len()))?;
@@ -107,7 +111,7 @@ impl Split {
     }
 }
 
-/// One of the two files of a data set, which are two of images and labels each.
+/// The training or the test file of a data set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Part {
     /// The official training images.
@@ -117,10 +121,10 @@ pub enum Part {
 }
 
 impl Part {
-    /// Both.
+    /// Both parts.
     pub const ALL: [Self; 2] = [Self::Train, Self::Test];
 
-    /// The name in ranges.
+    /// Name of the part in ranges.
     fn name(self) -> &'static str {
         ["train", "test"][self as usize]
     }
@@ -132,19 +136,19 @@ impl Part {
 pub struct ImageRange {
     pub part: Part,
     pub start: usize,
-    /// The image after the last one; `None` means all that there are.
+    /// End of the range, exclusive; `None` means the end of the file.
     pub end: Option<usize>,
 }
 
 impl ImageRange {
-    /// The whole of a file.
+    /// All images of a file.
     pub(crate) fn all(part: Part) -> Self {
         let (start, end) = (0, None);
         Self { part, start, end }
     }
 
-    /// Reads `A..B`, `..B`, `A..` or `..`, with `train:` or `test:` before it for another file than
-    /// `part`.
+    /// Parses `A..B`, `..B`, `A..` or `..`, with the prefix `train:` or `test:` for another file
+    /// than `part`.
     pub(crate) fn parse(text: &str, part: Part) -> Result<Self, String> {
         let (part, range) = match text.split_once(':') {
             Some(("train", range)) => (Part::Train, range),
@@ -153,14 +157,14 @@ impl ImageRange {
         };
         let number = |text: &str| match text {
             "" => Some(None),
-            // A sign, which `parse` would take, is none of the digits.
+            // `parse` would accept a plus sign.
             _ if text.starts_with('+') => None,
             _ => text.parse().ok().map(Some),
         };
         let ends = range.split_once("..");
         let ends = ends.and_then(|(start, end)| Some((number(start)?.unwrap_or(0), number(end)?)));
         let (start, end) =
-            ends.ok_or("a range such as 0..5000, ..5000 or train:5000..10000 is expected")?;
+            ends.ok_or("expected a range such as 0..5000, ..5000 or train:5000..10000")?;
         if end.is_some_and(|end| end <= start) {
             let text = "the range is empty: A..B takes the images from A up to but not including B";
             return Err(text.to_owned());
@@ -168,15 +172,15 @@ impl ImageRange {
         Ok(Self { part, start, end })
     }
 
-    /// Which images of the file `part` these are.
+    /// The range of these images in the file `part`.
     pub(crate) fn covering(part: Part, images: &Dataset) -> Self {
         let Range { start, end } = images.range();
         let end = Some(end);
         Self { part, start, end }
     }
 
-    /// These images of `file`, at least one; `option` is what the user calls them.
-    pub(crate) fn select(&self, file: &Dataset, option: &str) -> Result<Dataset> {
+    /// Returns these images of `file`, at least one. Errors name the `option` of the range.
+    pub(crate) fn select_any(&self, file: &Dataset, option: &str) -> Result<Dataset> {
         let (length, name) = (file.len(), self.part.name());
         ensure!(length > 0, "the {name} file holds no image");
         let Range { start, end } = self.start..self.end.unwrap_or(length);
@@ -186,6 +190,38 @@ impl ImageRange {
         );
         file.slice(start..end)
     }
+
+    /// As [`Self::select_any`], for training and scoring: more than one class must occur.
+    pub(crate) fn select(&self, file: &Dataset, option: &str) -> Result<Dataset> {
+        let images = self.select_any(file, option)?;
+        images.check_variety(&format!("{option} {}", Self::covering(self.part, &images)))?;
+        Ok(images)
+    }
+}
+
+/// A warning if classes of the test images do not occur in the training images.
+fn unseen_classes(train: &Dataset, test: &Dataset, names: &[String]) -> Option<String> {
+    const MAX_NAMES: usize = 10;
+    let [trained, tested] = [train, test].map(|set| class_counts(set.labels()));
+    let is_unseen = |label: &usize| tested[*label] > 0 && trained[*label] == 0;
+    let unseen: Vec<&str> = (0..names.len())
+        .filter(is_unseen)
+        .map(|label| names[label].as_str())
+        .collect();
+    let listed = &unseen[..unseen.len().min(MAX_NAMES)];
+    let others = unseen.len() - listed.len();
+    let others = if others > 0 {
+        format!(" and {others} others")
+    } else {
+        String::new()
+    };
+    (!unseen.is_empty()).then(|| {
+        format!(
+            "warning: the training images hold none of the test classes {}{others}: choose both \
+             with --train-range and --test-range",
+            listed.join(", ")
+        )
+    })
 }
 
 impl From<ImageRange> for String {
@@ -288,7 +324,10 @@ mod tests {
                      Train:0..1|0..99999999999999999999| 1..2";
         for text in wrong.split('|') {
             let error = ImageRange::parse(text, Part::Train).unwrap_err();
-            assert!(error.starts_with("a range such as"), "{text}: {error}");
+            assert!(
+                error.starts_with("expected a range such as"),
+                "{text}: {error}"
+            );
         }
         for text in ["5..5", "6..5", "..0", "test:7..1"] {
             let error = ImageRange::parse(text, Part::Train).unwrap_err();
@@ -298,10 +337,10 @@ mod tests {
 
     #[test]
     fn a_range_is_taken_or_refused_by_the_options_name() {
-        let file = Dataset::unlabelled(vec![0; 5 * crate::data::PIXELS]);
+        let file = Dataset::unlabeled(vec![0; 5 * crate::data::PIXELS]);
         let taken = |text| {
             let range = ImageRange::parse(text, Part::Test).unwrap();
-            let images = range.select(&file, "--test-range");
+            let images = range.select_any(&file, "--test-range");
             images.map(|images| ImageRange::covering(Part::Test, &images).to_string())
         };
         assert_eq!(taken("1..3").unwrap(), "test:1..3");
@@ -313,7 +352,7 @@ mod tests {
         }
         let nothing = file.slice(0..0).unwrap();
         let error = ImageRange::all(Part::Train)
-            .select(&nothing, "")
+            .select_any(&nothing, "")
             .unwrap_err();
         assert_eq!(error.to_string(), "the train file holds no image");
     }

@@ -1,13 +1,15 @@
 //! `mnist-tch describe`: the layers of the network as a table and as a figure.
 
+mod figure;
+
 use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::Args;
 
+use self::figure::network_figure;
 use crate::data::{CLASSES, PIXELS, files, mnist_10k};
 use crate::learn::Architecture;
-use crate::report::network_figure::network_figure;
 use crate::report::text;
 use crate::terminal::options::{Channels, channels};
 use crate::terminal::{model, print};

@@ -1,4 +1,4 @@
-//! `mnist-tch export`: a trained model as an ONNX file, or as a web page.
+//! `mnist-tch export`: writes a trained model as an ONNX file or as a web page.
 
 mod onnx;
 mod page;
@@ -8,66 +8,70 @@ use std::path::PathBuf;
 use anyhow::{Result, bail};
 use clap::Args;
 
-use crate::data::files;
-use crate::learn::{Device, cores, score};
+use crate::data::{Dataset, files};
+use crate::learn::{Device, Prediction, Weights, cores, score};
 use crate::terminal::images::{Mirrors, Sources, reload};
-use crate::terminal::model::{self, Model, ModelOptions};
+use crate::terminal::model::{self, ModelOptions, ModelRun};
 use crate::terminal::{note, print};
 
 #[derive(Debug, Args)]
 pub(crate) struct Options {
-    /// The file to write. NAME.html: a web page on which one draws and the network answers.
-    /// NAME.onnx: its input `images` is n x 1 x 28 x 28, f32, grey values / 255 with ink high; its
-    /// output `logits` is n x classes, f32
+    /// File to write. NAME.html: a web page to draw on, with the network inside. NAME.onnx: an ONNX
+    /// file with the input `images` (n x 1 x 28 x 28, float32, gray values / 255, white ink on
+    /// black) and the output `logits` (n x classes, float32)
     #[arg(value_name = "FILE")]
     file: PathBuf,
     #[command(flatten)]
     model: ModelOptions,
-    /// Replace the file
+    /// Replace the file if it exists
     #[arg(long)]
     force: bool,
 }
 
 pub(crate) fn run(options: &Options, sources: &Sources) -> Result<()> {
     let name = options.file.display();
-    let ending = options.file.extension().unwrap_or_default();
-    let is_page = ending.eq_ignore_ascii_case("html");
-    if !is_page && !ending.eq_ignore_ascii_case("onnx") {
-        bail!("{name}: give it a name that ends in .onnx, or in .html for a web page");
+    let extension = options.file.extension().unwrap_or_default();
+    let is_page = extension.eq_ignore_ascii_case("html");
+    if !is_page && !extension.eq_ignore_ascii_case("onnx") {
+        bail!("{name}: unknown file type, use a name that ends in .html or .onnx");
     }
     let model = model::open(&options.model.model, false)?;
     files::refuse_taken(&options.file, options.force)?;
     let bytes = if is_page {
-        page(&model, &options.model, sources)?.into_bytes()
+        let (run, preparation, classes) = model.trained_on(&options.model)?;
+        let tested = match &run {
+            Some(run) => score_again(&model.weights, run, sources)?,
+            None => None,
+        };
+        page::render(
+            &model.weights,
+            preparation,
+            &classes,
+            run.as_ref(),
+            tested.as_ref(),
+        )
+        .into_bytes()
     } else {
-        onnx::onnx(&model.weights)
+        onnx::encode(&model.weights)
     };
     files::write(&options.file, &bytes, true)?;
-    let size = bytes.len();
-    print(&format!("{name}: {size} bytes\n"))
+    print(&format!("{name}: {} bytes\n", bytes.len()))
 }
 
-/// The page, with the mistakes on the run's test images where those can still be read.
-fn page(model: &Model, options: &ModelOptions, sources: &Sources) -> Result<String> {
-    let (run, preparation, classes) = model.trained_on(options)?;
-    let mut tested = None;
-    if let Some(run) = &run {
-        match reload(&run.data, sources, &Mirrors::default(), false) {
-            Ok((split, _)) => {
-                let scores = score(&model.weights, &split.test, Device::CPU, cores())?;
-                tested = Some((scores.predictions(), split.test));
-            }
-            Err(error) => note(&format!("note: a page without mistakes: {error:#}")),
+/// Predictions for the run's test images; `None`, with a note, if these cannot be read any more.
+fn score_again(
+    weights: &Weights,
+    run: &ModelRun,
+    sources: &Sources,
+) -> Result<Option<(Vec<Prediction>, Dataset)>> {
+    match reload(&run.data, sources, &Mirrors::default(), false) {
+        Ok((split, _)) => {
+            let scores = score(weights, &split.test, Device::CPU, cores())?;
+            Ok(Some((scores.predictions(), split.test)))
+        }
+        Err(error) => {
+            note(&format!("note: the page shows no mistakes: {error:#}"));
+            Ok(None)
         }
     }
-    let tested = tested
-        .as_ref()
-        .map(|(answers, images)| (&answers[..], images));
-    Ok(page::page(
-        &model.weights,
-        preparation,
-        &classes,
-        run.as_ref(),
-        tested,
-    ))
 }

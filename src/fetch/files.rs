@@ -1,4 +1,4 @@
-//! The files of the published sets: where they are served, how long they are, and their digests.
+//! The files of the published data sets: their mirrors, sizes and digests.
 
 use std::io::Read;
 
@@ -8,19 +8,19 @@ use md5::Md5;
 use sha2::{Digest as _, Sha256};
 
 use self::Digest::{ContentSha256, FileMd5};
-use crate::data::content::GZIP;
+use crate::data::file_kind::FileKind;
 use crate::data::{FILE_NAMES, Published, hex};
 
-/// A digest in lower-case hex, and of what it is.
+/// A digest in lower-case hex.
 #[derive(Clone, Copy)]
 pub(crate) enum Digest {
-    /// SHA-256 of the decompressed content: any compression of the right content passes.
+    /// SHA-256 of the decompressed content: the content may be compressed differently.
     ContentSha256(&'static str),
-    /// MD5 of the `.gz` file, where its publisher gives nothing better: only that file passes.
+    /// MD5 of the `.gz` file, if its publisher offers nothing better.
     FileMd5(&'static str),
 }
 
-/// One file as it is published: `size` bytes of IDX in a gzip file, `name`.gz.
+/// A published file: `size` bytes of IDX, compressed as `name`.gz.
 #[derive(Clone, Copy)]
 pub(crate) struct PublishedFile {
     pub name: &'static str,
@@ -29,22 +29,22 @@ pub(crate) struct PublishedFile {
 }
 
 impl PublishedFile {
-    /// The most bytes the file, raw or gzip, can have: deflate adds 5 bytes to every 32 KB or
-    /// so that it cannot compress, gzip a header and a trailer.
-    pub fn most_bytes(&self) -> u64 {
+    /// Maximum size of the file, raw or compressed: deflate adds about 5 bytes to every 32 KB that
+    /// it cannot compress, gzip adds a header and a trailer.
+    pub fn max_bytes(&self) -> u64 {
         self.size + self.size / 1_000 + 1_024
     }
 
-    /// Whether these bytes are the published file, `packed` as it is served or raw; the message
-    /// says what is wrong, not which file.
-    pub fn check(&self, bytes: &[u8], packed: bool) -> Result<()> {
-        let (mut unpacked, size) = (Vec::new(), self.size);
-        if packed {
+    /// Checks that `bytes` are the published file, compressed or raw. The error does not name the
+    /// file.
+    pub fn check(&self, bytes: &[u8], is_gzip: bool) -> Result<()> {
+        let (mut decompressed, size) = (Vec::new(), self.size);
+        if is_gzip {
             ensure!(!bytes.is_empty(), "it is empty");
             let text = bytes.trim_ascii_start();
             let page = text.starts_with(b"<").then_some("a web page and ");
             ensure!(
-                bytes.starts_with(&GZIP),
+                FileKind::of(bytes) == Some(FileKind::Gzip),
                 "{}not a gzip file: it starts with {}",
                 page.unwrap_or_default(),
                 text.get(..15).unwrap_or(text).escape_ascii()
@@ -53,38 +53,31 @@ impl PublishedFile {
                 let found = hex(Md5::digest(bytes));
                 ensure!(
                     found == expected,
-                    "not the published file, or compressed anew: its MD5 is {found}; {expected} is \
-                     expected"
+                    "not the published file, or compressed again: its MD5 is {found}, not {expected}"
                 );
                 return Ok(());
             }
-            // One byte more than expected, so that more shows; a gzip bomb goes no further.
+            // One byte more than expected reveals a longer content, and stops a gzip bomb.
             let content = MultiGzDecoder::new(bytes).take(size + 1);
-            let read = { content }.read_to_end(&mut unpacked);
-            read.with_context(|| format!("broken after {} bytes of content", unpacked.len()))?;
+            let read = { content }.read_to_end(&mut decompressed);
+            read.with_context(|| format!("broken after {} bytes of content", decompressed.len()))?;
         }
-        let content = if packed { &unpacked } else { bytes };
+        let content = if is_gzip { &decompressed } else { bytes };
         let length = content.len() as u64;
-        ensure!(
-            length >= size,
-            "the content has {length} bytes; {size} are expected"
-        );
-        ensure!(
-            length == size,
-            "the content has more than the {size} bytes that are expected"
-        );
+        ensure!(length >= size, "the content has {length} bytes, not {size}");
+        ensure!(length == size, "the content has more than {size} bytes");
         if let ContentSha256(expected) = self.digest {
             let found = hex(Sha256::digest(content));
             ensure!(
                 found == expected,
-                "the content's SHA-256 is {found}; {expected} is expected"
+                "the content's SHA-256 is {found}, not {expected}"
             );
         }
         Ok(())
     }
 }
 
-/// Addresses of public folders with the four files of `set`, in the order in which they are tried.
+/// Public mirrors of the four files of `set`, in the order in which they are asked.
 pub(super) fn mirrors(set: Published) -> [&'static str; 2] {
     match set {
         Published::Mnist => [
@@ -102,8 +95,8 @@ pub(super) fn mirrors(set: Published) -> [&'static str; 2] {
     }
 }
 
-/// The four files of `set`. All sets share names and sizes: a header of 16 or 8 bytes, 784 bytes
-/// per image, one per label.
+/// The four files of `set`. All sets have the same names and sizes: a header of 16 or 8 bytes, 784
+/// bytes per image, one per label.
 pub(super) fn files(set: Published) -> [PublishedFile; 4] {
     let sizes = [47_040_016, 60_008, 7_840_016, 10_008];
     let digests = digests(set);
@@ -114,7 +107,7 @@ pub(super) fn files(set: Published) -> [PublishedFile; 4] {
     })
 }
 
-/// Of training images and labels, test images and labels.
+/// Digests of training images and labels, test images and labels.
 fn digests(set: Published) -> [Digest; 4] {
     match set {
         Published::Mnist => [

@@ -1,4 +1,4 @@
-//! `mnist-tch fetch` and `--dataset`: downloads the published data sets and checks them.
+//! `mnist-tch fetch` and `--dataset`: downloads published data sets and checks them.
 
 mod download;
 mod files;
@@ -30,7 +30,7 @@ pub(crate) struct Options {
     quiet: bool,
 }
 
-/// Fetches what is missing and prints where it is.
+/// Downloads the missing files and prints where they are.
 pub(crate) fn run(options: &Options) -> Result<()> {
     let Location::Published { set, .. } = options.dataset else {
         let name = options.dataset.name();
@@ -44,17 +44,17 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         return Ok(());
     }
     let what = match fetched {
-        0 => "all files were there already",
-        1 => "1 file was fetched",
-        _ => &format!("{fetched} files were fetched"),
+        0 => "all files exist",
+        1 => "1 file fetched",
+        _ => &format!("{fetched} files fetched"),
     };
     let folder = set.folder(options.data_dir.as_deref())?;
     let (title, folder) = (set.info().title, folder.display());
-    print(&format!("{title}: {what}, digests are right\n{folder}\n"))
+    print(&format!("{title}: {what}, digests checked\n{folder}\n"))
 }
 
-/// Makes sure that the files of `set` are in `folder`, else in the cache. Returns how many had to be
-/// downloaded from `mirrors`, else from the public ones.
+/// Makes sure that the files of `set` are in `folder` (`None`: the cache), and returns how many were
+/// downloaded from `mirrors` (none: the public ones).
 pub(crate) fn fetch_missing(
     set: Published,
     folder: Option<&Path>,

@@ -9,61 +9,65 @@ use crate::terminal::progress::Display;
 
 const BYTES: &str = "{bytes}/{total_bytes}  {bytes_per_sec}  {eta} left  [{wide_bar}]";
 
-/// Between lines about the same file.
-const INTERVAL: Duration = Duration::from_secs(10);
+/// Time between lines about the same file.
+const LOG_INTERVAL: Duration = Duration::from_secs(10);
 
-/// How files come in: a bar for each, elsewhere a line now and then.
+/// Shows the events of a download.
 pub(crate) struct DownloadProgress {
     display: Display,
-    /// Bytes of the file that is coming in, where the mirror says it.
+    /// Size of the current file, if the mirror sends it.
     total: Option<u64>,
-    said: Instant,
+    last_line: Instant,
 }
 
 impl DownloadProgress {
-    /// A display that has nothing to show yet.
-    pub fn new(quiet: bool) -> Self {
+    /// A display without events.
+    pub(crate) fn new(quiet: bool) -> Self {
         Self {
             display: Display::new(quiet, 0, BYTES),
             total: None,
-            said: Instant::now(),
+            last_line: Instant::now(),
         }
     }
 
-    /// Shows what happens.
-    pub fn show(&mut self, event: &Event) {
+    /// Shows an event.
+    pub(crate) fn show(&mut self, event: &Event) {
         match event {
             Event::Waiting(folder) => {
                 let folder = folder.display();
-                let what = "waiting for another process that fetches into";
-                self.say(&format!("{what} {folder}"));
+                self.print_line(&format!(
+                    "waiting for a process that downloads into {folder}"
+                ));
             }
-            Event::Begun(url, total) => {
-                self.say(&format!("fetching {url}"));
+            Event::Started(url, total) => {
+                self.print_line(&format!("fetching {url}"));
                 self.total = *total;
                 self.display.bar.reset();
                 self.display.bar.set_length(total.unwrap_or_default());
             }
             Event::Received(bytes) => {
                 self.display.bar.set_position(*bytes);
-                if self.said.elapsed() >= INTERVAL {
-                    let of = self.total.map(|total| format!(" of {}", HumanBytes(total)));
-                    let of = of.unwrap_or_default();
-                    self.display.line(&format!("  {}{of}", HumanBytes(*bytes)));
-                    self.said = Instant::now();
+                if self.last_line.elapsed() >= LOG_INTERVAL {
+                    let total = self.total.map(|total| format!(" of {}", HumanBytes(total)));
+                    let total = total.unwrap_or_default();
+                    self.display
+                        .line(&format!("  {}{total}", HumanBytes(*bytes)));
+                    self.last_line = Instant::now();
                 }
             }
-            Event::Next(mirror, reason, next) => {
-                self.say(&format!("note: {mirror}: {reason}; trying {next}"));
-            }
+            Event::Retrying {
+                mirror,
+                reason,
+                next,
+            } => self.print_line(&format!("note: {mirror}: {reason}; trying {next}")),
             Event::Finished(name, bytes) => {
-                self.say(&format!("{name}: {}, checked", HumanBytes(*bytes)));
+                self.print_line(&format!("{name}: {}, checked", HumanBytes(*bytes)));
             }
         }
     }
 
-    fn say(&mut self, text: &str) {
-        self.said = Instant::now();
+    fn print_line(&mut self, text: &str) {
+        self.last_line = Instant::now();
         self.display.print_line(text);
     }
 }

@@ -1,37 +1,37 @@
-//! Folders of pictures, one for each class, as torchvision's `ImageFolder` takes them: `3/a.png`.
-//! The sorted names of the folders are the classes.
+//! Reads pictures from a folder for each class, as torchvision's `ImageFolder` does: `3/a.png`. The
+//! names of the folders are the classes.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{Cursor, Read};
+use std::io::Cursor;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail, ensure};
-use image::{ImageReader, Limits};
+use anyhow::{Context, Error, Result, bail, ensure};
+use image::{DynamicImage, ImageDecoder, ImageReader};
 
 use crate::data::read_options::invert;
 use crate::data::{
-    Classes, Dataset, LoadedDataset, MAX_CLASSES, PIXELS, Pictures, SIDE, content, cores,
-    in_parallel,
+    Classes, Dataset, LoadedDataset, MAX_CLASSES, PIXELS, Pictures, Preparation, ReadOptions, SIDE,
+    cores, in_parallel,
 };
-use crate::photos::{self, Prepared};
+use crate::photos::{self, PictureFile, Prepared};
 
 /// Endings of the names of pictures.
-const ENDINGS: [&str; 8] = ["png", "jpg", "jpeg", "bmp", "gif", "webp", "tif", "tiff"];
-/// The most bytes of one picture.
-const MAX_BYTES: u64 = 128 << 20;
-/// So many pictures show whether a set is dark on light.
+pub(super) const ENDINGS: [&str; 8] = ["png", "jpg", "jpeg", "bmp", "gif", "webp", "tif", "tiff"];
+/// Sample size for guessing the polarity.
 const SAMPLE: usize = 200;
+/// Maximum number of class names and of damaged pictures that are listed.
+const MAX_LISTED: usize = 10;
 
 /// A folder with a folder for each class.
 #[derive(Default)]
 pub(super) struct Tree {
-    /// The pictures of each.
-    classes: BTreeMap<String, Vec<PathBuf>>,
-    /// So many other files are in these folders.
+    /// The pictures of each class.
+    pub classes: BTreeMap<String, Vec<PathBuf>>,
+    /// The number of other files in the class folders.
     others: usize,
 }
 
-/// The folders among whose own folders at least two hold pictures.
+/// Finds the folders whose own folders hold pictures.
 pub(super) fn trees(files: &[PathBuf]) -> BTreeMap<&Path, Tree> {
     let mut trees: BTreeMap<&Path, Tree> = BTreeMap::new();
     for file in files {
@@ -41,137 +41,278 @@ pub(super) fn trees(files: &[PathBuf]) -> BTreeMap<&Path, Tree> {
             let tree = trees.entry(place).or_default();
             let ending = file.extension().unwrap_or_default().to_ascii_lowercase();
             if ENDINGS.iter().any(|known| ending == *known) {
-                let name = name.to_string_lossy().into_owned();
+                let name = name.to_str().map_or_else(
+                    || name.as_encoded_bytes().escape_ascii().to_string(),
+                    str::to_owned,
+                );
                 tree.classes.entry(name).or_default().push(file.clone());
             } else {
                 tree.others += 1;
             }
         }
     }
-    trees.retain(|_, tree| tree.classes.len() > 1);
     trees
 }
 
+/// A picture that was read.
+enum Picture {
+    /// 28x28 already.
+    AsItIs(Prepared),
+    Prepared(Prepared),
+    /// Nothing is drawn on it.
+    Blank,
+    Damaged(Error),
+}
+
 /// Reads the pictures in `place`, one of the `trees` of a set. The classes take turns, so that any
-/// range has its share of each.
+/// range holds its share of each.
 pub(super) fn read(
     place: &Path,
     trees: &BTreeMap<&Path, &Tree>,
-    classes: &Classes,
+    options: &ReadOptions,
 ) -> Result<LoadedDataset> {
-    let classes = names(trees, classes)?;
-    let tree = trees.get(place).context("it is none of them")?;
+    ensure!(
+        !options.invert,
+        "--invert: digits in class folders are inverted as needed, other pictures must stay as \
+         predict will see them"
+    );
+    let found: BTreeSet<&str> = trees
+        .values()
+        .flat_map(|tree| tree.classes.keys().map(String::as_str))
+        .collect();
+    let classes = class_names(&found, &options.classes)?;
+    let preparation = options.prepare.unwrap_or_else(|| preparation(&found));
+    let tree = trees.get(place).context("the folder is not in the set")?;
     let mut files = Vec::new();
     for (class, pictures) in &tree.classes {
-        let label = classes.iter().position(|name| name == class);
-        let label = u8::try_from(label.context("a class has a name")?)?;
+        let label = label_of(class, &classes).context("the class has no label")?;
         let count = pictures.len() as u64;
-        let turns = (0..count).map(|place| ((2 * place + 1) << 31) / count);
+        let turns = (0..count).map(|turn| ((2 * turn + 1) << 31) / count);
         files.extend(turns.zip(pictures).map(|(turn, file)| (turn, label, file)));
     }
     files.sort_by_key(|&(turn, label, _)| (turn, label));
-    let (inverted, is_light) = polarity(trees)?;
-    let paths = files.iter().map(|&(_, _, file)| file).collect();
-    let images = in_parallel(paths, cores(), |file: &PathBuf| {
-        with_bytes(file, |bytes| match plain(bytes) {
-            Some(image) => Ok((image, true)),
-            None => Ok((photos::prepare(bytes, is_light)?, false)),
-        })
+    let (inverted, is_light) = match preparation {
+        Preparation::Digits => polarity(trees)?,
+        _ => (false, None),
+    };
+    let pictures = in_parallel(files, cores(), |(_, label, file)| {
+        Ok((label, file, read_picture(file, preparation, is_light)))
     })?;
-    let mut pixels = Vec::with_capacity(images.len() * PIXELS);
-    let mut as_they_are = 0;
-    for (mut image, is_plain) in images {
-        as_they_are += usize::from(is_plain);
-        if is_plain && inverted {
-            invert(&mut image);
-        }
+    let mut done = Pictures {
+        inverted,
+        ..Pictures::default()
+    };
+    let (mut pixels, mut labels) = (Vec::with_capacity(pictures.len() * PIXELS), Vec::new());
+    let (mut blank, mut damaged) = (Vec::new(), Vec::new());
+    for (label, file, picture) in pictures {
+        let image = match picture {
+            Picture::AsItIs(mut image) => {
+                done.as_they_are += 1;
+                if inverted {
+                    invert(&mut image);
+                }
+                image
+            }
+            Picture::Prepared(image) => {
+                done.prepared += 1;
+                image
+            }
+            Picture::Blank => {
+                done.prepared += 1;
+                blank.push(file.display().to_string());
+                [0; PIXELS]
+            }
+            Picture::Damaged(error) => {
+                damaged.push((label, error));
+                continue;
+            }
+        };
         pixels.extend(image);
+        labels.push(label);
     }
-    let labels: Vec<u8> = files.iter().map(|&(_, label, _)| label).collect();
-    let prepared = labels.len() - as_they_are;
-    let but = inverted.then_some(" but inverted, being dark on light");
-    let note = format!(
-        "note: {}: {as_they_are} pictures taken as they are{}, {prepared} prepared as by \
-         predict, {} other files left out",
-        place.display(),
-        but.unwrap_or_default(),
-        tree.others
-    );
+    done.skipped = damaged.len();
+    for (class, pictures) in &tree.classes {
+        let label = label_of(class, &classes);
+        let mut errors = damaged.iter().filter(|(of, _)| Some(*of) == label);
+        let (count, all) = (errors.clone().count(), pictures.len());
+        if let Some((_, error)) = errors.next()
+            && count * 10 > all
+        {
+            bail!(
+                "class {class}: {count} of {all} pictures cannot be read, more than a tenth: \
+                 repair or delete them; the first is {error:#}"
+            );
+        }
+    }
+    let mut notes = vec![
+        format!("note: {} classes: {}", classes.len(), list(&classes)),
+        summary(place, preparation, done, tree.others),
+    ];
+    if !blank.is_empty() {
+        notes.push(format!(
+            "warning: nothing is drawn on {} pictures, which become blank images ({}); if they are \
+             no pictures of ink, use --prepare plain",
+            blank.len(),
+            list(&blank)
+        ));
+    }
+    if !damaged.is_empty() {
+        let errors: Vec<String> = damaged
+            .iter()
+            .map(|(_, error)| format!("{error:#}"))
+            .collect();
+        notes.push(format!(
+            "warning: {} pictures cannot be read and are left out: {}",
+            errors.len(),
+            list(&errors)
+        ));
+    }
     Ok(LoadedDataset {
         images: Dataset::new([SIDE; 2], pixels, labels)?,
         classes,
-        pictures: Some(Pictures {
-            as_they_are,
-            prepared,
-            inverted,
-        }),
-        notes: vec![note],
+        pictures: Some(done),
+        preparation: Some(preparation),
+        notes,
         ..LoadedDataset::default()
     })
 }
 
-/// The names of the classes in the order of labels: those that are given, else those of the
-/// folders. Folders named by numbers keep them, where there are to be more classes than folders.
-fn names(trees: &BTreeMap<&Path, &Tree>, given: &Classes) -> Result<Vec<String>> {
-    let found = trees.values().flat_map(|tree| tree.classes.keys());
-    let found: BTreeSet<&String> = found.collect();
-    let is_below = |count: usize| {
-        let mut numbers = found.iter().map(|name| name.parse::<usize>());
-        count > found.len() && numbers.all(|number| number.is_ok_and(|number| number < count))
+/// What was done, in a line for the user.
+fn summary(place: &Path, preparation: Preparation, done: Pictures, others: usize) -> String {
+    let how = match preparation {
+        Preparation::Digits => "prepared as by predict",
+        _ => "scaled to 28x28",
     };
-    let names: Vec<String> = match given {
-        Classes::Named(names) => names.clone(),
-        Classes::Number(count) if is_below(*count) => (0..*count).map(|n| n.to_string()).collect(),
-        _ => found.iter().copied().cloned().collect(),
+    let inverted = if done.inverted {
+        " but inverted, being dark on light"
+    } else {
+        ""
     };
-    let (count, most) = (names.len(), MAX_CLASSES);
+    format!(
+        "note: {}: {} pictures taken as they are{inverted}, {} {how}, {others} other files left out",
+        place.display(),
+        done.as_they_are,
+        done.prepared
+    )
+}
+
+/// Joins the first texts of a list.
+fn list(texts: &[String]) -> String {
+    let shown = texts.iter().take(MAX_LISTED).map(String::as_str);
+    let shown = shown.collect::<Vec<_>>().join(", ");
+    let others = texts.len().saturating_sub(MAX_LISTED);
+    if others > 0 {
+        format!("{shown} and {others} more")
+    } else {
+        shown
+    }
+}
+
+/// The number that names a class; the label of such a class.
+fn number(name: &str) -> Option<u8> {
+    let is_number = name.bytes().all(|byte| byte.is_ascii_digit());
+    name.parse().ok().filter(|_| is_number)
+}
+
+/// The class names in the order of labels: the given ones; else numbers, if all folders are named
+/// by different ones; else the sorted names of the folders.
+fn class_names(found: &BTreeSet<&str>, given: &Classes) -> Result<Vec<String>> {
+    let numbers: Option<BTreeSet<u8>> = found.iter().map(|name| number(name)).collect();
+    let numbers = numbers.filter(|numbers| numbers.len() == found.len());
+    let names: Vec<String> = match (given, numbers) {
+        (Classes::Named(names), _) => names.clone(),
+        (_, Some(numbers)) => {
+            let max = numbers.last().copied().unwrap_or_default();
+            (0..=max).map(|number| number.to_string()).collect()
+        }
+        _ => found.iter().map(|name| (*name).to_owned()).collect(),
+    };
     ensure!(
-        count <= most,
-        "{count} class folders: at most {most} classes are told apart"
+        names.len() <= MAX_CLASSES,
+        "{} class folders, the maximum is {MAX_CLASSES}",
+        names.len()
     );
-    if let Some(other) = found.into_iter().find(|name| !names.contains(name)) {
-        let names = names.join(", ");
-        bail!("the class folder {other} is none of those the model knows: {names}");
+    if let Some(other) = found.iter().find(|name| label_of(name, &names).is_none()) {
+        bail!(
+            "the class folder {other} is not a class of the model: {}",
+            list(&names)
+        );
     }
     Ok(names)
 }
 
-/// What `work` makes of the bytes of a picture; errors name its file.
-fn with_bytes<T>(path: &Path, work: impl FnOnce(&[u8]) -> Result<T>) -> Result<T> {
-    content::raw(path, |file| {
-        let mut bytes = Vec::new();
-        file.take(MAX_BYTES).read_to_end(&mut bytes)?;
-        work(&bytes)
-    })
+/// The label of a class by its name, or by the same number written differently, such as 07.
+fn label_of(class: &str, names: &[String]) -> Option<u8> {
+    let exact = names.iter().position(|name| name == class);
+    let label = exact.or_else(|| {
+        let wanted = number(class)?;
+        names.iter().position(|name| number(name) == Some(wanted))
+    });
+    label.and_then(|label| u8::try_from(label).ok())
 }
 
-/// The grey values of a picture that is 28x28 already; none of what shows through.
-fn plain(bytes: &[u8]) -> Option<Prepared> {
+/// How pictures of these classes are prepared: digits as by predict, others as they are.
+fn preparation(classes: &BTreeSet<&str>) -> Preparation {
+    let mut numbers = classes.iter().map(|name| number(name));
+    if numbers.all(|number| number.is_some_and(|number| number <= 9)) {
+        Preparation::Digits
+    } else {
+        Preparation::Plain
+    }
+}
+
+fn read_picture(file: &Path, preparation: Preparation, is_light: Option<bool>) -> Picture {
+    let picture = with_bytes(file, |bytes| {
+        if let Some(image) = decode_28x28(bytes) {
+            return Ok(Picture::AsItIs(image));
+        }
+        match photos::prepare(bytes, preparation, is_light) {
+            Ok(image) => Ok(Picture::Prepared(image)),
+            // It can be decoded, so there is no ink on it.
+            Err(_) if photos::prepare(bytes, Preparation::Plain, None).is_ok() => {
+                Ok(Picture::Blank)
+            }
+            Err(error) => Err(error),
+        }
+    });
+    picture.unwrap_or_else(Picture::Damaged)
+}
+
+/// Passes the bytes of a picture to `work`. Errors name the file.
+fn with_bytes<T>(path: &Path, work: impl FnOnce(&[u8]) -> Result<T>) -> Result<T> {
+    let file = PictureFile::open(path);
+    let done = file.and_then(|file| work(file.bytes()));
+    done.with_context(|| path.display().to_string())
+}
+
+/// The gray values of an opaque picture of 28x28; `None` for any other.
+fn decode_28x28(bytes: &[u8]) -> Option<Prepared> {
     let reader = ImageReader::new(Cursor::new(bytes));
-    let mut reader = reader.with_guessed_format().ok()?;
-    let mut limits = Limits::default();
-    limits.max_image_width = u32::try_from(SIDE).ok();
-    limits.max_image_height = limits.max_image_width;
-    reader.limits(limits);
-    let image = reader.decode().ok()?.into_luma_alpha8();
+    let decoder = reader.with_guessed_format().ok()?.into_decoder().ok()?;
+    let side = u32::try_from(SIDE).ok()?;
+    if decoder.dimensions() != (side, side) {
+        return None;
+    }
+    let image = DynamicImage::from_decoder(decoder).ok()?.into_luma_alpha8();
     let is_opaque = image.pixels().all(|pixel| pixel.0[1] == u8::MAX);
     let pixels: Vec<u8> = image.pixels().map(|pixel| pixel.0[0]).collect();
     pixels.try_into().ok().filter(|_| is_opaque)
 }
 
-/// Whether the pictures of a set that are taken as they are show dark ink on light paper; and
-/// whether the ink of the others is light, where nearly all agree.
+/// Whether the pictures of 28x28 show dark ink on light paper; and whether the ink of the others is
+/// light, if nearly all agree.
 fn polarity(trees: &BTreeMap<&Path, &Tree>) -> Result<(bool, Option<bool>)> {
     let files = trees.values().flat_map(|tree| tree.classes.values());
     let files = files.flatten();
     let step = files.clone().count().div_ceil(SAMPLE).max(1);
     let sample: Vec<&PathBuf> = files.step_by(step).collect();
     let looked_at = in_parallel(sample, cores(), |path| {
-        with_bytes(path, |bytes| {
-            let image = plain(bytes);
-            let is_light = || photos::is_light_on_dark(bytes);
-            Ok(image.ok_or_else(is_light))
-        })
+        let looked_at = with_bytes(path, |bytes| {
+            let image = decode_28x28(bytes);
+            Ok(image.ok_or_else(|| photos::is_light_on_dark(bytes)))
+        });
+        // Damaged pictures are reported when all are read.
+        Ok(looked_at.unwrap_or(Err(None)))
     })?;
     let (mut pixels, mut found) = (Vec::new(), [0, 0]);
     for picture in looked_at {
@@ -183,6 +324,6 @@ fn polarity(trees: &BTreeMap<&Path, &Tree>) -> Result<(bool, Option<bool>)> {
     }
     let is_light = found[1] > found[0];
     let is_sure = found[usize::from(!is_light)] * 10 <= found[usize::from(is_light)];
-    let inverted = Dataset::unlabelled(pixels).is_dark_on_light();
+    let inverted = Dataset::unlabeled(pixels).is_dark_on_light();
     Ok((inverted, is_sure.then_some(is_light)))
 }

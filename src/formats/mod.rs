@@ -1,146 +1,163 @@
-//! A folder in which people keep labelled images, in any of the forms there are: looking at it
-//! once, and reading a part of the set in it. What the bytes must be is for `idx`, `npz`,
-//! `csv_rows` and `pictures` to say.
+//! Reads data sets in the forms that people have: IDX files under various names, NumPy arrays, CSV
+//! files, and folders of pictures.
 
 mod class_folders;
 mod csv;
+mod listing;
 mod npz;
 mod sets;
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::{Context, Error, Result, anyhow, bail, ensure};
 
-use self::sets::{Form, Item, Kind, Section};
-use crate::data::array::Array;
+use self::sets::{DataSet, Form, Item, Kind, Section};
+use crate::data::array::{self, Array};
+use crate::data::file_kind::FileKind;
 use crate::data::read_options::transpose;
 use crate::data::{
-    Classes, Dataset, LoadedDataset, Part, Published, ReadOptions, content, emnist_classes, idx,
-    idx_folder,
+    Dataset, LoadedDataset, PIXELS, Part, Published, ReadOptions, SIDE, Unlabeled, content,
+    emnist_classes, idx, idx_folder,
 };
 
-/// So many folders below the one that is named are looked into.
-const DEPTH: usize = 5;
-/// The most files that are looked at.
-const MOST_FILES: usize = 2_000_000;
-/// What every folder holds in which this program left pictures, which are no data.
-const RESULT: &str = "confusion.png";
-
-/// Reads a part of the set in `folder`, or in a file of that name: of the `published` set whose
-/// folder it is, else of the only one there or the one that `reading` names.
+/// Reads a part of the set in `folder`, or in a file of that name. If there are several sets,
+/// `options` name one.
+///
+/// # Errors
+/// If there is no such set, or a file of it is damaged; the message names the file.
 pub fn read(
     folder: &Path,
     published: Option<Published>,
     part: Part,
-    reading: &ReadOptions,
+    options: &ReadOptions,
 ) -> Result<LoadedDataset> {
     if published.is_some() {
-        // Its own files, whatever else is in their folder.
-        return idx_folder::read(folder, published, part, reading);
+        // Only the files of that set, whatever else is in their folder.
+        return idx_folder::read(folder, published, part, options);
     }
-    let (name, items) = find(folder, reading.split.as_deref())?;
-    let (mut found, labels_from) = read_part(&items, part, &reading.classes)?;
-    if found.pictures.is_none()
-        && let Some(classes) = emnist_classes(&name)
-    {
-        found.images = found.images.changed(transpose);
+    let set = sets::find(folder, options.split.as_deref())?;
+    let (mut found, labels_from) = read_part(&set, part, options).map_err(|error| {
+        // It may be why a part is missing.
+        let left_out = set
+            .notes
+            .iter()
+            .find_map(|note| note.strip_prefix("warning: "));
+        match left_out {
+            Some(left_out) => anyhow!("{error:#}; {left_out}"),
+            None => error,
+        }
+    })?;
+    found.notes.splice(0..0, set.notes.iter().cloned());
+    if found.pictures.is_none() {
+        found.preparation = options.prepare;
+    }
+    if let Some(classes) = emnist(&set.name) {
+        found.images = found.images.map_images(transpose);
         found.classes = classes;
-        let hint = "--transpose turns it back";
-        let note = format!("note: {name} lies on its side and is turned upright; {hint}");
-        found.notes.push(note);
+        found.notes.push(format!(
+            "note: {} is stored transposed, as EMNIST is, and corrected; --transpose turns it back",
+            set.name
+        ));
     }
-    found.split = Some(name);
-    let settled = reading.apply(found);
-    settled.with_context(|| labels_from.display().to_string())
+    found.split = Some(set.name.clone());
+    let applied = options.apply(found);
+    applied.with_context(|| labels_from.display().to_string())
 }
 
-/// The set in `folder`, or in a file of that name: its name, and what it is made of.
-fn find(folder: &Path, split: Option<&str>) -> Result<(String, Vec<Item>)> {
-    let shown = folder.display();
-    let hint = "--data-dir takes the folder that holds the images";
-    ensure!(folder.exists(), "{shown}: no such folder; {hint}");
-    let (mut root, mut files) = (folder, Vec::new());
-    if folder.is_dir() {
-        list(folder, DEPTH, &mut files)?;
-    } else {
-        root = folder.parent().unwrap_or(folder);
-        files.push(folder.to_owned());
-    }
-    // The order in which a folder lists its files is no order to rely on.
-    files.sort();
-    let found = sets::find(root, &files, split).with_context(|| shown.to_string())?;
-    found.with_context(|| {
-        if folder.is_file() {
-            return format!("{shown} is a file, and none with a data set; {hint}");
-        }
-        let other = files
-            .first()
-            .map(|file| format!("; {} is none of these", file.display()));
-        format!(
-            "{shown}: no data set there; looked for train-images-idx3-ubyte and the like (there, \
-             in MNIST/raw and {DEPTH} folders deep), mnist.npz, CSV files of 785 columns, and \
-             pictures in a folder for each class{}: unpack archives, convert other files",
-            other.unwrap_or_default()
-        )
-    })
+/// The class names of EMNIST's own IDX and CSV files, by the name of the set.
+fn emnist(name: &str) -> Option<Vec<String>> {
+    let name = name.rsplit('/').next()?;
+    emnist_classes(name.strip_suffix(".csv").unwrap_or(name))
 }
 
-/// Adds the files in `folder` and below, but those that no set has.
-fn list(folder: &Path, depth: usize, files: &mut Vec<PathBuf>) -> Result<()> {
-    if folder.join(RESULT).is_file() {
-        return Ok(());
+/// Reads images without labels from an IDX, NumPy or CSV file.
+///
+/// # Errors
+/// If the file is of another kind or damaged; the message names it.
+pub(crate) fn read_unlabeled(path: &Path) -> Result<Unlabeled> {
+    ensure!(path.is_file(), "{}: no such file", path.display());
+    let mut ids = None;
+    let (size, pixels) = match content::kind(path) {
+        Some(FileKind::Npz) => content::open(path, |archive| {
+            let mut archive = archive;
+            let name = npz_images(&mut archive)?;
+            npz::read(&mut archive, &name, Array::images)
+        }),
+        Some(FileKind::Npy) => {
+            content::open_maybe_gzip(path, |bytes| npz::read_npy(bytes)?.images())
+        }
+        None | Some(FileKind::Gzip) => content::open_maybe_gzip(path, |bytes| {
+            if bytes.fill_buf()?.starts_with(&[0, 0]) {
+                return idx::read(bytes)?.images();
+            }
+            let rows = csv::read_unlabeled(bytes)?;
+            ids = rows.ids;
+            Ok(([SIDE; 2], rows.pixels))
+        }),
+        Some(kind) => Err(anyhow!("{}: {}", path.display(), kind.describe_as_images())),
+    }?;
+    let count = pixels.len() / PIXELS;
+    let images = Dataset::new(size, pixels, vec![0; count]);
+    let images = images.with_context(|| path.display().to_string())?;
+    let (images, notes) = ReadOptions::default().change(images, None);
+    Ok(Unlabeled { images, ids, notes })
+}
+
+/// The only array of images in an archive, or, of several, the test images.
+fn npz_images(archive: &mut (impl std::io::Read + std::io::Seek)) -> Result<String> {
+    let mut images = Vec::new();
+    for name in npz::names(&mut *archive)? {
+        if array::holds_images(&npz::shape(&mut *archive, &name)?) {
+            images.push(name);
+        }
     }
-    let context = || format!("cannot read the folder {}", folder.display());
-    for entry in fs::read_dir(folder).with_context(context)? {
-        let entry = entry.with_context(context)?;
-        let name = entry.file_name();
-        if name.as_encoded_bytes().starts_with(b".") || name == "__MACOSX" {
-            continue;
-        }
-        let path = entry.path();
-        let kind = entry.file_type().with_context(context)?;
-        if !(kind.is_dir() || kind.is_symlink() && path.is_dir()) {
-            files.push(path);
-        } else if depth > 0 {
-            list(&path, depth - 1, files)?;
-        }
+    if images.len() > 1 {
+        images.retain(|name| sets::section(name) == Some(Section::Test));
+    }
+    match &images[..] {
+        [name] => Ok(name.clone()),
+        _ => bail!("expected one array of images, N x 28 x 28, or one of test images"),
+    }
+}
+
+/// Reads a part of a set. Returns the file of its labels as well.
+fn read_part<'a>(
+    set: &'a DataSet,
+    part: Part,
+    options: &ReadOptions,
+) -> Result<(LoadedDataset, &'a Path)> {
+    let one = |kind| find_item(&set.items, part, kind);
+    let form = &set.items[0].form;
+    if let Some(column) = &options.label_column {
         ensure!(
-            files.len() <= MOST_FILES,
-            "{}: too many files to look at: name the set's own folder",
-            folder.display()
+            matches!(form, Form::Csv),
+            "--label-column {column}: {} is not a CSV file",
+            set.items[0].path.display()
         );
     }
-    Ok(())
-}
-
-/// Reads a part of the set that these are, and says where its labels come from.
-fn read_part<'a>(
-    items: &'a [Item],
-    part: Part,
-    classes: &Classes,
-) -> Result<(LoadedDataset, &'a Path)> {
-    let one = |kind| one(items, part, kind);
     let mut found = LoadedDataset::default();
-    let labels_from = match items[0].form {
+    let labels_from = match form {
         Form::Pictures(_) => {
             let item = one(Kind::Both)?;
-            let trees = items.iter().filter_map(|item| match &item.form {
-                Form::Pictures(tree) => Some((item.path.as_path(), tree)),
-                _ => None,
-            });
-            found = class_folders::read(&item.path, &trees.collect(), classes)?;
+            // What is not read makes no classes.
+            let parts = Part::ALL.map(|part| find_item(&set.items, part, Kind::Both));
+            let trees = parts.into_iter().flatten().filter_map(Item::tree);
+            found = class_folders::read(&item.path, &trees.collect(), options)?;
             item
         }
         Form::Csv => {
             let item = one(Kind::Both)?;
-            found.images = content::read(&item.path, csv::read)?;
+            let column = options.label_column.as_deref();
+            let (images, note) =
+                content::open_maybe_gzip(&item.path, |bytes| csv::read(bytes, column))?;
+            found.images = images;
+            found.notes.extend(note);
             item
         }
-        Form::Idx | Form::Npz(_) => {
+        Form::Idx | Form::Npy | Form::Npz(_) => {
             let items = [one(Kind::Images)?, one(Kind::Labels)?];
-            let (size, pixels) = array(items[0], Array::images)?;
-            let images = Dataset::new(size, pixels, array(items[1], Array::labels)?);
+            let (size, pixels) = read_array(items[0], Array::images)?;
+            let images = Dataset::new(size, pixels, read_array(items[1], Array::labels)?);
             let [of_images, of_labels] = items.map(|item| item.path.display());
             found.images = images.with_context(|| format!("{of_images} and {of_labels}"))?;
             items[1]
@@ -149,29 +166,32 @@ fn read_part<'a>(
     Ok((found, &labels_from.path))
 }
 
-/// What `convert` makes of an array.
-fn array<T>(item: &Item, convert: impl FnOnce(Array) -> Result<T>) -> Result<T> {
+/// Reads an array and passes it to `convert`.
+fn read_array<T>(item: &Item, convert: impl FnOnce(Array) -> Result<T>) -> Result<T> {
     match &item.form {
-        Form::Npz(name) => content::raw(&item.path, |file| npz::read(file, name, convert)),
-        _ => content::read(&item.path, |bytes| convert(idx::read(bytes)?)),
+        Form::Npz(name) => content::open(&item.path, |file| npz::read(file, name, convert)),
+        Form::Npy => content::open_maybe_gzip(&item.path, |bytes| convert(npz::read_npy(bytes)?)),
+        _ => content::open_maybe_gzip(&item.path, |bytes| convert(idx::read(bytes)?)),
     }
 }
 
-/// The one thing of this kind that the part has: nearest to the top, because some archives hold a
-/// second copy in a folder; and of a file and its gzip, as torchvision leaves them, the raw one.
-fn one(items: &[Item], part: Part, kind: Kind) -> Result<&Item> {
+/// Finds the item of this kind in a part of a set. Some archives hold a second copy in a folder,
+/// and torchvision leaves a file beside its gzip: the one nearest to the top counts, and raw before
+/// gzip.
+fn find_item(items: &[Item], part: Part, kind: Kind) -> Result<&Item> {
     let sections = match part {
         Part::Train => [Some(Section::Train), None],
         Part::Test => [Some(Section::Test), Some(Section::Validation)],
     };
-    let is_there = |section: &_| items.iter().any(|item| item.section == *section);
-    let section = sections.into_iter().find(is_there);
+    let exists = |section: &_| items.iter().any(|item| item.section == *section);
+    let section = sections.into_iter().find(exists);
     let is_it = |item: &&Item| Some(item.section) == section && item.kind == kind;
     let mut found: Vec<&Item> = items.iter().filter(is_it).collect();
     let depth = |item: &Item| item.path.components().count();
     let least = found.iter().map(|item| depth(item)).min();
     found.retain(|item| Some(depth(item)) == least);
-    // They are sorted, so that a file and its gzip are neighbours.
+    found.sort_by_key(|item| &item.path);
+    // Sorted, a file and its gzip are neighbors.
     found.dedup_by(|packed, raw| {
         let is_gz = packed.path.extension().is_some_and(|ending| ending == "gz");
         is_gz && packed.path.with_extension("") == raw.path
@@ -179,24 +199,30 @@ fn one(items: &[Item], part: Part, kind: Kind) -> Result<&Item> {
     match found[..] {
         [item] => Ok(item),
         [one, other, ..] => {
-            let [one, other] = [one, other].map(|item| item.path.display());
-            bail!("{one} and {other} are both there: keep one of them")
+            let [one, other] = [one, other].map(Item::describe);
+            bail!("{one} and {other} hold the same part of the set: keep one of them")
         }
         [] => Err(missing(items, part, kind)),
     }
 }
 
-/// What is said where the part has nothing of this kind.
+/// The error for a set that lacks a part.
 fn missing(items: &[Item], part: Part, kind: Kind) -> Error {
     let shown = items[0].path.display();
     if part == Part::Test && items[0].section.is_none() {
         return anyhow!(
-            "{shown} is all there is, the training file: take test images out of it, such as \
+            "{shown} is the only file, the training file: take test images from it, such as \
              --train-range 0..5000 --test-range train:5000..6000"
         );
     }
-    let part = ["train", "t10k"][part as usize];
-    let kind = ["images-idx3", "labels-idx1"][usize::from(kind == Kind::Labels)];
-    let name = format!("{part}-{kind}-ubyte");
-    anyhow!("{shown}: beside it none of {name}, {name}.gz, or the same in its form, is there")
+    let part = ["train", "test"][part as usize];
+    let what = match (kind, &items[0].form) {
+        (Kind::Both, Form::Pictures(_)) => format!("no folder {part} with class folders"),
+        (Kind::Both, _) => format!("no file of {part} images"),
+        (Kind::Images, Form::Idx) => format!("no {part}-images-idx3-ubyte").replace("test", "t10k"),
+        (Kind::Labels, Form::Idx) => format!("no {part}-labels-idx1-ubyte").replace("test", "t10k"),
+        (Kind::Images, _) => format!("no array x_{part}"),
+        (Kind::Labels, _) => format!("no array y_{part}"),
+    };
+    anyhow!("{shown}: {what} belongs to it; with one file only use --test-range train:A..B")
 }

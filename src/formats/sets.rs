@@ -1,211 +1,468 @@
-//! Which files of a folder make which data set, by their names: sets differ by their place and by
-//! what names say beside the words for their parts, such as `MNIST/raw` or `emnist-letters`.
+//! Finds the data sets in a folder: the words in the names of files and folders tell which part of
+//! a set a file holds, and the other words, with the place, are the name of the set.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Context, Error, Result, anyhow, ensure};
 
 use super::class_folders::{self, Tree};
+use super::listing::{self, DEPTH};
 use super::{csv, npz};
-use crate::data::{PIXELS, content};
+use crate::data::file_kind::FileKind;
+use crate::data::{PIXELS, array, content};
 
-/// The part of a set that something is by its name.
-#[derive(Clone, Copy, PartialEq)]
+/// The number of files whose kind is looked up for an error message.
+const MAX_LOOKED_UP: usize = 1_000;
+
+/// The part of a set that a name tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Section {
     Train,
     Test,
     Validation,
 }
 
-/// What something holds.
-#[derive(Clone, Copy, PartialEq)]
+/// What a file or an array holds.
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Kind {
     Images,
     Labels,
     Both,
 }
 
-/// The form in which it is kept.
+/// The form of a file.
 pub(super) enum Form {
     Idx,
-    /// As the array of this name.
+    Npy,
+    /// The array of this name in an `.npz` file.
     Npz(String),
     Csv,
     Pictures(Tree),
 }
 
-/// A file, an array in one, or a folder of class folders.
+/// A file, an array in a file, or a folder of class folders.
 pub(super) struct Item {
-    /// `None` where no name says it.
+    /// `None` if no name tells it.
     pub section: Option<Section>,
     pub kind: Kind,
     pub form: Form,
     pub path: PathBuf,
 }
 
-/// What there is of each set, by its name.
-type Sets = BTreeMap<String, Vec<Item>>;
-
-/// The one set among `files`, which are below `root`, or of several the one called `split`; `None`
-/// where there is none at all.
-pub(super) fn find(
-    root: &Path,
-    files: &[PathBuf],
-    split: Option<&str>,
-) -> Result<Option<(String, Vec<Item>)>> {
-    let mut sets = Sets::new();
-    for file in files {
-        add(&mut sets, root, file)?;
-    }
-    // Arrays may be anything.
-    sets.retain(|_, items| {
-        let holds = |kind| items.iter().any(|item| item.kind == kind);
-        let is_other = |item: &Item| !matches!(item.form, Form::Npz(_));
-        items.iter().any(is_other) || holds(Kind::Images) && holds(Kind::Labels)
-    });
-    // So may pictures, beside a set of another form.
-    if sets.is_empty() || split.is_some() {
-        for (name, items) in picture_sets(root, files) {
-            sets.entry(name).or_insert(items);
+impl Item {
+    /// The path, with the name of the array in it.
+    pub(super) fn describe(&self) -> String {
+        match &self.form {
+            Form::Npz(array) => format!("{array} in {}", self.path.display()),
+            _ => self.path.display().to_string(),
         }
     }
-    let all: Vec<&str> = sets.keys().map(String::as_str).collect();
-    let all = all.join(", ");
-    let Some(split) = split else {
-        let hint = "choose one with --split NAME";
-        ensure!(sets.len() < 2, "more than one data set: {all}; {hint}");
-        return Ok(sets.pop_first());
-    };
-    let word = split.to_lowercase();
-    let mut named = sets.keys().filter(|name| words(name).contains(&word));
-    let name = match (named.next(), named.next()) {
-        _ if sets.contains_key(split) => split.to_owned(),
-        (Some(name), None) => name.clone(),
-        _ => bail!("--split {split}: not the name of one data set; there are: {all}"),
-    };
-    Ok(sets.remove_entry(&name))
+
+    /// The folder of class folders, and these.
+    pub(super) fn tree(&self) -> Option<(&Path, &Tree)> {
+        match &self.form {
+            Form::Pictures(tree) => Some((&self.path, tree)),
+            _ => None,
+        }
+    }
 }
 
-/// Adds what a file is of which sets: nothing, or one thing, or an array or more.
-fn add(sets: &mut Sets, root: &Path, file: &Path) -> Result<()> {
-    let Some(name) = file.file_name().and_then(|name| name.to_str()) else {
-        return Ok(());
+/// A data set: all that belongs together by its names.
+pub(super) struct DataSet {
+    pub name: String,
+    pub items: Vec<Item>,
+    /// Notes and warnings for the user.
+    pub notes: Vec<String>,
+}
+
+/// Finds the only set in `folder`, or in a file of that name; of several sets the one called
+/// `split`.
+pub(super) fn find(folder: &Path, split: Option<&str>) -> Result<DataSet> {
+    let shown = folder.display();
+    ensure!(
+        folder.exists(),
+        "{shown}: no such folder; --data-dir takes the folder that holds the images"
+    );
+    let (root, files) = if folder.is_dir() {
+        (folder, listing::list(folder)?)
+    } else {
+        ensure!(folder.is_file(), "{shown} is neither a folder nor a file");
+        (folder.parent().unwrap_or(folder), vec![folder.to_owned()])
     };
-    let name = unpacked(name);
-    let says = Meaning::of(name);
-    let mut place = file.parent().unwrap_or(root);
-    // Archives of one file are often unpacked into a folder of its name.
-    let inner = place.file_name().and_then(|name| name.to_str());
-    if place != root && inner.is_some_and(|inner| Meaning::of(unpacked(inner)) == says) {
-        place = place.parent().unwrap_or(root);
+    let mut finder = Finder {
+        root,
+        sets: BTreeMap::new(),
+        notes: Vec::new(),
+        unreadable: Vec::new(),
+    };
+    for file in &files {
+        if let Err(error) = finder.add(file) {
+            finder.unreadable.push(error);
+        }
     }
-    let mut add = |set: &str, says: &Meaning, kind, form| {
-        let items = sets.entry(name_of(root, &place.join(set))).or_default();
-        items.push(Item {
-            section: says.section,
+    finder.sets.retain(|_, items| is_set(items));
+    // Pictures beside a set of another form may be anything.
+    if finder.sets.is_empty() || split.is_some() {
+        finder.add_pictures(&files);
+    }
+    finder.join_parts();
+    if finder.sets.is_empty() {
+        return Err(nothing_found(folder, &files, finder.unreadable));
+    }
+    let (name, items) = choose(finder.sets, split).with_context(|| shown.to_string())?;
+    let left_out = finder.unreadable.iter();
+    let left_out = left_out.map(|error| format!("warning: left out: {error:#}"));
+    let notes = finder.notes.into_iter().chain(left_out).collect();
+    Ok(DataSet { name, items, notes })
+}
+
+/// NumPy arrays are a set only if there are images and labels.
+fn is_set(items: &[Item]) -> bool {
+    let holds = |kind| items.iter().any(|item| item.kind == kind);
+    let is_numpy = |item: &Item| matches!(item.form, Form::Npy | Form::Npz(_));
+    !items.iter().all(is_numpy) || holds(Kind::Images) && holds(Kind::Labels)
+}
+
+/// Takes the only set, or the one that `split` names: exactly, by the last part of its name, or by
+/// a word of it.
+fn choose(
+    mut sets: BTreeMap<String, Vec<Item>>,
+    split: Option<&str>,
+) -> Result<(String, Vec<Item>)> {
+    let all = sets
+        .keys()
+        .map(String::as_str)
+        .collect::<Vec<_>>()
+        .join(", ");
+    let Some(split) = split else {
+        ensure!(
+            sets.len() < 2,
+            "more than one data set: {all}; choose one with --split NAME"
+        );
+        return sets.pop_first().context("no data set");
+    };
+    let wanted = split.to_lowercase();
+    let only = |is_it: &dyn Fn(&str) -> bool| {
+        let mut names = sets.keys().filter(|name| is_it(name));
+        names.next().filter(|_| names.next().is_none()).cloned()
+    };
+    let last = |name: &str| name.rsplit('/').next().unwrap_or(name).to_lowercase();
+    let name = only(&|name| name == split)
+        .or_else(|| only(&|name| last(name) == wanted))
+        .or_else(|| only(&|name| words(name).contains(&wanted)));
+    name.and_then(|name| sets.remove_entry(&name))
+        .with_context(|| format!("--split {split}: not the name of one data set; there are: {all}"))
+}
+
+/// Explains why a folder holds no set.
+fn nothing_found(folder: &Path, files: &[PathBuf], unreadable: Vec<Error>) -> Error {
+    if let Some(error) = unreadable.into_iter().next() {
+        return error;
+    }
+    let kinds = files.iter().take(MAX_LOOKED_UP);
+    let kinds = kinds.filter_map(|file| Some((file, kind_of(file)?)));
+    // Of the files that may hold images the first one, else any.
+    let rank = |kind: &FileKind| match kind {
+        FileKind::Checkpoint
+        | FileKind::Html
+        | FileKind::Json
+        | FileKind::Onnx
+        | FileKind::Safetensors
+        | FileKind::SafetensorsIndex => 2,
+        FileKind::Picture => 1,
+        _ => 0,
+    };
+    let shown = folder.display();
+    match kinds.min_by_key(|(_, kind)| rank(kind)) {
+        Some((file, FileKind::Picture)) if file != folder => anyhow!(
+            "{shown}: pictures such as {}, but no class folders: put them into a folder for each \
+             class, such as train/3/a.png",
+            file.display()
+        ),
+        Some((file, kind)) => anyhow!("{} is {}", file.display(), kind.describe_as_images()),
+        None => {
+            let other = files
+                .first()
+                .map(|file| format!("; found {}", file.display()));
+            anyhow!(
+                "{shown}: no data set; looked {DEPTH} folders deep for train-images-idx3-ubyte and \
+                 the like, mnist.npz, train_images.npy and the like, CSV files of 785 columns, and \
+                 pictures in a folder for each class{}",
+                other.unwrap_or_default()
+            )
+        }
+    }
+}
+
+/// The kind of a file by its first bytes, or by its name if they tell little.
+fn kind_of(file: &Path) -> Option<FileKind> {
+    let name = file.file_name()?.to_string_lossy().to_lowercase();
+    let ending = unpacked(&name).rsplit_once('.').map(|(_, ending)| ending);
+    match (content::kind(file), ending) {
+        (None | Some(FileKind::Gzip), Some("pkl" | "pickle")) => Some(FileKind::Pickle),
+        (None | Some(FileKind::Gzip), Some("tar")) => Some(FileKind::Archive),
+        (None, Some("mat")) => Some(FileKind::Matlab),
+        (None, Some(ending)) if class_folders::ENDINGS.contains(&ending) => Some(FileKind::Picture),
+        (Some(FileKind::Zip), Some("pt" | "pth")) => Some(FileKind::TorchSave),
+        (kind, _) => kind,
+    }
+}
+
+/// Sorts files into sets.
+struct Finder<'a> {
+    root: &'a Path,
+    sets: BTreeMap<String, Vec<Item>>,
+    notes: Vec<String>,
+    /// Errors of files that look like data but cannot be read.
+    unreadable: Vec<Error>,
+}
+
+impl Finder<'_> {
+    /// Adds a file to the set that it belongs to by its name, if it looks like data.
+    fn add(&mut self, file: &Path) -> Result<()> {
+        let Some(name) = file.file_name().and_then(|name| name.to_str()) else {
+            return Ok(());
+        };
+        let name = unpacked(name);
+        let tokens = NameTokens::of(name);
+        if let (Some(prefix), Some(kind)) = (tokens.before_idx(), tokens.kind) {
+            self.insert(file, &tokens, &prefix, kind, Form::Idx);
+            return Ok(());
+        }
+        let (stem, ending) = name.rsplit_once('.').unwrap_or((name, ""));
+        let ending = ending.to_lowercase();
+        let tokens = NameTokens::of(stem);
+        let set = format!("{}.{ending}", tokens.rest.join("-"));
+        let set = set.trim_start_matches('.');
+        match (&*ending, tokens.kind) {
+            ("csv", _) if content::open_maybe_gzip(file, csv::columns)? >= PIXELS => {
+                self.insert(file, &tokens, set, Kind::Both, Form::Csv);
+            }
+            ("npy", Some(kind)) => self.insert(file, &tokens, set, kind, Form::Npy),
+            ("npz", _) => self.add_arrays(file, &tokens, set)?,
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Adds the arrays of an `.npz` file. Their names tell what they hold, or that of the file.
+    fn add_arrays(&mut self, file: &Path, tokens: &NameTokens, set: &str) -> Result<()> {
+        let arrays = content::open(file, npz::names)?;
+        if tokens.kind.is_none() && arrays.iter().all(|name| name.starts_with("arr_")) {
+            return self.add_unnamed(file, arrays, set);
+        }
+        for array in arrays {
+            let mut own = NameTokens::of(&array);
+            own.section = own.section.or(tokens.section);
+            if let Some(kind) = own.kind.or(tokens.kind) {
+                self.insert(file, &own, set, kind, Form::Npz(array));
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds arrays that `numpy.savez` has numbered: their shapes tell images from labels, and the
+    /// training arrays are taken to come first.
+    fn add_unnamed(&mut self, file: &Path, arrays: Vec<String>, set: &str) -> Result<()> {
+        let mut found = [Vec::new(), Vec::new()];
+        for array in arrays {
+            let shape = content::open(file, |archive| npz::shape(archive, &array))?;
+            found[usize::from(!array::holds_images(&shape))].push(array);
+        }
+        let [images, labels] = &found;
+        if !(1..=2).contains(&images.len()) || images.len() != labels.len() {
+            return Ok(());
+        }
+        let parts = ["training", "test"].iter().zip(images.iter().zip(labels));
+        let parts = parts.map(|(part, (images, labels))| {
+            format!("{images} and {labels} as {part} images and labels")
+        });
+        let parts = parts.collect::<Vec<_>>().join(", ");
+        self.notes
+            .push(format!("note: {}: read {parts}", file.display()));
+        for (kind, arrays) in [Kind::Images, Kind::Labels].into_iter().zip(found) {
+            for (section, array) in [Section::Train, Section::Test].into_iter().zip(arrays) {
+                let tokens = NameTokens {
+                    section: Some(section),
+                    ..NameTokens::default()
+                };
+                self.insert(file, &tokens, set, kind, Form::Npz(array));
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds a file to the set of this name beside it. A folder that is named for a part of a set is
+    /// not part of its name, such as `mnist_test/mnist_test.csv`.
+    fn insert(&mut self, file: &Path, tokens: &NameTokens, set: &str, kind: Kind, form: Form) {
+        let mut section = tokens.section;
+        let mut place = file.parent().unwrap_or(self.root);
+        let of_folder = section_of(place).filter(|_| place != self.root);
+        if of_folder.is_some() && (section.is_none() || section == of_folder) {
+            section = of_folder;
+            place = place.parent().unwrap_or(self.root);
+        }
+        let name = self.name(&place.join(set));
+        self.sets.entry(name).or_default().push(Item {
+            section,
             kind,
             form,
             path: file.to_owned(),
         });
-    };
-    if let (Some(prefix), Some(kind)) = (says.before_idx(), says.kind) {
-        add(&prefix, &says, kind, Form::Idx);
-        return Ok(());
     }
-    let (stem, ending) = name.rsplit_once('.').unwrap_or((name, ""));
-    let ending = ending.to_lowercase();
-    let says = Meaning::of(stem);
-    let set = format!("{}.{ending}", says.rest.join("-"));
-    let set = set.trim_start_matches('.');
-    if ending == "csv" && content::read(file, csv::columns)? >= PIXELS {
-        add(set, &says, Kind::Both, Form::Csv);
-    } else if ending == "npz" {
-        for array in content::raw(file, npz::names)? {
-            let mut own = Meaning::of(&array);
-            own.section = own.section.or(says.section);
-            if let Some(kind) = own.kind.or(says.kind) {
-                add(set, &own, kind, Form::Npz(array));
+
+    /// Adds the folders of class folders.
+    fn add_pictures(&mut self, files: &[PathBuf]) {
+        let mut sets: BTreeMap<String, Vec<Item>> = BTreeMap::new();
+        for (path, tree) in class_folders::trees(files) {
+            let inner = path.ancestors().take_while(|path| *path != self.root);
+            let part = { inner }.find(|path| section_of(path).is_some());
+            if !is_tree(&tree, part.is_some()) {
+                continue;
+            }
+            let name = self.name(part.and_then(Path::parent).unwrap_or(path));
+            sets.entry(name).or_default().push(Item {
+                section: part.and_then(section_of),
+                kind: Kind::Both,
+                form: Form::Pictures(tree),
+                path: path.to_owned(),
+            });
+        }
+        for (name, items) in sets {
+            self.sets.entry(name).or_insert(items);
+        }
+    }
+
+    /// Joins two sets whose names differ in words for sizes, if one of them has only training
+    /// images and the other only test images, as `mnist_train_100.csv` and `mnist_test_10.csv`.
+    fn join_parts(&mut self) {
+        let mut halves: BTreeMap<String, [Vec<String>; 2]> = BTreeMap::new();
+        for (name, items) in &self.sets {
+            let is_test = |item: &Item| !matches!(item.section, None | Some(Section::Train));
+            let tests = items.iter().filter(|item| is_test(item)).count();
+            if tests == 0 || tests == items.len() {
+                let half = usize::from(tests > 0);
+                halves.entry(without_sizes(name)).or_default()[half].push(name.clone());
+            }
+        }
+        for [train, test] in halves.values() {
+            if let ([train], [test]) = (&train[..], &test[..])
+                && let Some(items) = self.sets.remove(test)
+            {
+                let note = format!("note: {train} and {test} are read as one set");
+                self.notes.push(note);
+                self.sets.entry(train.clone()).or_default().extend(items);
             }
         }
     }
-    Ok(())
-}
 
-/// Sets of pictures.
-fn picture_sets(root: &Path, files: &[PathBuf]) -> Sets {
-    let mut sets = Sets::new();
-    for (path, tree) in class_folders::trees(files) {
-        let section = |path: &Path| Meaning::of(path.file_name()?.to_str()?).section;
-        let inner = path.ancestors().take_while(|path| *path != root);
-        let part = { inner }.find(|path| section(path).is_some());
-        let place = part.and_then(Path::parent).unwrap_or(path);
-        sets.entry(name_of(root, place)).or_default().push(Item {
-            section: part.and_then(section),
-            kind: Kind::Both,
-            form: Form::Pictures(tree),
-            path: path.to_owned(),
-        });
-    }
-    sets
-}
-
-/// A set's name, by its place.
-fn name_of(root: &Path, place: &Path) -> String {
-    let place = place.strip_prefix(root).unwrap_or(place);
-    let name = place.to_string_lossy().replace('\\', "/");
-    match name.trim_end_matches('/') {
-        "" => ".".to_owned(),
-        name => name.to_owned(),
+    /// The name of a set by its place.
+    fn name(&self, place: &Path) -> String {
+        let place = place.strip_prefix(self.root).unwrap_or(place);
+        let name = place.to_string_lossy().replace('\\', "/");
+        match name.trim_end_matches('/') {
+            "" => ".".to_owned(),
+            name => name.to_owned(),
+        }
     }
 }
 
-/// A file's name without what says how it is packed, and without what Windows adds.
+/// True if the folders are classes: at least two, or one within a training or test folder. Folders
+/// that are the parts of a set, or hold all its images, are not.
+fn is_tree(tree: &Tree, is_part: bool) -> bool {
+    let tokens = || tree.classes.keys().map(|name| NameTokens::of(name));
+    let sections = tokens().filter(|tokens| tokens.rest.is_empty());
+    let sections: BTreeSet<Section> = sections.filter_map(|tokens| tokens.section).collect();
+    let count = tree.classes.len();
+    let is_only_part = count == 1 && tokens().all(|tokens| tokens.rest.is_empty());
+    count >= 2 - usize::from(is_part) && sections.len() < 2 && !is_only_part
+}
+
+fn section_of(path: &Path) -> Option<Section> {
+    section(path.file_name()?.to_str()?)
+}
+
+/// The part of a set that a name tells.
+pub(super) fn section(name: &str) -> Option<Section> {
+    NameTokens::of(name).section
+}
+
+/// Removes endings of compressed files, the `.txt` that Windows adds, and the ` (1)` of a copy.
 fn unpacked(mut name: &str) -> &str {
-    while let Some((stem, ending)) = name.rsplit_once('.')
-        && ["gz", "txt"].contains(&ending.to_lowercase().as_str())
-    {
-        name = stem;
+    loop {
+        let ending = name.rsplit_once('.');
+        let ending =
+            ending.filter(|(_, ending)| ["gz", "txt"].contains(&ending.to_lowercase().as_str()));
+        let copy = name
+            .strip_suffix(')')
+            .and_then(|name| name.rsplit_once(" ("));
+        let copy = copy.filter(|(_, number)| is_number(number));
+        match ending.or(copy) {
+            Some((stem, _)) => name = stem,
+            None => return name,
+        }
     }
-    name
 }
 
-/// The words of a name, in small letters.
+/// The words of a name, in lower case.
 fn words(name: &str) -> Vec<String> {
-    let small = name.to_lowercase();
-    let words = small.split(|letter: char| !letter.is_alphanumeric());
+    let lower = name.to_lowercase();
+    let words = lower.split(|letter: char| !letter.is_alphanumeric());
     let words = words.filter(|word| !word.is_empty());
     words.map(str::to_owned).collect()
 }
 
-/// What a name says by its words.
-#[derive(Default, PartialEq)]
-struct Meaning {
+fn is_number(word: &str) -> bool {
+    !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// True for words that tell how large a part of a set is, such as `small`, `100` and `10k`.
+fn is_size(word: &str) -> bool {
+    const SIZES: [&str; 9] = [
+        "big", "copy", "full", "large", "mini", "sample", "small", "subset", "tiny",
+    ];
+    SIZES.contains(&word) || is_number(word.trim_end_matches(['k', 'm']))
+}
+
+/// The name of a set without words for sizes.
+fn without_sizes(name: &str) -> String {
+    let (place, name) = name.rsplit_once('/').unwrap_or(("", name));
+    let mut words = words(name);
+    words.retain(|word| !is_size(word));
+    format!("{place}/{}", words.join("-"))
+}
+
+/// What the words of a name tell.
+#[derive(Debug, Default)]
+struct NameTokens {
     section: Option<Section>,
     kind: Option<Kind>,
-    /// The words that say neither.
+    /// The other words.
     rest: Vec<String>,
 }
 
-impl Meaning {
+impl NameTokens {
     fn of(name: &str) -> Self {
-        let mut says = Self::default();
-        for word in words(name) {
-            match word.as_str() {
+        let mut tokens = Self::default();
+        for word in words(unpacked(name)) {
+            match &*word {
                 "train" | "training" | "trainset" | "trainingset" => {
-                    says.section = Some(Section::Train);
+                    tokens.section = Some(Section::Train);
                 }
-                "test" | "testing" | "testset" | "t10k" => says.section = Some(Section::Test),
-                "val" | "valid" | "validation" => says.section = Some(Section::Validation),
-                "images" | "image" | "imgs" | "x" | "data" => says.kind = Some(Kind::Images),
-                "labels" | "label" | "y" | "targets" | "target" => says.kind = Some(Kind::Labels),
-                _ => says.rest.push(word),
+                "test" | "testing" | "testset" | "t10k" => tokens.section = Some(Section::Test),
+                "val" | "valid" | "validation" => tokens.section = Some(Section::Validation),
+                "images" | "image" | "imgs" | "x" | "data" => tokens.kind = Some(Kind::Images),
+                "labels" | "label" | "y" | "targets" | "target" => {
+                    tokens.kind = Some(Kind::Labels);
+                }
+                _ => tokens.rest.push(word),
             }
         }
-        says
+        tokens
     }
 
-    /// The rest before `idx3-ubyte`, where the name ends so.
+    /// The words before `idx3-ubyte`, if the name ends so.
     fn before_idx(&self) -> Option<String> {
         let is_idx = |word: &String| matches!(&word[..], "idx1" | "idx2" | "idx3" | "idx4");
         let (before, after) = self.rest.split_at(self.rest.iter().position(is_idx)?);

@@ -27,7 +27,7 @@ impl Adam {
     /// # Errors
     /// When the device runs out of memory.
     pub fn new(weights: &Tensor) -> Result<Self> {
-        tch_errors::call(|| {
+        tch_errors::catch(|| {
             let zeros = || weights.f_zeros_like();
             Ok(Self::resume(zeros()?, zeros()?, 0))
         })

@@ -9,7 +9,7 @@
 use std::num::NonZeroUsize;
 use std::ops::Range;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use clap::ValueEnum;
 use rand::seq::SliceRandom;
 use rand::{RngExt, SeedableRng};
@@ -84,6 +84,11 @@ impl Default for Config {
     }
 }
 
+/// Maximum number of steps of a run. At a millisecond each they take eleven days.
+const MAX_STEPS: usize = 1_000_000_000;
+/// Maximum number of scored steps of a run: their records are kept in memory and in checkpoints.
+const MAX_SCORES: usize = 1_000_000;
+
 /// Which step of a run does what.
 #[derive(Debug, Clone)]
 pub(crate) struct Schedule {
@@ -111,6 +116,28 @@ impl Schedule {
             config: config.clone(),
             images,
         }
+    }
+
+    /// Makes sure that the run has an end that can be reached, and that its records fit into memory.
+    pub(crate) fn check(&self) -> Result<()> {
+        let (epochs, batches) = (self.epochs(), self.batches_per_epoch());
+        let steps = self.steps();
+        ensure!(
+            steps <= MAX_STEPS,
+            "{epochs} epochs of {batches} batches are more than {MAX_STEPS} steps: choose fewer \
+             --epochs or a larger --batch-size"
+        );
+        let scores = match self.eval_every() {
+            Some(0) => 1,
+            Some(every) => steps / every + epochs,
+            None => 50 * epochs,
+        };
+        ensure!(
+            scores <= MAX_SCORES,
+            "{epochs} epochs of {batches} batches are scored more than {MAX_SCORES} times: choose \
+             fewer --epochs or a larger --eval-every"
+        );
+        Ok(())
     }
 
     /// Batches per epoch; the last one may be smaller.
@@ -271,7 +298,7 @@ impl Batches {
     pub(super) fn parts(&mut self, position: &Position) -> Result<Vec<Part>> {
         if self.epoch != position.epoch {
             let to_device = |rows: Vec<i64>| {
-                let tensor = Tensor::f_from_slice(&rows)?.f_to_device(self.device.tch())?;
+                let tensor = self.device.upload(&Tensor::f_from_slice(&rows)?)?;
                 let rows = rows.into_iter().map(usize::try_from);
                 anyhow::Ok((rows.collect::<Result<_, _>>()?, tensor))
             };
@@ -336,8 +363,8 @@ impl Part {
                     }
                 }
                 let classes: Vec<u8> = rows.iter().map(|&row| dataset.labels()[row]).collect();
-                let pixels = pixels(&bytes)?.f_to_device(self.device.tch())?;
-                let labels = labels(&classes)?.f_to_device(self.device.tch())?;
+                let pixels = self.device.upload(&pixels(&bytes)?)?;
+                let labels = self.device.upload(&labels(&classes)?)?;
                 Ok((input(&pixels, self.device)?, labels))
             }
         }
@@ -415,6 +442,31 @@ mod tests {
     fn steps_where(schedule: &Schedule, predicate: fn(&Schedule, usize) -> bool) -> Vec<usize> {
         let steps = 1..=schedule.steps();
         steps.filter(|&step| predicate(schedule, step)).collect()
+    }
+
+    #[test]
+    fn a_plan_that_no_memory_holds_is_refused() {
+        let plan = |epochs, batch_size, eval_every| {
+            let plan = schedule(5_000, |config| {
+                config.epochs = NonZeroUsize::new(epochs).unwrap();
+                config.batch_size = NonZeroUsize::new(batch_size).unwrap();
+                config.eval_every = eval_every;
+            });
+            plan.check().map_err(|error| error.to_string())
+        };
+        for (epochs, batch_size, eval_every, part) in [
+            (1_000_000, 1, None, "1000000 epochs of 5000 batches"),
+            (1_000_000, 1, Some(0), "a larger --batch-size"),
+            (200_000, 1, None, "a larger --eval-every"),
+            (1_000_000, 100, Some(1_000), "fewer --epochs"),
+        ] {
+            let error = plan(epochs, batch_size, eval_every).unwrap_err();
+            assert!(error.contains(part), "{part}: {error}");
+        }
+        // Hours of training, and a step each epoch.
+        assert_eq!(plan(5_000, 1, None), Ok(()));
+        assert_eq!(plan(200_000, 1, Some(0)), Ok(()));
+        assert_eq!(plan(1_000_000, 5_000, Some(0)), Ok(()));
     }
 
     #[test]

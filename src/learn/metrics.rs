@@ -1,11 +1,11 @@
-//! What training and scoring say: plain numbers, without a tensor in them.
+//! Results of training and scoring as plain numbers: records, confusion matrices, probabilities.
 
 use anyhow::{Result, ensure};
 use serde::{Deserialize, Serialize};
 
 use crate::data::MAX_CLASSES;
 
-/// One row of `accuracy.csv`: a training step after which the test set was scored.
+/// One row of `accuracy.csv`: a training step and the score after it.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct StepRecord {
     /// Epoch, from 1.
@@ -14,18 +14,18 @@ pub struct StepRecord {
     pub batch: usize,
     /// Step of the whole run, from 1.
     pub step: usize,
-    /// Mean cross-entropy (nats) of the step's batch, before the weights were changed.
+    /// Mean cross-entropy (nats) of the step's batch, before the weights were updated.
     pub train_loss: f32,
-    /// Share of the test images that are classified correctly after the step, 0..=1.
+    /// Accuracy on the test images after the step, 0..=1.
     pub test_accuracy: f64,
 }
 
-/// How often each true class was taken for each class. Serialised as its rows.
+/// Confusion matrix: counts by true and predicted class. Serialized as its rows.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(into = "Vec<Vec<u64>>", try_from = "Vec<Vec<u64>>")]
 pub struct ConfusionMatrix {
     classes: usize,
-    /// Row by row: true class, then predicted class.
+    /// Row-major: true class, then predicted class.
     counts: Vec<u64>,
 }
 
@@ -38,13 +38,13 @@ impl ConfusionMatrix {
         }
     }
 
-    /// Counts `n` more images of class `truth` that were predicted as `predicted`; both must be
-    /// below `classes()`.
+    /// Adds `n` images of class `truth` that were predicted as `predicted`; both must be below
+    /// `classes()`.
     pub fn add(&mut self, truth: usize, predicted: usize, n: u64) {
         self.counts[truth * self.classes + predicted] += n;
     }
 
-    /// Adds counts as they come from the device: one for each cell, row by row.
+    /// Adds the counts of all cells in row-major order, as they come from the device.
     pub(super) fn add_counts(&mut self, counts: impl IntoIterator<Item = u64>) {
         for (sum, count) in self.counts.iter_mut().zip(counts) {
             *sum += count;
@@ -54,12 +54,12 @@ impl ConfusionMatrix {
     /// Adds the counts of `other`.
     ///
     /// # Errors
-    /// When it has another number of classes.
+    /// When the number of classes differs.
     pub fn add_all(&mut self, other: &Self) -> Result<()> {
         let (own, others) = (self.classes, other.classes);
         ensure!(
             own == others,
-            "a confusion matrix of {others} classes among those of {own}"
+            "a confusion matrix has {others} classes, another one {own}"
         );
         self.add_counts(other.counts.iter().copied());
         Ok(())
@@ -86,7 +86,7 @@ impl ConfusionMatrix {
         self.counts.iter().sum()
     }
 
-    /// Share of the images on the diagonal, 0..=1; 0 where nothing was counted.
+    /// Share of the images on the diagonal, 0..=1; 0 for an empty matrix.
     pub fn accuracy(&self) -> f64 {
         let correct: u64 = (0..self.classes)
             .map(|class| self.count(class, class))
@@ -94,7 +94,7 @@ impl ConfusionMatrix {
         correct as f64 / self.total().max(1) as f64
     }
 
-    /// A score per class, in the order of classes.
+    /// Precision, recall and F1 of each class, in the order of classes.
     pub fn class_scores(&self) -> Vec<ClassScore> {
         let classes = 0..self.classes;
         let score = |class| {
@@ -127,9 +127,9 @@ impl TryFrom<Vec<Vec<u64>>> for ConfusionMatrix {
         let is_square = rows.iter().all(|row| row.len() == classes);
         ensure!(
             (2..=MAX_CLASSES).contains(&classes) && is_square,
-            "a confusion matrix is a square for 2 to {MAX_CLASSES} classes"
+            "a confusion matrix has as many rows as columns, 2 to {MAX_CLASSES}"
         );
-        // So few that the sum of a million matrices is far from the largest number, too.
+        // The sum of a million matrices must fit into a u64, too.
         let images: u128 = rows.iter().flatten().map(|&count| u128::from(count)).sum();
         ensure!(
             images <= u32::MAX.into(),
@@ -142,15 +142,16 @@ impl TryFrom<Vec<Vec<u64>>> for ConfusionMatrix {
     }
 }
 
-/// Whether a set of so many `images` can give this accuracy: all others come from a damaged file.
+/// True if `accuracy` is a possible result for this number of images; otherwise the file that it
+/// comes from is damaged.
 pub(crate) fn is_share(accuracy: f64, images: u64) -> bool {
     let images = images as f64;
     let nearest = (accuracy * images).round() / images;
     (0.0..=1.0).contains(&accuracy) && nearest.total_cmp(&accuracy).is_eq()
 }
 
-/// Makes sure that rows, and the matrix after the last of them, can be those of a run: they come
-/// out of a file.
+/// Checks rows from a file, and the confusion matrix after the last of them: a run must be able to
+/// have them.
 pub(crate) fn check_scores(
     records: &[StepRecord],
     confusion: Option<&ConfusionMatrix>,
@@ -170,21 +171,21 @@ pub(crate) fn check_scores(
         records.iter().all(is_sound)
             && records.windows(2).all(ascend)
             && last == confusion.map(ConfusionMatrix::accuracy),
-        "its scores are none that a run can have"
+        "invalid scores"
     );
     Ok(())
 }
 
-/// How well one class is told from the others. A ratio without a denominator is `None`, not 0.
+/// Precision, recall and F1 of a class. A ratio with denominator 0 is `None`.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct ClassScore {
     /// The class.
     pub class: usize,
-    /// Share of the images taken for this class that are of it, 0..=1; `None` where none was.
+    /// Share of the images predicted as this class that belong to it, 0..=1.
     pub precision: Option<f64>,
-    /// Share of the images of this class that were found, 0..=1; `None` where there is none.
+    /// Share of the images of this class that were predicted as such, 0..=1.
     pub recall: Option<f64>,
-    /// Harmonic mean of both, 0..=1; `None` where the class neither occurs nor was predicted.
+    /// Harmonic mean of both, 0..=1; `None` if the class neither occurs nor was predicted.
     pub f1: Option<f64>,
     /// Number of images of this class.
     pub support: u64,
@@ -194,7 +195,7 @@ fn ratio(part: u64, whole: u64) -> Option<f64> {
     (whole > 0).then(|| part as f64 / whole as f64)
 }
 
-/// What a network says to one image: a probability per class.
+/// A network's prediction for one image: a probability per class.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Prediction {
     probabilities: Vec<f64>,
@@ -203,8 +204,7 @@ pub struct Prediction {
 }
 
 impl Prediction {
-    /// The softmax of `logits`, which are one per class and at least one. Of equal logits the
-    /// first class wins.
+    /// The softmax of `logits`, one per class and at least one. The first of equal logits wins.
     pub fn from_logits(logits: &[f32]) -> Self {
         let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
         let powers = logits.iter().map(|&logit| f64::from(logit - largest).exp());
@@ -212,8 +212,7 @@ impl Prediction {
         let sum: f64 = powers.iter().sum();
         let probabilities = powers.iter().map(|power| power / sum).collect();
         let mut ranking: Vec<usize> = (0..logits.len()).collect();
-        // By logits, which still differ where probabilities have been rounded to 0 or 1. The sort
-        // is stable.
+        // By logits, which differ even if probabilities are rounded to 0 or 1. The sort is stable.
         ranking.sort_by(|&one, &other| logits[other].total_cmp(&logits[one]));
         Self {
             probabilities,
@@ -228,17 +227,16 @@ impl Prediction {
 
     /// The most probable class and its probability.
     pub fn best(&self) -> (usize, f64) {
-        self.place(0)
+        self.ranked(0)
     }
 
-    /// The second most probable class and its probability; the best once more where there is no
-    /// other.
+    /// The second most probable class and its probability; the best one if there is no other.
     pub fn runner_up(&self) -> (usize, f64) {
-        self.place(1.min(self.ranking.len().saturating_sub(1)))
+        self.ranked(1.min(self.ranking.len().saturating_sub(1)))
     }
 
-    fn place(&self, place: usize) -> (usize, f64) {
-        let class = self.ranking.get(place).copied().unwrap_or_default();
+    fn ranked(&self, rank: usize) -> (usize, f64) {
+        let class = self.ranking.get(rank).copied().unwrap_or_default();
         let probability = self.probabilities.get(class).copied();
         (class, probability.unwrap_or_default())
     }
@@ -260,6 +258,40 @@ mod tests {
         for damaged in ["[]", "[[1]]", "[[1,2],[3]]", "[[1]", "[[-1,0],[0,0]]"] {
             let outcome = serde_json::from_str::<ConfusionMatrix>(damaged);
             assert!(outcome.is_err(), "{damaged}");
+        }
+    }
+
+    #[test]
+    fn precision_recall_and_f1_are_those_of_a_worked_example() {
+        // Class 3 is never predicted; class 4 neither occurs nor is predicted.
+        let rows = vec![
+            vec![6, 2, 0, 0, 0],
+            vec![1, 3, 4, 0, 0],
+            vec![0, 0, 5, 0, 0],
+            vec![3, 0, 0, 0, 0],
+            vec![0, 0, 0, 0, 0],
+        ];
+        let matrix = ConfusionMatrix::try_from(rows).unwrap();
+        assert!((matrix.accuracy() - 14.0 / 24.0).abs() < 1e-12);
+        // By hand: of 10 images predicted as 0, 6 are right; of its 8 images, 6 are found;
+        // F1 = 2 * 0.6 * 0.75 / (0.6 + 0.75) = 2/3. And so on.
+        let expected = [
+            (Some(0.6), Some(0.75), Some(2.0 / 3.0), 8),
+            (Some(0.6), Some(0.375), Some(6.0 / 13.0), 8),
+            (Some(5.0 / 9.0), Some(1.0), Some(5.0 / 7.0), 5),
+            (None, Some(0.0), Some(0.0), 3),
+            (None, None, None, 0),
+        ];
+        let close = |found: Option<f64>, expected: Option<f64>| match (found, expected) {
+            (Some(found), Some(expected)) => (found - expected).abs() < 1e-12,
+            (found, expected) => found == expected,
+        };
+        for (score, (precision, recall, f1, support)) in matrix.class_scores().iter().zip(expected)
+        {
+            assert!(close(score.precision, precision), "{score:?}");
+            assert!(close(score.recall, recall), "{score:?}");
+            assert!(close(score.f1, f1), "{score:?}");
+            assert_eq!(score.support, support, "{score:?}");
         }
     }
 

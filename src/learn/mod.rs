@@ -3,21 +3,18 @@
 //! Read `training` first: one step, from batch to score. `network` defines what is trained,
 //! `batches` on which images and in which order, `scoring` how accuracy is measured. The others have
 //! small interfaces: `adam`, the optimizer; `threads`, a thread pool; `device`, CPU or CUDA, and why
-//! not CUDA; `weights` and `checkpoint`, plain numbers and their files; `metrics`, the results;
+//! not CUDA; `probe`, which finds the device and tries it; `weights` and `checkpoint`, plain numbers and their files; `metrics`, the results;
 //! `scoring_conv`, a convolution in the form that scores fastest.
 
 mod adam;
 mod batches;
 pub(crate) mod checkpoint;
-pub(crate) mod cuda;
 pub(crate) mod device;
-pub(crate) mod libtorch;
 pub(crate) mod metrics;
 pub(crate) mod network;
-pub(crate) mod nvidia;
+pub(crate) mod probe;
 mod scoring;
 mod scoring_conv;
-pub(crate) mod tch_errors;
 mod threads;
 mod training;
 mod weights;
@@ -27,6 +24,7 @@ pub(crate) use self::batches::Schedule;
 pub use self::batches::{Config, KeepPolicy, images_and_labels};
 pub use self::checkpoint::State;
 pub use self::device::{Device, DeviceChoice, one_thread_per_operation};
+pub(crate) use self::device::{cuda, libtorch, tch_errors};
 pub use self::metrics::{ClassScore, ConfusionMatrix, Prediction, StepRecord};
 pub use self::network::{Architecture, INPUT, Layer, Network, Operation};
 pub use self::scoring::{Scores, score};

@@ -171,6 +171,13 @@ impl Architecture {
         parameters
     }
 
+    /// Bytes of the largest layer's output for one image, as f32.
+    pub(super) fn largest_layer_bytes(&self) -> usize {
+        let layers = self.layers();
+        let values = layers.iter().map(|layer| layer.output.iter().product());
+        values.max().unwrap_or(1) * size_of::<f32>()
+    }
+
     /// Number of parameters.
     pub fn count(&self) -> usize {
         self.layers().iter().map(|layer| layer.parameters).sum()
@@ -194,7 +201,7 @@ impl Network {
     /// # Errors
     /// When the device runs out of memory.
     pub fn new(architecture: &Architecture, device: Device) -> Result<Self> {
-        tch_errors::call(|| {
+        tch_errors::catch(|| {
             let store = nn::VarStore::new(device.tch());
             let layers = build(&store.root(), &architecture.layers())?;
             let variables = store.variables();

@@ -3,7 +3,7 @@
 
 use std::num::NonZeroUsize;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use tch::{Kind, Tensor};
 
 use super::batches::{input, labels, pixels};
@@ -52,9 +52,9 @@ pub fn score(
     let architecture = weights.architecture();
     dataset.check_labels(architecture.classes())?;
     device.prepare();
-    let (flat, chunks) = tch_errors::call(|| {
+    let (flat, chunks) = tch_errors::catch(|| {
         let flat = Tensor::f_from_slice(weights.values())?.f_to_device(device.tch())?;
-        Ok((flat, chunks(dataset, architecture.classes(), device)?))
+        Ok((flat, chunks(dataset, architecture, device)?))
     })?;
     let threads = device.threads(threads).min(chunks.len());
     let (pool, mut own) = workers(architecture, device, threads)?;
@@ -72,7 +72,7 @@ pub(super) fn score_chunks(
     let jobs = chunks.iter().map(|chunk| {
         let (flat, chunk) = (flat.shallow_clone(), chunk.share());
         pool.push(false, move |network| {
-            tch_errors::call(|| {
+            tch_errors::catch(|| {
                 let (logits, counts) = score_chunk(network, &flat, &chunk)?;
                 let logits = Vec::<f32>::try_from(logits.f_flatten(0, -1)?)?;
                 Ok((logits, Vec::<i64>::try_from(counts)?))
@@ -88,10 +88,36 @@ pub(super) fn score_chunks(
         let (logits, counts) = pool.wait(job, own)?;
         let rows = logits.chunks_exact(architecture.classes());
         scores.logits.extend(rows.map(<[f32]>::to_vec));
-        let counts = counts.into_iter().map(i64::unsigned_abs);
-        scores.confusion.add_counts(counts);
+        let images = logits.len() / architecture.classes();
+        scores
+            .confusion
+            .add_all(&confusion(&counts, images, architecture)?)?;
     }
     Ok(scores)
+}
+
+/// The confusion matrix of counts that a device computed for this number of images.
+///
+/// # Errors
+/// When they do not add up to it: the device computes wrong results.
+pub(super) fn confusion(
+    counts: &[i64],
+    images: usize,
+    architecture: &Architecture,
+) -> Result<ConfusionMatrix> {
+    let counts = counts.iter().map(|&count| u64::try_from(count).ok());
+    let counts: Option<Vec<u64>> = counts.collect();
+    let sum = |counts: &Vec<u64>| counts.iter().copied().reduce(u64::saturating_add);
+    let counts = counts.filter(|counts| sum(counts) == Some(images as u64));
+    let counts = counts.with_context(|| {
+        format!(
+            "the device computes wrong results: its counts do not add up to {images} test images; \
+             compare with --device cpu"
+        )
+    })?;
+    let mut confusion = ConfusionMatrix::new(architecture.classes());
+    confusion.add_counts(counts);
+    Ok(confusion)
 }
 
 /// `threads` networks with all weights 0: a pool of workers, and one for the calling thread.
@@ -161,15 +187,20 @@ impl Chunk {
     }
 }
 
-/// Splits `dataset`, whose labels are below `classes`, into chunks on the device.
-pub(super) fn chunks(dataset: &Dataset, classes: usize, device: Device) -> Result<Vec<Chunk>> {
+/// Splits `dataset` into chunks on the device for a network of this `architecture`.
+pub(super) fn chunks(
+    dataset: &Dataset,
+    architecture: &Architecture,
+    device: Device,
+) -> Result<Vec<Chunk>> {
+    let size = device.chunk(architecture.largest_layer_bytes());
     let stays_bytes = device.is_cpu() && dataset.len() > MAX_CONVERTED;
     // For all images at once: small tensors between the chunks would fragment the heap.
     let labels = labels(dataset.labels())?.f_to_device(device.tch())?;
-    let rows = labels.f_mul_scalar(i64::try_from(classes)?)?;
+    let rows = labels.f_mul_scalar(i64::try_from(architecture.classes())?)?;
     let ones = labels.f_ones_like()?;
     let chunk = |start: usize| {
-        let part = dataset.slice(start..dataset.len().min(start + device.chunk()))?;
+        let part = dataset.slice(start..dataset.len().min(start + size))?;
         let (start, length) = (i64::try_from(start)?, i64::try_from(part.len())?);
         let pixels = if stays_bytes {
             Pixels::Bytes(part)
@@ -183,7 +214,7 @@ pub(super) fn chunks(dataset: &Dataset, classes: usize, device: Device) -> Resul
             ones: ones.f_narrow(0, start, length)?,
         })
     };
-    let starts = (0..dataset.len()).step_by(device.chunk());
+    let starts = (0..dataset.len()).step_by(size);
     starts.map(chunk).collect()
 }
 
@@ -217,7 +248,8 @@ mod tests {
         let pixels = (0..=255).cycle().take(20_001 * PIXELS).collect();
         let large = Dataset::new([SIDE, SIDE], pixels, vec![1; 20_001]).unwrap();
         let small = large.slice(0..250).unwrap();
-        let first = |set: &Dataset| chunks(set, 10, Device::CPU).unwrap().remove(0);
+        let architecture = Architecture::article(10).unwrap();
+        let first = |set: &Dataset| chunks(set, &architecture, Device::CPU).unwrap().remove(0);
         let (from_large, from_small) = (first(&large), first(&small));
         assert!(matches!(from_large.pixels, Pixels::Bytes(_)));
         assert!(matches!(from_small.share().pixels, Pixels::Ready(_)));
@@ -225,6 +257,17 @@ mod tests {
         let flat = Tensor::from_slice(weights().values());
         let mut logits = |chunk: &Chunk| score_chunk(&mut network, &flat, chunk).unwrap().0;
         assert_eq!(logits(&from_large.share()), logits(&from_small));
+    }
+
+    #[test]
+    fn counts_that_are_not_those_of_the_images_are_refused() {
+        let architecture = Architecture::article(2).unwrap();
+        let check = |counts: [i64; 4]| confusion(&counts, 10, &architecture);
+        assert_eq!(check([4, 1, 2, 3]).unwrap().accuracy(), 0.7);
+        for counts in [[0; 4], [4, 1, 2, 4], [5, -1, 3, 3], [i64::MAX; 4]] {
+            let error = check(counts).unwrap_err().to_string();
+            assert!(error.contains("not those to 10 test images"), "{error}");
+        }
     }
 
     #[test]

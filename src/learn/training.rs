@@ -14,6 +14,7 @@
 
 use std::collections::VecDeque;
 use std::num::NonZeroUsize;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use tch::{Reduction, Tensor};
@@ -47,7 +48,7 @@ pub struct Step {
     pub confusion: Option<ConfusionMatrix>,
     /// The training state after the step, if the schedule saves a checkpoint there.
     pub state: Option<State>,
-    /// The weights after the step, if it was scored and the run keeps the best weights.
+    /// The weights after the step, where the best are to be kept and these may be them.
     pub weights: Option<Weights>,
 }
 
@@ -70,6 +71,7 @@ pub struct Training {
     device: Device,
     batches: Batches,
     test: Vec<Chunk>,
+    test_images: usize,
     /// The worker threads, with a network each; `network` is the one of this thread.
     pool: Pool<Network>,
     network: Network,
@@ -78,6 +80,9 @@ pub struct Training {
     adam: Adam,
     steps_done: usize,
     last_step: usize,
+    /// Minimum time between two checkpoints.
+    state_interval: Duration,
+    last_state: Instant,
     /// Steps that are done, but whose loss and scores are still being computed.
     pending: VecDeque<PendingStep>,
     /// Finished steps that are not yielded yet.
@@ -106,8 +111,8 @@ impl Training {
     /// their number nor on where a run was interrupted and resumed.
     ///
     /// # Errors
-    /// When a set is empty, a label has no class, the state is past the run's last step, or memory
-    /// or threads run out.
+    /// When a set is empty, a label has no class, the run has too many steps, the state is past the
+    /// last one, or memory or threads run out.
     pub fn new(
         config: &Config,
         state: &State,
@@ -119,7 +124,9 @@ impl Training {
             !split.train.is_empty() && !split.test.is_empty(),
             "there are no images"
         );
-        let last_step = Schedule::new(config, split.train.len()).steps();
+        let schedule = Schedule::new(config, split.train.len());
+        schedule.check()?;
+        let last_step = schedule.steps();
         let steps_done = state.step();
         ensure!(
             steps_done <= last_step,
@@ -130,11 +137,12 @@ impl Training {
         split.test.check_labels(architecture.classes())?;
         device.prepare();
         let (pool, network) = scoring::workers(&architecture, device, device.threads(threads))?;
-        tch_errors::call(|| {
+        tch_errors::catch(|| {
             let (weights, adam) = state.to_device(device)?;
             Ok(Self {
                 batches: Batches::new(config, &split.train, device)?,
-                test: scoring::chunks(&split.test, architecture.classes(), device)?,
+                test: scoring::chunks(&split.test, &architecture, device)?,
+                test_images: split.test.len(),
                 architecture,
                 device,
                 pool,
@@ -143,6 +151,8 @@ impl Training {
                 adam,
                 steps_done,
                 last_step,
+                state_interval: Duration::ZERO,
+                last_state: Instant::now(),
                 pending: VecDeque::new(),
                 finished: VecDeque::new(),
                 failed: false,
@@ -163,7 +173,12 @@ impl Training {
         // A copy, because training continues before the step is scored.
         let weights = self.weights.copy();
         let is_scored = schedule.is_scored(position.step);
-        let saves_checkpoint = schedule.saves_checkpoint(position.step);
+        let is_due =
+            self.last_state.elapsed() >= self.state_interval || position.step == schedule.steps();
+        let saves_checkpoint = schedule.saves_checkpoint(position.step) && is_due;
+        if saves_checkpoint {
+            self.last_state = Instant::now();
+        }
         let may_be_best = schedule.may_be_best(position.step);
         let chunks = self.test.iter().filter(|_| is_scored);
         self.pending.push_back(PendingStep {
@@ -183,7 +198,7 @@ impl Training {
         let jobs = parts.into_iter().rev().map(|part| {
             let weights = self.weights.shallow_clone();
             self.pool.push(true, move |network| {
-                tch_errors::call(|| gradient_part(network, &weights, &part, batch_size))
+                tch_errors::catch(|| gradient_part(network, &weights, &part, batch_size))
             })
         });
         let jobs: Vec<Job<(Tensor, Tensor)>> = jobs.collect();
@@ -204,7 +219,7 @@ impl Training {
     fn score(&self, weights: &Tensor, chunk: &Chunk) -> Job<Tensor> {
         let (weights, chunk) = (weights.shallow_clone(), chunk.share());
         self.pool.push(false, move |network| {
-            tch_errors::call(|| Ok(scoring::score_chunk(network, &weights, &chunk)?.1))
+            tch_errors::catch(|| Ok(scoring::score_chunk(network, &weights, &chunk)?.1))
         })
     }
 
@@ -212,21 +227,22 @@ impl Training {
     fn advance(&mut self) -> Result<bool> {
         let is_last = self.steps_done >= self.last_step;
         let per_read = self.device.steps_per_read();
-        let mut complete = 0;
+        let (mut complete, mut has_state) = (0, false);
         for step in &mut self.pending {
-            if !step.collect_scores()? {
+            if has_state || !step.collect_scores()? {
                 break;
             }
             complete += 1;
+            has_state = step.state.is_some();
         }
         let max_pending = per_read.max(2 * (self.pool.threads() + 1));
-        if complete >= if is_last { 1 } else { per_read } {
-            tch_errors::call(|| self.read_steps(complete))?;
+        if complete >= if is_last || has_state { 1 } else { per_read } {
+            tch_errors::catch(|| self.read_steps(complete))?;
         } else if self.pool.threads() == 0 && self.pool.help(&mut self.network) {
             // Without workers, this thread scores before it trains on.
         } else if !is_last && self.pending.len() < max_pending {
             let step = self.steps_done + 1;
-            tch_errors::call(|| self.train_step()).with_context(|| format!("step {step}"))?;
+            tch_errors::catch(|| self.train_step()).with_context(|| format!("step {step}"))?;
         } else if !self.pool.help(&mut self.network) {
             match self.pending.front_mut() {
                 Some(step) => step.wait_for_score()?,
@@ -236,8 +252,10 @@ impl Training {
         Ok(true)
     }
 
-    /// Reads the results of the first `count` pending steps from the device: losses and largest
-    /// weights in one transfer, the confusion counts in another.
+    /// Reads the results of the first `count` pending steps from the device in up to three
+    /// transfers: losses and largest weights, the confusion counts, and the best weights if the run
+    /// keeps those. Only the last step may have a state, because a checkpoint includes the best
+    /// weights up to its step.
     fn read_steps(&mut self, count: usize) -> Result<()> {
         let steps: Vec<PendingStep> = self.pending.drain(..count).collect();
         let numbers: Vec<&Tensor> = steps.iter().map(|step| &step.numbers).collect();
@@ -248,11 +266,28 @@ impl Training {
             _ => Vec::<i64>::try_from(Tensor::f_cat(&scored, 0)?)?,
         };
         let mut counts = counts.chunks_exact(self.architecture.classes().pow(2));
-        for (step, numbers) in steps.into_iter().zip(numbers.chunks_exact(2)) {
+        let mut best: Option<(f64, usize, Tensor)> = None;
+        for (mut step, numbers) in steps.into_iter().zip(numbers.chunks_exact(2)) {
             let counts = step.counts.as_ref().and_then(|_| counts.next());
-            let label = step.label();
-            let step = step.finish(numbers, counts, &self.architecture);
-            self.finished.push_back(step.context(label));
+            let (label, weights) = (step.label(), step.weights.take());
+            let step = counts
+                .map(|counts| scoring::confusion(counts, self.test_images, &self.architecture))
+                .transpose()
+                .and_then(|confusion| step.finish(numbers, confusion))
+                .context(label);
+            let record = step.as_ref().ok().and_then(Step::record);
+            if let Some((weights, record)) = weights.zip(record)
+                && best.as_ref().is_none_or(|it| record.test_accuracy > it.0)
+            {
+                best = Some((record.test_accuracy, self.finished.len(), weights));
+            }
+            self.finished.push_back(step);
+        }
+        if let Some((_, index, weights)) = best
+            && let Some(Ok(step)) = self.finished.get_mut(index)
+        {
+            let values = (&weights).try_into()?;
+            step.weights = Some(Weights::from_values(values, &self.architecture)?);
         }
         Ok(())
     }
@@ -260,6 +295,12 @@ impl Training {
     /// The run's schedule.
     pub(crate) fn schedule(&self) -> &Schedule {
         self.batches.schedule()
+    }
+
+    /// Yields states at most this often, except for the last step of the run.
+    pub(crate) fn limit_states(&mut self, interval: Duration) {
+        self.state_interval = interval;
+        self.last_state = Instant::now();
     }
 
     /// Number of steps trained, including those of an earlier session.
@@ -278,7 +319,7 @@ impl Training {
     /// # Errors
     /// When the device fails.
     pub fn state(&self) -> Result<State> {
-        tch_errors::call(|| State::from_device(&self.weights, &self.adam, &self.architecture))
+        tch_errors::catch(|| State::from_device(&self.weights, &self.adam, &self.architecture))
     }
 
     /// Scores the test images with the current weights. Call it after the iterator has ended.
@@ -369,12 +410,7 @@ impl PendingStep {
     }
 
     /// The step with its results: loss and largest weight, and the confusion counts if scored.
-    fn finish(
-        self,
-        numbers: &[f32],
-        counts: Option<&[i64]>,
-        architecture: &Architecture,
-    ) -> Result<Step> {
+    fn finish(self, numbers: &[f32], confusion: Option<ConfusionMatrix>) -> Result<Step> {
         let (loss, largest_weight) = (numbers[0], numbers[1]);
         let hint = "training has diverged; try a smaller --lr";
         ensure!(loss.is_finite(), "the loss is {loss}: {hint}");
@@ -382,21 +418,19 @@ impl PendingStep {
             largest_weight.is_finite(),
             "the weights are no longer finite: {hint}"
         );
-        let to_weights = |weights: Tensor| Weights::from_values(weights.try_into()?, architecture);
-        let matrix = |counts: &[i64]| {
-            let mut confusion = ConfusionMatrix::new(architecture.classes());
-            confusion.add_counts(counts.iter().map(|count| count.unsigned_abs()));
-            confusion
-        };
+        ensure!(
+            loss >= 0.0,
+            "the loss is {loss}: the device computes wrong results; compare with --device cpu"
+        );
         Ok(Step {
             epoch: self.position.epoch,
             batch: self.position.batch,
             step: self.position.step,
             images: self.position.places.len(),
             train_loss: loss,
-            confusion: counts.map(matrix),
+            confusion,
             state: self.state,
-            weights: self.weights.map(to_weights).transpose()?,
+            weights: None,
         })
     }
 }

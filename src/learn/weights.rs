@@ -1,10 +1,11 @@
-//! The network's weights as plain numbers: seeded initial values, safetensors in and out.
+//! The network's weights as plain numbers: seeded initial values, and safetensors files.
 //!
-//! They are in the order of [`Architecture::parameters`], which is the order of everything flat in
-//! this program (weights, gradients, Adam's moments). A file's names, shapes and kinds are checked
-//! here, before libtorch sees any of it.
+//! Values are in the order of [`Architecture::parameters`], as is everything flat in this program
+//! (weights, gradients, Adam's moments). Tensors of a file are checked here, before libtorch sees
+//! them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
 
 use anyhow::{Context, Result, bail, ensure};
 use clap::ValueEnum;
@@ -14,10 +15,10 @@ use rand_chacha::ChaCha8Rng;
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use serde::{Deserialize, Serialize};
 
-use super::network::Architecture;
+use super::network::{Architecture, INPUT};
 
-/// So many tensors of a file that is another network's are named.
-const MOST_SHOWN: usize = 12;
+/// Maximum number of tensors in an error message.
+const MAX_LISTED: usize = 12;
 
 /// Distribution of the initial weights: uniform within ± a bound per layer. Biases start at 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ValueEnum)]
@@ -37,8 +38,8 @@ impl Init {
     /// The bound for a weight tensor of this shape.
     fn bound(self, shape: &[usize]) -> f64 {
         // Height times width of a convolution's kernel; 1 for a dense layer.
-        let field: usize = shape[2..].iter().product();
-        let (fan_in, fan_out) = (shape[1] * field, shape[0] * field);
+        let kernel_size: usize = shape[2..].iter().product();
+        let (fan_in, fan_out) = (shape[1] * kernel_size, shape[0] * kernel_size);
         match self {
             Self::Flux => 0.5 * (24.0 / shape.iter().sum::<usize>() as f64).sqrt(),
             Self::Glorot => (6.0 / (fan_in + fan_out) as f64).sqrt(),
@@ -47,7 +48,7 @@ impl Init {
     }
 }
 
-/// All parameters of a network, one after the other.
+/// All parameters of a network.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Weights {
     architecture: Architecture,
@@ -57,7 +58,7 @@ pub struct Weights {
 impl Weights {
     /// Initial weights. The same seed gives the same weights on every machine and every device.
     pub fn initial(init: Init, seed: u64, architecture: &Architecture) -> Self {
-        let mut generator = ChaCha8Rng::seed_from_u64(seed);
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let mut values = Vec::with_capacity(architecture.count());
         for (_, shape) in architecture.parameters() {
             let count: usize = shape.iter().product();
@@ -66,7 +67,7 @@ impl Weights {
             } else {
                 #[expect(clippy::cast_possible_truncation, reason = "weights are f32")]
                 let bound = init.bound(&shape) as f32;
-                values.extend((0..count).map(|_| (2.0 * generator.random::<f32>() - 1.0) * bound));
+                values.extend((0..count).map(|_| (2.0 * rng.random::<f32>() - 1.0) * bound));
             }
         }
         Self {
@@ -75,28 +76,25 @@ impl Weights {
         }
     }
 
-    /// The values, flat, in the order of [`Architecture::parameters`].
+    /// Weights from flat values in the order of [`Architecture::parameters`].
     ///
     /// # Errors
-    /// When there are more or fewer `values` than the network has.
+    /// When the number of `values` differs from the network's.
     pub fn from_values(values: Vec<f32>, architecture: &Architecture) -> Result<Self> {
         let (found, count) = (values.len(), architecture.count());
-        ensure!(
-            found == count,
-            "{found} weights where the network has {count}"
-        );
+        ensure!(found == count, "{found} weights, the network has {count}");
         Ok(Self {
             architecture: architecture.clone(),
             values,
         })
     }
 
-    /// The network that they are for.
+    /// The network that these weights belong to.
     pub fn architecture(&self) -> &Architecture {
         &self.architecture
     }
 
-    /// Number of classes that the network tells apart.
+    /// Number of classes.
     pub fn classes(&self) -> usize {
         self.architecture.classes()
     }
@@ -109,74 +107,78 @@ impl Weights {
     /// Name, shape and values of each parameter, in order.
     pub fn named(&self) -> impl Iterator<Item = (String, Vec<usize>, &[f32])> {
         let mut rest = self.values();
-        self.architecture
-            .parameters()
-            .into_iter()
-            .map(move |(name, shape)| {
-                let (values, after) = rest.split_at(shape.iter().product());
-                rest = after;
-                (name, shape, values)
-            })
+        let parameters = self.architecture.parameters().into_iter();
+        parameters.map(move |(name, shape)| {
+            let (values, after) = rest.split_at(shape.iter().product());
+            rest = after;
+            (name, shape, values)
+        })
     }
 
-    /// The weights as a safetensors file, in 32-bit floats. The same weights give the same bytes.
+    /// The weights as a safetensors file of 32-bit floats. The same weights give the same bytes.
     ///
     /// # Errors
-    /// Only when the format's own library refuses.
+    /// Only when the safetensors library refuses.
     pub fn to_safetensors(&self) -> Result<Vec<u8>> {
-        let bytes = |values: &[f32]| values.iter().flat_map(|v| v.to_le_bytes()).collect();
-        let tensors = self.named();
-        let tensors: Vec<(_, _, Vec<u8>)> = tensors
-            .map(|(name, shape, values)| (name, shape, bytes(values)))
-            .collect();
-        let views = tensors.iter().map(|(name, shape, bytes)| {
-            Ok((name, TensorView::new(Dtype::F32, shape.clone(), bytes)?))
-        });
-        Ok(safetensors::serialize(
-            views.collect::<Result<Vec<_>>>()?,
-            None,
-        )?)
+        let bytes: Vec<u8> = self.values.iter().flat_map(|v| v.to_le_bytes()).collect();
+        let mut rest = &bytes[..];
+        let mut tensors = Vec::new();
+        for (name, shape, values) in self.named() {
+            let (data, after) = rest.split_at(size_of_val(values));
+            rest = after;
+            tensors.push((name, TensorView::new(Dtype::F32, shape, data)?));
+        }
+        Ok(safetensors::serialize(tensors, None)?)
     }
 
-    /// Reads a safetensors file. Every parameter must be there, with its shape, and nothing else.
-    /// How wide the network is and how many classes it has follows from the file. Names may have a
-    /// prefix in common (`module.`), and be those of numbered layers (`0.weight`, as in `PyTorch`'s
-    /// `nn.Sequential`). Floats of 16 and 64 bits become such of 32; their kind is given, too.
+    /// Reads a safetensors file: convolutions and a dense layer, each a weight and a bias in
+    /// PyTorch's shapes, and nothing else. Number and width of the layers follow from the shapes,
+    /// so their names may differ from this program's. Returns the weights, and notes for the user:
+    /// what was converted, and which layer was read as which.
     ///
     /// # Errors
-    /// When one of these does not hold, naming the tensor, or the bytes are no safetensors file.
-    pub fn from_safetensors(bytes: &[u8]) -> Result<(Self, Option<String>)> {
-        let file = SafeTensors::deserialize(bytes).context("not a safetensors file")?;
-        let tensors = Tensors::new(&file);
-        let architecture = tensors.architecture()?;
+    /// When the bytes are not a safetensors file, the tensors are not those of such a network, or a
+    /// weight is not finite. The message names the tensor.
+    pub fn from_safetensors(bytes: &[u8]) -> Result<(Self, Vec<String>)> {
+        let file =
+            SafeTensors::deserialize(bytes).context("not a safetensors file, or a damaged one")?;
+        let layers = FileLayer::find(&file)?;
+        let layers = sort_layers(&layers)?;
+        let outputs: Vec<usize> = layers.iter().map(|layer| layer.outputs()).collect();
+        let (classes, channels) = outputs.split_last().context("the file holds no tensors")?;
+        let architecture = Architecture::new(channels.to_vec(), *classes)?;
         let parameters = architecture.parameters();
-        let known = |name: &str| parameters.iter().any(|(parameter, _)| *parameter == name);
-        if let Some(name) = tensors.0.keys().find(|name| !known(name)) {
-            bail!("tensor {name} is not a part of the network");
-        }
-        let (mut values, mut converted) = (Vec::with_capacity(architecture.count()), None);
-        for (name, shape) in &parameters {
-            let tensor = tensors.get(name)?;
-            let (found, kind) = (tensor.shape(), tensor.dtype());
+        let tensors = layers.iter().flat_map(|layer| &layer.tensors);
+        let (mut values, mut notes) = (Vec::with_capacity(architecture.count()), Vec::new());
+        for ((name, tensor), (_, shape)) in tensors.zip(&parameters) {
+            check_shape(name, tensor.shape(), shape)?;
+            let dtype = tensor.dtype();
+            let floats = to_f32(tensor)
+                .with_context(|| format!("tensor {name:.60} holds {dtype}, expected F32"))?;
             ensure!(
-                found == shape,
-                "tensor {name} has shape {found:?}, the network needs {shape:?}"
+                floats.iter().all(|value| value.is_finite()),
+                "tensor {name:.60} holds NaN or infinity: the training that made it has failed"
             );
-            let floats = floats(tensor);
-            let floats = floats
-                .with_context(|| format!("tensor {name} holds {kind:?}, the network needs F32"))?;
             values.extend(floats);
-            if kind != Dtype::F32 {
-                converted = Some(kind.to_string());
+            let note = format!("{dtype} weights are converted to F32");
+            if dtype != Dtype::F32 && !notes.contains(&note) {
+                notes.push(note);
             }
         }
-        Ok((Self::from_values(values, &architecture)?, converted))
+        let own = parameters.iter().step_by(2).map(|(name, _)| stem(name));
+        let (found, own): (Vec<&str>, Vec<&str>) =
+            layers.iter().map(|layer| layer.stem).zip(own).unzip();
+        if found != own {
+            let [found, own] = [found, own].map(|names| names.join(", "));
+            notes.push(format!("layers {found:.200} are read as {own}"));
+        }
+        Ok((Self::from_values(values, &architecture)?, notes))
     }
 }
 
-/// The numbers of a tensor, if they are floats of a usual width.
+/// The values of a tensor of floats; `None` for other types.
 #[expect(clippy::cast_possible_truncation, reason = "weights are f32")]
-fn floats(tensor: &TensorView) -> Option<Vec<f32>> {
+fn to_f32(tensor: &TensorView) -> Option<Vec<f32>> {
     let bytes = tensor.data();
     let (twos, fours) = (bytes.as_chunks().0.iter(), bytes.as_chunks().0.iter());
     let eights = bytes.as_chunks().0.iter();
@@ -189,91 +191,190 @@ fn floats(tensor: &TensorView) -> Option<Vec<f32>> {
     })
 }
 
-/// The tensors of a file by the names that they have in the network.
-struct Tensors<'a>(BTreeMap<String, TensorView<'a>>);
+type NamedTensor<'a> = (&'a str, TensorView<'a>);
 
-impl<'a> Tensors<'a> {
-    fn new(file: &SafeTensors<'a>) -> Self {
-        let names = file.names();
-        // What all begin with, up to a dot.
-        let common = names.iter().copied().reduce(|one, other| {
-            let same = one.bytes().zip(other.bytes()).take_while(|(a, b)| a == b);
-            &one[..same.count()]
-        });
-        let prefix = common.and_then(|common| common.rfind('.'));
-        let start = prefix.map_or(0, |dot| dot + 1);
-        let layer = |name: &str| name[start..].split_once('.')?.0.parse::<usize>().ok();
-        // Where every layer is a number, they are the layers in that order.
-        let numbers: Option<BTreeSet<usize>> = names.iter().map(|name| layer(name)).collect();
-        let numbers: Vec<usize> = numbers.into_iter().flatten().collect();
-        let own = |name: &str| {
-            let name = &name[start..];
-            let Some((number, rest)) = name.split_once('.').filter(|_| !numbers.is_empty()) else {
-                return name.to_owned();
-            };
-            match numbers
-                .iter()
-                .position(|other| number.parse() == Ok(*other))
-            {
-                Some(place) if place + 1 < numbers.len() => format!("conv{}.{rest}", place + 1),
-                _ => format!("dense.{rest}"),
-            }
-        };
-        let tensors = file.iter();
-        Self(tensors.map(|(name, tensor)| (own(name), tensor)).collect())
-    }
+/// A layer in a file: a weight and a bias whose names differ only in their last part.
+struct FileLayer<'a> {
+    /// What both names have in common, such as `features.0`.
+    stem: &'a str,
+    /// Weight and bias.
+    tensors: [NamedTensor<'a>; 2],
+}
 
-    fn get(&self, name: &str) -> Result<&TensorView<'a>> {
-        self.0.get(name).with_context(|| {
-            let held = self.0.iter().take(MOST_SHOWN);
-            let held = held.map(|(name, tensor)| format!("{name} {:?}", tensor.shape()));
-            let held: Vec<String> = held.collect();
-            let more = if self.0.len() > MOST_SHOWN {
-                ", ..."
-            } else {
-                ""
-            };
-            format!(
-                "tensor {name} is missing; needed are conv1, conv2 and so on, and dense, a weight \
-                 and a bias each; there are {}{more}",
-                held.join(", ")
-            )
-        })
-    }
-
-    /// The network whose layers have as many outputs as the file's.
-    fn architecture(&self) -> Result<Architecture> {
-        let outputs = |name: &str| {
-            let outputs = self.get(name)?.shape().first().copied();
-            outputs.with_context(|| format!("tensor {name} has no sizes"))
-        };
-        let mut channels = vec![outputs("conv1.weight")?];
-        let others = (2..).map(|block| format!("conv{block}.weight"));
-        for name in others.take_while(|name| self.0.contains_key(name)) {
-            channels.push(outputs(&name)?);
+impl<'a> FileLayer<'a> {
+    /// All layers of a file, sorted by the numbers in their names. A tensor that belongs to none is
+    /// an error.
+    fn find(file: &'a SafeTensors) -> Result<Vec<Self>> {
+        let mut groups: BTreeMap<&str, Vec<NamedTensor>> = BTreeMap::new();
+        for (name, tensor) in file.iter() {
+            groups.entry(stem(name)).or_default().push((name, tensor));
         }
-        Architecture::new(channels, outputs("dense.weight")?)
+        let mut layers = Vec::new();
+        for (stem, mut tensors) in groups {
+            tensors.sort_by_key(|(name, tensor)| (Reverse(tensor.shape().len()), *name));
+            let ranks: Vec<usize> = tensors.iter().map(|(_, it)| it.shape().len()).collect();
+            let (listed, is_layer) = (list(&tensors), matches!(ranks[..], [2 | 4, 1]));
+            ensure!(
+                ranks != [2] && ranks != [4],
+                "tensor {listed} has no bias: add one of zeros"
+            );
+            let tensors = tensors.try_into().ok().filter(|_| is_layer);
+            let tensors = tensors.with_context(|| {
+                format!(
+                    "{listed}: not the weight and bias of a layer; the network has 1 to 4 \
+                     convolutions and a dense layer, nothing else"
+                )
+            })?;
+            layers.push(Self { stem, tensors });
+        }
+        layers.sort_by_key(|layer| numbers(layer.stem));
+        Ok(layers)
     }
+
+    fn weight(&self) -> &[usize] {
+        self.tensors[0].1.shape()
+    }
+
+    /// Number of outputs. Taken from the bias, because weights may be transposed.
+    fn outputs(&self) -> usize {
+        self.tensors[1].1.shape()[0]
+    }
+}
+
+/// The layers as an image passes through them: convolutions, then the dense layer.
+fn sort_layers<'a>(layers: &'a [FileLayer]) -> Result<Vec<&'a FileLayer<'a>>> {
+    let (convolutions, dense): (Vec<_>, Vec<_>) =
+        layers.iter().partition(|layer| layer.weight().len() == 4);
+    let listed = || list(layers.iter().map(|layer| &layer.tensors[0]));
+    let (1..=4, [dense]) = (convolutions.len(), &dense[..]) else {
+        bail!(
+            "expected 1 to 4 convolutions (weights of 4 dimensions) and one dense layer (2 \
+             dimensions), found {}",
+            listed()
+        )
+    };
+    let orders = orders(&convolutions, INPUT[0]);
+    let stems = |order: &[&'a FileLayer]| order.iter().map(|it| it.stem).collect::<Vec<_>>();
+    let digits = |letter: char| letter.is_ascii_digit();
+    let differ_in_numbers_only = convolutions
+        .windows(2)
+        .all(|pair| pair[0].stem.replace(digits, "") == pair[1].stem.replace(digits, ""));
+    let is_by_number = |order: &&Vec<_>| stems(order) == stems(&convolutions);
+    let mut sorted = match &orders[..] {
+        // The check of the shapes names the tensor that does not fit.
+        [] => convolutions,
+        [only] => only.clone(),
+        all if differ_in_numbers_only && all.iter().any(|it| is_by_number(&it)) => convolutions,
+        _ => bail!(
+            "the shapes fit several orders of the layers: rename them to conv1, conv2, ...; found \
+             {}",
+            listed()
+        ),
+    };
+    sorted.push(dense);
+    Ok(sorted)
+}
+
+/// Every order in which each convolution takes as many channels as the one before it gives.
+fn orders<'a>(layers: &[&'a FileLayer<'a>], channels: usize) -> Vec<Vec<&'a FileLayer<'a>>> {
+    if layers.is_empty() {
+        return vec![Vec::new()];
+    }
+    let mut found = Vec::new();
+    for (index, &first) in layers.iter().enumerate() {
+        if first.weight()[1] == channels {
+            let mut rest = layers.to_vec();
+            rest.remove(index);
+            let rests = orders(&rest, first.outputs()).into_iter();
+            found.extend(rests.map(|rest| [vec![first], rest].concat()));
+        }
+    }
+    found
+}
+
+fn check_shape(name: &str, found: &[usize], needed: &[usize]) -> Result<()> {
+    let sorted = |shape: &[usize]| {
+        let mut shape = shape.to_vec();
+        shape.sort_unstable();
+        shape
+    };
+    let hint = if sorted(found) == sorted(needed) {
+        ": it is transposed; PyTorch's order is outputs, inputs, height, width, and the inputs of \
+         the dense layer are channel by channel"
+    } else {
+        ""
+    };
+    ensure!(
+        found == needed,
+        "tensor {name:.60} has shape {found:?}, the network needs {needed:?}{hint}"
+    );
+    Ok(())
+}
+
+/// A tensor's name without its last part: `conv1` of `conv1.weight`, `dense/kernel`, `fc_bias`.
+fn stem(name: &str) -> &str {
+    let end = ['.', '/', '_'].iter().find_map(|&sign| name.rfind(sign));
+    &name[..end.unwrap_or(name.len())]
+}
+
+/// The numbers in a name: 1 and 10 in `block1.10`.
+fn numbers(name: &str) -> Vec<u64> {
+    let digits = name.split(|letter: char| !letter.is_ascii_digit());
+    let digits = digits.filter(|digits| !digits.is_empty());
+    digits
+        .map(|digits| digits.parse().unwrap_or(u64::MAX))
+        .collect()
+}
+
+/// Names and shapes, for an error message.
+fn list<'a>(tensors: impl IntoIterator<Item = &'a NamedTensor<'a>>) -> String {
+    let mut tensors = tensors.into_iter();
+    let shown = tensors.by_ref().take(MAX_LISTED);
+    let mut shown: Vec<String> = shown
+        .map(|(name, tensor)| format!("{name:.30} {:?}", tensor.shape()))
+        .collect();
+    if tensors.next().is_some() {
+        shown.push("...".to_owned());
+    }
+    shown.join(", ")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    /// Name, type and shape.
     type Tensor = (String, Dtype, Vec<usize>);
-    /// A kind, what makes a number of it, and the names of layers.
-    type Floats = (Dtype, fn(f32) -> Vec<u8>, &'static str, [&'static str; 4]);
-    /// A change of a good file, and what is said of it.
-    type Case = (fn(&mut Vec<Tensor>), &'static str);
 
     fn article(classes: usize) -> Architecture {
         Architecture::new(vec![8, 16, 8], classes).unwrap()
     }
 
+    /// The weights as a file, with the stems of their names replaced by `stems`.
+    fn renamed(weights: &Weights, stems: &[&str]) -> Vec<u8> {
+        let encode = |values: &[f32]| values.iter().flat_map(|v| v.to_le_bytes()).collect();
+        let data: Vec<Vec<u8>> = weights
+            .named()
+            .map(|(_, _, values)| encode(values))
+            .collect();
+        let views = weights.named().zip(&data).enumerate();
+        let views = views.map(|(index, ((name, shape, _), data))| {
+            let (_, last) = name.split_once('.').unwrap();
+            let view = TensorView::new(Dtype::F32, shape, data).unwrap();
+            (format!("{}.{last}", stems[index / 2]), view)
+        });
+        safetensors::serialize(views, None).unwrap()
+    }
+
+    fn random(channels: &[usize], classes: usize) -> Weights {
+        let architecture = Architecture::new(channels.to_vec(), classes).unwrap();
+        Weights::initial(Init::Kaiming, 5, &architecture)
+    }
+
     #[test]
     fn bounds_are_those_of_their_definitions() {
         for (init, convolution, dense) in [
-            // 8 + 1 + 3 + 3 = 15 and 10 + 72 = 82: sums of all sizes.
+            // 8 + 1 + 3 + 3 = 15 and 10 + 72 = 82: sums of all dimensions.
             (Init::Flux, 0.6325, 0.2705),
             // Fans of 9 and 72; of 72 and 10.
             (Init::Glorot, 0.2722, 0.2705),
@@ -291,104 +392,188 @@ mod tests {
     fn initial_weights_fill_their_range_and_biases_are_zero() {
         let weights = Weights::initial(Init::Flux, 0, &article(10));
         let dense = weights.values()[2_408..3_128].iter().copied();
-        let (least, most) = (dense.clone().fold(0.0, f32::min), dense.fold(0.0, f32::max));
-        assert!((-0.2706..-0.25).contains(&least) && (0.25..0.2706).contains(&most));
+        let (min, max) = (dense.clone().fold(0.0, f32::min), dense.fold(0.0, f32::max));
+        assert!((-0.2706..-0.25).contains(&min) && (0.25..0.2706).contains(&max));
         assert!(weights.values()[3_128..].iter().all(|&value| value == 0.0));
     }
 
     #[test]
-    fn safetensors_there_and_back_at_any_width() {
+    fn weights_survive_a_file_at_any_width() {
         for channels in [&[1][..], &[8, 16, 8], &[16, 32, 64, 3]] {
             for classes in [2, 10, 256] {
-                let architecture = Architecture::new(channels.to_vec(), classes).unwrap();
-                let weights = Weights::initial(Init::Kaiming, 5, &architecture);
+                let weights = random(channels, classes);
                 let bytes = weights.to_safetensors().unwrap();
                 assert_eq!(bytes, weights.to_safetensors().unwrap());
-                assert_eq!(Weights::from_safetensors(&bytes).unwrap(), (weights, None));
+                let expected = (weights, Vec::new());
+                assert_eq!(Weights::from_safetensors(&bytes).unwrap(), expected);
             }
         }
     }
 
     #[test]
-    fn other_kinds_of_floats_prefixes_and_numbered_layers_are_taken() {
+    fn other_float_types_are_converted() {
         let weights = Weights::initial(Init::Flux, 0, &article(10));
-        // What no kind of floats rounds.
+        // Values that every type holds exactly.
         let values = weights.values.iter().map(|value| (value * 8.0).round());
         let weights = Weights::from_values(values.collect(), &article(10)).unwrap();
-        let half = |value: f32| f16::from_f32(value).to_le_bytes().to_vec();
-        let brain = |value: f32| bf16::from_f32(value).to_le_bytes().to_vec();
-        let double = |value: f32| f64::from(value).to_le_bytes().to_vec();
-        let single = |value: f32| value.to_le_bytes().to_vec();
-        let plain = ["conv1", "conv2", "conv3", "dense"];
-        let kinds: [Floats; 5] = [
-            (Dtype::F16, half, "", plain),
-            (Dtype::BF16, brain, "", plain),
-            (Dtype::F64, double, "module.", plain),
-            (Dtype::F32, single, "_orig_mod.module.", plain),
-            (Dtype::F32, single, "net.", ["0", "3", "6", "10"]),
+        let types: [(Dtype, fn(f32) -> Vec<u8>); 3] = [
+            (Dtype::F16, |it| f16::from_f32(it).to_le_bytes().to_vec()),
+            (Dtype::BF16, |it| bf16::from_f32(it).to_le_bytes().to_vec()),
+            (Dtype::F64, |it| f64::from(it).to_le_bytes().to_vec()),
         ];
-        for (kind, bytes, prefix, layers) in kinds {
-            let data: Vec<Vec<u8>> = weights
-                .named()
-                .map(|(_, _, values)| values.iter().flat_map(|&value| bytes(value)).collect())
-                .collect();
+        for (dtype, encode) in types {
+            let encode = |values: &[f32]| values.iter().flat_map(|&it| encode(it)).collect();
+            let data: Vec<Vec<u8>> = weights.named().map(|(_, _, it)| encode(it)).collect();
             let views = weights.named().zip(&data).map(|((name, shape, _), data)| {
-                let (layer, rest) = name.split_once('.').unwrap();
-                let layer = layers[plain.iter().position(|own| *own == layer).unwrap()];
-                let view = TensorView::new(kind, shape, data).unwrap();
-                (format!("{prefix}{layer}.{rest}"), view)
+                (name, TensorView::new(dtype, shape, data).unwrap())
             });
             let file = safetensors::serialize(views, None).unwrap();
-            let (read, converted) = Weights::from_safetensors(&file).unwrap();
-            assert_eq!(read, weights, "{kind:?} {prefix}");
-            assert_eq!(converted.is_some(), kind != Dtype::F32);
+            let note = format!("{dtype} weights are converted to F32");
+            let expected = (weights.clone(), vec![note]);
+            assert_eq!(Weights::from_safetensors(&file).unwrap(), expected);
         }
     }
 
     #[test]
+    fn layers_of_any_name_are_matched_by_shape_and_order() {
+        let cases: [(&[usize], &[&str]); 8] = [
+            (
+                &[8, 16, 8],
+                &[
+                    "module.conv1",
+                    "module.conv2",
+                    "module.conv3",
+                    "module.dense",
+                ],
+            ),
+            (&[8, 16, 8], &["net.0", "net.3", "net.6", "net.10"]),
+            (
+                &[8, 16, 8],
+                &["features.0", "features.3", "features.6", "classifier"],
+            ),
+            // The names are in another order than the layers, but only one order fits.
+            (&[8, 16, 4], &["stem", "body", "a", "head"]),
+            (&[8, 16, 4], &["conv3", "conv1", "conv2", "fc"]),
+            // All orders fit; the numbers decide, 10 after 9.
+            (
+                &[1, 1, 1, 1],
+                &["net.8", "net.9", "net.10", "net.11", "net.7"],
+            ),
+            (&[6], &["网.卷积", "全连接"]),
+            (&[2, 3], &["a", "b", "c"]),
+        ];
+        for (channels, stems) in cases {
+            let weights = random(channels, 10);
+            let file = renamed(&weights, stems);
+            let (read, notes) = Weights::from_safetensors(&file).unwrap();
+            assert_eq!(read, weights, "{stems:?}");
+            let own = ["conv1", "conv2", "conv3", "conv4"];
+            let own = [&own[..channels.len()], &["dense"]].concat().join(", ");
+            assert_eq!(
+                notes,
+                [format!("layers {} are read as {own}", stems.join(", "))]
+            );
+        }
+    }
+
+    #[test]
+    fn an_order_that_would_be_a_guess_is_refused() {
+        let weights = random(&[1, 1], 10);
+        let file = renamed(&weights, &["first", "second", "fc"]);
+        let error = Weights::from_safetensors(&file).unwrap_err().to_string();
+        assert!(
+            error.contains("several orders") && error.contains("second.weight"),
+            "{error}"
+        );
+    }
+
+    #[test]
     fn files_of_other_networks_are_refused() {
-        let error = |tensors: Vec<Tensor>| {
-            let data = vec![0; 50_000];
-            let views = tensors.into_iter().map(|(name, kind, shape)| {
-                let length = 4 * shape.iter().product::<usize>();
-                (name, TensorView::new(kind, shape, &data[..length]).unwrap())
-            });
-            let bytes = safetensors::serialize(views, None).unwrap();
-            format!("{:#}", Weights::from_safetensors(&bytes).unwrap_err())
-        };
-        let cases: [Case; 6] = [
+        /// A change to a good file, and what the error says.
+        type Case = (fn(&mut Vec<Tensor>), &'static str);
+        let cases: [Case; 13] = [
             (
                 |all| all[6].2 = vec![72, 10],
-                "[72, 10], the network needs [72, 72]",
+                "dense.weight has shape [72, 10], the network needs [10, 72]: it is transposed",
+            ),
+            (
+                |all| all[0].2 = vec![3, 3, 1, 8],
+                "conv1.weight has shape [3, 3, 1, 8], the network needs [8, 1, 3, 3]: it is trans",
+            ),
+            (
+                |all| all[6].2 = vec![10, 71],
+                "dense.weight has shape [10, 71], the network needs [10, 72]",
+            ),
+            (
+                |all| all[2].2 = vec![16, 9, 3, 3],
+                "conv2.weight has shape [16, 9, 3, 3], the network needs [16, 8, 3, 3]",
+            ),
+            (
+                |all| all[0].2 = vec![8, 1, 5, 5],
+                "conv1.weight has shape [8, 1, 5, 5], the network needs [8, 1, 3, 3]",
             ),
             (
                 |all| all[7].2 = vec![11],
-                "dense.bias has shape [11], the network needs [10]",
+                "dense.weight has shape [10, 72], the network needs [11, 72]",
             ),
             (
                 |all| all[1].1 = Dtype::I32,
-                "conv1.bias holds I32, the network needs F32",
-            ),
-            (|all| all[6].2 = vec![], "tensor dense.weight has no sizes"),
-            (
-                |all| drop(all.remove(0)),
-                "tensor conv1.weight is missing; needed are conv1, conv2 and so on, and dense, a \
-                 weight and a bias each; there are conv1.bias [8], conv2.bias [16], conv2.weight",
+                "conv1.bias holds I32, expected F32",
             ),
             (
-                |all| all[7].0 = "fc.bias".into(),
-                "fc.bias is not a part of the network",
+                |all| all[6].2 = vec![],
+                "dense.bias [10], dense.weight []: not the weight and bias of a layer",
             ),
+            (
+                |all| drop(all.remove(1)),
+                "conv1.weight [8, 1, 3, 3] has no bias",
+            ),
+            (
+                |all| all.truncate(6),
+                "one dense layer (2 dimensions), found conv1.weight [8, 1, 3, 3], conv2.weight",
+            ),
+            (
+                |all| all.push(("bn.running_mean".into(), Dtype::F32, vec![8])),
+                "bn.running_mean [8]: not the weight and bias of a layer",
+            ),
+            (
+                |all| all.push(("conv1.scale".into(), Dtype::F32, vec![8])),
+                "conv1.weight [8, 1, 3, 3], conv1.bias [8], conv1.scale [8]: not the weight",
+            ),
+            (Vec::clear, "one dense layer (2 dimensions), found "),
         ];
         for (change, expected) in cases {
             let parameters = article(10).parameters().into_iter();
             let tensors = parameters.map(|(name, shape)| (name, Dtype::F32, shape));
             let mut tensors: Vec<Tensor> = tensors.collect();
             change(&mut tensors);
-            let found = error(tensors);
-            assert!(found.contains(expected), "{found}");
+            let data = vec![0; 50_000];
+            let views = tensors.into_iter().map(|(name, dtype, shape)| {
+                let length = 4 * shape.iter().product::<usize>();
+                (
+                    name,
+                    TensorView::new(dtype, shape, &data[..length]).unwrap(),
+                )
+            });
+            let bytes = safetensors::serialize(views, None).unwrap();
+            let error = format!("{:#}", Weights::from_safetensors(&bytes).unwrap_err());
+            assert!(error.contains(expected), "{error}");
         }
         let error = Weights::from_safetensors(b"hello").unwrap_err();
         assert!(format!("{error:#}").starts_with("not a safetensors file"));
+    }
+
+    #[test]
+    fn weights_that_are_not_finite_are_refused() {
+        for value in [f32::NAN, f32::INFINITY] {
+            let mut weights = random(&[2], 3);
+            weights.values[19] = value;
+            let file = weights.to_safetensors().unwrap();
+            let error = Weights::from_safetensors(&file).unwrap_err().to_string();
+            assert!(
+                error.starts_with("tensor conv1.bias holds NaN or infinity"),
+                "{error}"
+            );
+        }
     }
 }

@@ -13,6 +13,7 @@ use image::{ImageReader, Limits, Pixel};
 
 use super::fit_within;
 use super::memory::{Budget, Permit};
+use crate::data::file_kind::FileKind;
 
 /// Maximum size of a file.
 const MAX_FILE_BYTES: u64 = 128 << 20;
@@ -93,13 +94,16 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Picture> {
     ensure!(!bytes.is_empty(), "the file is empty");
     refuse_unsupported(bytes)?;
     let mut reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format()?;
-    ensure!(
-        // The formats that Cargo.toml enables.
-        reader
-            .format()
-            .is_some_and(|format: ImageFormat| format.reading_enabled()),
-        "not a picture (PNG, JPEG, WebP, BMP, GIF and TIFF are read)"
-    );
+    // The formats that Cargo.toml enables.
+    let is_supported = |format: ImageFormat| format.reading_enabled();
+    if !reader.format().is_some_and(is_supported) {
+        let kind = FileKind::of(bytes).filter(|kind| *kind != FileKind::Picture);
+        let what = kind.map(|kind| format!("; {}", kind.describe_as_images()));
+        bail!(
+            "not a picture (PNG, JPEG, WebP, BMP, GIF and TIFF are read){}",
+            what.unwrap_or_default()
+        );
+    }
     let mut limits = Limits::default();
     limits.max_image_width = Some(MAX_SIDE);
     limits.max_image_height = Some(MAX_SIDE);

@@ -13,6 +13,10 @@
     clippy::cast_sign_loss,
     reason = "numbers of pixels, below 2^31, and shares, which saturate at 0 and 255"
 )]
+#![cfg_attr(
+    not(feature = "predict"),
+    allow(dead_code, reason = "predict finds several digits, formats needs one")
+)]
 
 mod components;
 mod decode;
@@ -73,18 +77,26 @@ pub(crate) struct Detection {
     pub bounding_box: [u32; 4],
 }
 
-/// Prepares a picture of one digit, whatever number of components it has. `is_light` says whether
-/// the ink is lighter than the paper, if known.
-pub(crate) fn prepare(bytes: &[u8], is_light: Option<bool>) -> Result<Prepared> {
-    Ok(detect_whole(&decode(bytes)?, is_light, BOX_SIDE)?.image)
-}
-
-/// Scales a whole picture to 28x28 gray values, without looking for ink and without inverting.
-pub(crate) fn prepare_plain(bytes: &[u8]) -> Result<Prepared> {
-    Ok(scale_whole(&decode(bytes)?).image)
+/// Prepares a picture of a single digit, character or article. `is_light` says whether the ink is
+/// lighter than the paper, if known.
+#[cfg(feature = "formats")]
+pub(crate) fn prepare(
+    bytes: &[u8],
+    preparation: Preparation,
+    is_light: Option<bool>,
+) -> Result<Prepared> {
+    let picture = decode(bytes)?;
+    let detection = match preparation {
+        Preparation::Digits => detect_whole(&picture, is_light, BOX_SIDE)?,
+        Preparation::Character => detect_whole(&picture, is_light, IMAGE_SIDE)?,
+        Preparation::Article => detect_article(&picture)?,
+        Preparation::Plain => scale_whole(&picture),
+    };
+    Ok(detection.image)
 }
 
 /// True if the ink in a picture is lighter than the paper; `None` if nothing is found.
+#[cfg(feature = "formats")]
 pub(crate) fn is_light_on_dark(bytes: &[u8]) -> Option<bool> {
     let picture = decode(bytes).ok()?;
     find_drawing(&picture, None, SEARCH_SIDE).map(|drawing| drawing.is_light)
@@ -153,7 +165,7 @@ fn detection(
     })
 }
 
-/// The whole picture; transparent pixels become white.
+/// The whole picture, not inverted; transparent pixels become white.
 fn scale_whole(picture: &Picture) -> Detection {
     let small = resize(&light(&picture.pixels, 1.0), (IMAGE_SIDE, IMAGE_SIDE));
     let (width, height) = picture.pixels.dimensions();
@@ -191,7 +203,6 @@ fn detect_article(picture: &Picture) -> Result<Detection> {
 }
 
 /// A prepared image as a PNG file.
-#[cfg(feature = "predict")]
 fn to_png(image: &Prepared) -> Result<Vec<u8>> {
     let mut file = Vec::new();
     let encoder = PngEncoder::new(&mut file);

@@ -11,11 +11,11 @@ use clap::Args;
 use serde::Serialize;
 
 use super::{PictureFile, Prepared, detect, to_png};
-use crate::data::content::{self, GZIP};
-use crate::data::{Dataset, PIXELS, Preparation, Unlabeled, files, idx, in_parallel};
+use crate::data::file_kind::FileKind;
+use crate::data::{Dataset, PIXELS, Preparation, Unlabeled, content, files, idx, in_parallel};
 use crate::learn::{DeviceChoice, Prediction, score};
 use crate::report::run_dir::RunDir;
-use crate::terminal::images::{Prepare, Sources};
+use crate::terminal::images::{Prepare, Sources, print_notes};
 use crate::terminal::model::{self, ModelOptions};
 use crate::terminal::options::{Machine, fraction};
 use crate::terminal::{note, print, printable};
@@ -93,7 +93,7 @@ struct FileContent {
 /// Answers all files that can be read. Reports the others in their place and fails at the end.
 pub(crate) fn run(options: &Options, sources: &Sources) -> Result<()> {
     let model = model::open(&options.model.model, false)?;
-    let (device, threads) = options.machine.select(DeviceChoice::Auto, false)?;
+    let (device, threads) = options.machine.select(DeviceChoice::Cpu, false)?;
     let (_, preparation, classes) = model.trained_on(&options.model)?;
     let preparation = options.prepare.map_or(preparation, Into::into);
     let out = options.out.as_deref();
@@ -136,7 +136,7 @@ pub(crate) fn run(options: &Options, sources: &Sources) -> Result<()> {
             continue;
         }
         let pixels = digits.iter().flat_map(|digit| digit.image);
-        let images = Dataset::unlabelled(pixels.collect());
+        let images = Dataset::unlabeled(pixels.collect());
         let answers = score(&model.weights, &images, device, threads)?.predictions();
         let mut text = String::new();
         for (digit, answer) in digits.iter().zip(&answers) {
@@ -206,7 +206,8 @@ fn read(path: PathBuf, preparation: Preparation, sources: &Sources) -> Result<Fi
     let file = path.display().to_string();
     if is_file_of_images(&path) {
         let read = sources.read_unlabeled.unwrap_or(read_idx);
-        let Unlabeled { images, ids } = read(&path)?;
+        let Unlabeled { images, ids, notes } = read(&path)?;
+        print_notes(&notes);
         ensure!(!images.is_empty(), "{file}: no image in this file");
         let (id_column, ids) = ids.unwrap_or_else(|| {
             let numbers = (1..=images.len()).map(|number| number.to_string());
@@ -259,31 +260,34 @@ fn read_picture(path: &Path) -> Result<PictureFile> {
     }
 }
 
-/// True for a file of many images, recognized by its first bytes, CSV by its name.
+/// True for a file of images, recognized by its first bytes, CSV by its name.
 fn is_file_of_images(path: &Path) -> bool {
     // Pipes can only be read once.
     if !path.is_file() {
         return false;
     }
-    let mut start = Vec::new();
-    let file = File::open(path);
-    // A file that cannot be read fails when it is read as a picture.
-    let _ = file.and_then(|file| file.take(6).read_to_end(&mut start));
+    let mut start = [0; 4];
+    let read = File::open(path).and_then(|mut file| file.read_exact(&mut start));
+    let is_idx = read.is_ok() && matches!(start, [0, 0, 0x08..=0x0e, 1..=4]);
     let extension = path.extension().unwrap_or_default();
-    match *start {
-        [0, 0, 0x08..=0x0e, 1..=4, ..] => true,
-        [0x93, b'N', b'U', b'M', b'P', b'Y'] | [b'P', b'K', 3, 4, ..] => true,
-        _ => start.starts_with(&GZIP) || extension.eq_ignore_ascii_case("csv"),
-    }
+    is_idx
+        || extension.eq_ignore_ascii_case("csv")
+        || matches!(
+            content::kind(path),
+            Some(FileKind::Npy | FileKind::Npz | FileKind::Gzip)
+        )
 }
 
 /// Reads an IDX file of images, the one format of the core.
 fn read_idx(path: &Path) -> Result<Unlabeled> {
-    let (size, pixels) = content::read(path, |bytes| idx::read(bytes)?.images())?;
+    let (size, pixels) = content::open_maybe_gzip(path, |bytes| idx::read(bytes)?.images())?;
     let labels = vec![0; pixels.len() / PIXELS];
     let images = Dataset::new(size, pixels, labels);
-    let images = images.with_context(|| path.display().to_string())?;
-    Ok(Unlabeled { images, ids: None })
+    Ok(Unlabeled {
+        images: images.with_context(|| path.display().to_string())?,
+        ids: None,
+        notes: Vec::new(),
+    })
 }
 
 /// The folder that keeps the prepared pictures.

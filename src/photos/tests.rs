@@ -19,6 +19,10 @@ fn digits() -> Dataset {
     split.resized(None, Some(100)).unwrap().test
 }
 
+fn prepare(bytes: &[u8], is_light: Option<bool>) -> Result<Prepared> {
+    super::prepare(bytes, Preparation::Digits, is_light)
+}
+
 fn encode(image: impl Into<DynamicImage>, format: ImageFormat) -> Vec<u8> {
     let mut file = Cursor::new(Vec::new());
     image.into().write_to(&mut file, format).unwrap();
@@ -300,7 +304,7 @@ fn plain_preparation_scales_the_whole_picture_and_never_inverts() {
     let found = detect(&picture, Preparation::Plain).unwrap();
     assert_eq!(found.len(), 1);
     assert_eq!(found[0].bounding_box, [0, 0, 280, 560]);
-    let image = prepare_plain(&picture).unwrap();
+    let image = super::prepare(&picture, Preparation::Plain, None).unwrap();
     assert_eq!(image, found[0].image);
     for row in image.chunks(SIDE) {
         assert_eq!([row[0], row[12], row[15], row[27]], [0, 0, 200, 200]);
@@ -310,8 +314,9 @@ fn plain_preparation_scales_the_whole_picture_and_never_inverts() {
     // Nothing is cropped, and a blank picture is an image, too.
     let own = digits().pixels()[..PIXELS].to_vec();
     for pixels in [own, vec![77; PIXELS]] {
-        let picture = GrayImage::from_raw(28, 28, pixels.clone()).unwrap();
-        assert!(prepare_plain(&png(picture)).unwrap()[..] == pixels);
+        let picture = png(GrayImage::from_raw(28, 28, pixels.clone()).unwrap());
+        let image = super::prepare(&picture, Preparation::Plain, None).unwrap();
+        assert!(image[..] == pixels);
     }
 }
 
@@ -404,7 +409,7 @@ fn damage(generator: &mut ChaCha8Rng, bytes: &mut Vec<u8>) {
 #[test]
 fn damaged_pictures_of_every_format_are_errors_or_pictures() {
     use ImageFormat::{Bmp, Gif, Jpeg, Png, Tiff, WebP};
-    let cases: usize = env::var("MANGLE_CASES").map_or(500, |text| text.parse().unwrap());
+    let cases: usize = env::var("MANGLE_CASES").map_or(2_000, |text| text.parse().unwrap());
     let pixels = digits().pixels()[..PIXELS].to_vec();
     let digit = DynamicImage::from(GrayImage::from_raw(28, 28, pixels).unwrap());
     let mut generator = ChaCha8Rng::seed_from_u64(0);

@@ -1,6 +1,6 @@
-//! The folder that a run leaves behind, and how files get into it without being half there or lost.
+//! The folder of a run: the names of its files, who may write to it, and what is never overwritten.
 //!
-//! One process at a time works in it. What the files hold is not known here.
+//! One process at a time works in it. What the files contain is the concern of others.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind, Write};
@@ -23,14 +23,12 @@ pub(crate) const MODEL: &str = "model.safetensors";
 /// Configuration, data, versions, results and timings.
 pub(crate) const SUMMARY: &str = "summary.json";
 
-/// The weights of the best score, where those are kept.
+/// The weights of the best score, with `--keep best`.
 pub(crate) const BEST: &str = "best.safetensors";
-/// The network as a web page, where that is asked for.
-pub(crate) const PAGE: &str = "page.html";
-/// All that going on needs.
+/// Everything that `--resume` needs.
 pub(crate) const CHECKPOINT: &str = "checkpoint.jsonl";
 
-/// Everything a complete run leaves, in the order in which people look for it.
+/// The files of a complete run, in the order in which people look for them.
 pub(crate) const FILES: [&str; 7] = [
     ACCURACY_CSV,
     ACCURACY_PNG,
@@ -45,67 +43,66 @@ pub(crate) const FILES: [&str; 7] = [
 #[derive(Debug)]
 pub(crate) struct RunDir {
     path: PathBuf,
-    /// Keeps the lock; the system gives it back even when this process is killed.
+    /// Holds the lock, which the system releases even if this process is killed.
     _lock: Option<File>,
 }
 
 impl RunDir {
-    /// Makes `path` ready for a run. A folder that holds results, or a run that can go on, is
-    /// refused; with `force` those, and nothing else in it, are removed.
+    /// Prepares the folder `path` for a run. A folder with results, or with a run that can be
+    /// resumed, is refused; with `force` these files, and no others, are removed.
     pub(crate) fn create(path: &Path, force: bool) -> Result<Self> {
         let shown = path.display();
         refuse_file(path)?;
-        let made = fs::create_dir_all(path);
-        made.with_context(|| format!("--out: cannot make the folder {shown}"))?;
+        create_folder(path).context("--out")?;
         let run_dir = Self::lock(path.into())?;
         let otherwise = "choose another --out, or replace";
-        let holds = |name: &&str| path.join(name).exists();
-        let first_told = [SUMMARY, CHECKPOINT, BEST, PAGE].into_iter();
-        let held = first_told.chain(FILES.into_iter().rev()).find(holds);
-        if let Some(name) = held.filter(|_| !force) {
+        let is_there = |name: &&str| path.join(name).exists();
+        let by_importance = [SUMMARY, CHECKPOINT, BEST].into_iter();
+        let found = by_importance.chain(FILES.into_iter().rev()).find(is_there);
+        if let Some(name) = found.filter(|_| !force) {
             let what = match name {
                 SUMMARY => format!("the results of a run: {otherwise} them"),
                 CHECKPOINT => {
-                    let resume = format!("go on with --resume {shown}");
-                    format!("a run that is not complete: {resume}, {otherwise} it")
+                    format!("an incomplete run: continue it with --resume {shown}, {otherwise} it")
                 }
                 _ => format!("results ({name}): {otherwise} them"),
             };
             bail!("{shown} holds {what} with --force");
         }
-        // The summary first, because it says that the rest is complete.
-        for name in FILES.into_iter().rev().chain([BEST, PAGE, CHECKPOINT]) {
+        // The summary first, because it says that the other files are complete.
+        for name in FILES.into_iter().rev().chain([BEST, CHECKPOINT]) {
             run_dir.remove(name)?;
         }
         Ok(run_dir)
     }
 
-    /// A folder that several processes may write to at once, whatever it holds; made where it is
-    /// not there.
+    /// Opens a folder that several processes may write to at once, or creates it. What killed
+    /// processes left half-written is removed.
     pub(crate) fn shared(path: &Path) -> Result<Self> {
         refuse_file(path)?;
-        make(path)?;
+        create_folder(path)?;
+        files::remove_unfinished(path);
         Ok(Self {
             path: path.into(),
             _lock: None,
         })
     }
 
-    /// Opens the folder of a run that is there, without changing anything in it.
+    /// Opens the folder of an existing run without changing anything in it.
     pub(crate) fn open(path: &Path) -> Result<Self> {
         let shown = path.display();
         ensure!(path.exists(), "{shown}: no such folder");
         ensure!(
             path.is_dir(),
-            "{shown} is a file, the folder of a run is expected"
+            "{shown} is a file: expected the folder of a run"
         );
         Self::lock(path.into())
     }
 
-    /// Takes the folder for this process alone.
+    /// Locks the folder for this process alone.
     fn lock(path: PathBuf) -> Result<Self> {
         let shown = path.display();
-        // Elsewhere a folder cannot be opened like a file.
+        // Windows cannot open a folder like a file.
         if !cfg!(unix) {
             return Ok(Self { path, _lock: None });
         }
@@ -113,15 +110,15 @@ impl RunDir {
         if let Err(TryLockError::WouldBlock) = folder.try_lock() {
             bail!("{shown}: another process is at work in this folder");
         }
-        // Any other error: a file system without locks. They are a help, not a need.
+        // Any other error means a file system without locks, which is no reason to stop.
         Ok(Self {
             path,
             _lock: Some(folder),
         })
     }
 
-    /// Makes `path` ready for files of these names beside whatever it holds; nothing is removed.
-    /// Where one of them is there already the folder is refused, except with `force`.
+    /// Prepares the folder `path` for new files with these names beside its other files. Existing
+    /// files with these names are refused without `force`.
     pub(crate) fn beside(path: &Path, names: &[&str], force: bool) -> Result<Self> {
         refuse_file(path)?;
         for name in names {
@@ -130,17 +127,18 @@ impl RunDir {
         Self::shared(path)
     }
 
-    /// Makes a new folder `parent`/`stamp`, or `stamp`-2, `stamp`-3, ... where that is taken.
+    /// Creates a new folder `parent`/`stamp`, or `stamp`-2, `stamp`-3, ... if that exists.
     pub(crate) fn create_new(parent: &Path, stamp: &str) -> Result<Self> {
-        make(parent)?;
+        create_folder(parent)?;
         let others = (2..1_000).map(|number| format!("{stamp}-{number}"));
         for name in [stamp.to_owned()].into_iter().chain(others) {
             let path = parent.join(name);
-            // Makes it or fails, so two runs of the same second cannot share one.
+            // Fails on an existing folder, so two runs of the same second cannot share one.
             match fs::create_dir(&path) {
                 Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
-                made => {
-                    made.with_context(|| format!("cannot make the folder {}", path.display()))?;
+                created => {
+                    let cannot = || format!("cannot create the folder {}", path.display());
+                    created.with_context(cannot)?;
                     return Self::lock(path);
                 }
             }
@@ -153,20 +151,20 @@ impl RunDir {
         &self.path
     }
 
-    /// Opens a file that is there and grows while the run goes on. The folder is this run's from
-    /// here on, so what a process that was killed left half written goes.
+    /// Opens an existing file that grows during the run. What killed processes left half-written
+    /// is removed.
     pub(crate) fn append(&self, name: &str) -> Result<Growing> {
         files::remove_unfinished(&self.path);
         let path = self.path.join(name);
         Growing::open(&path).with_context(|| format!("cannot open {}", path.display()))
     }
 
-    /// The bytes of a file; `None` when it is not there.
+    /// The bytes of a file; `None` if it does not exist.
     pub(crate) fn read(&self, name: &str) -> Result<Option<Vec<u8>>> {
         self.unless_missing(name, "read", |path| fs::read(path))
     }
 
-    /// Removes a file, which need not be there.
+    /// Removes a file if it exists.
     pub(crate) fn remove(&self, name: &str) -> Result<()> {
         self.unless_missing(name, "remove", |path| fs::remove_file(path))?;
         Ok(())
@@ -188,23 +186,22 @@ impl RunDir {
         }
     }
 
-    /// Writes a whole file. It appears under its name complete and on the disk, or not at all.
+    /// Writes a whole file: see [`files::write`].
     pub(crate) fn write(&self, name: &str, bytes: &[u8]) -> Result<()> {
         files::write(&self.path.join(name), bytes, true)
     }
 }
 
-/// A file to whose end whole pieces are written: where the disk is full, a piece is there or not,
-/// but never half.
+/// A file that grows by whole pieces: on a full disk a piece is written completely or not at all.
 #[derive(Debug)]
 pub(crate) struct Growing {
     file: File,
-    /// In bytes, of whole pieces.
+    /// Bytes in whole pieces.
     length: u64,
 }
 
 impl Growing {
-    /// Opens a file that is there.
+    /// Opens an existing file.
     pub(crate) fn open(path: &Path) -> io::Result<Self> {
         let file = OpenOptions::new().append(true).open(path)?;
         let length = file.metadata()?.len();
@@ -215,7 +212,7 @@ impl Growing {
 impl Write for Growing {
     fn write(&mut self, piece: &[u8]) -> io::Result<usize> {
         self.file.write_all(piece).inspect_err(|_| {
-            // The error is told in any case.
+            // The caller gets the error of the write.
             let _ = self.file.set_len(self.length);
         })?;
         self.length += piece.len() as u64;
@@ -237,9 +234,9 @@ fn refuse_file(path: &Path) -> Result<()> {
     Ok(())
 }
 
-fn make(folder: &Path) -> Result<()> {
-    let made = fs::create_dir_all(folder);
-    made.with_context(|| format!("cannot make the folder {}", folder.display()))
+fn create_folder(path: &Path) -> Result<()> {
+    let created = fs::create_dir_all(path);
+    created.with_context(|| format!("cannot create the folder {}", path.display()))
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
 
 use crate::data::DataRecord;
+use crate::learn::cuda::GpuRecord;
 use crate::learn::{StepRecord, metrics::is_share};
 
 /// Everything needed to repeat a run and to compare its result.
@@ -24,6 +25,9 @@ pub(crate) struct Summary<C> {
     pub data: DataRecord,
     /// The device, such as `cpu` or `cuda:0`.
     pub device: String,
+    /// The GPU and its software.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gpu: Option<GpuRecord>,
     /// Threads used on the CPU.
     pub threads: usize,
     /// The first scored step, and the last one of each epoch.
@@ -42,6 +46,9 @@ pub(crate) struct Origin {
     pub path: PathBuf,
     /// Digest of the file.
     pub sha256: String,
+    /// The images that the weights were trained on, as far as their run is known.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub trained_on: Vec<DataRecord>,
 }
 
 /// The part of a `summary.json` that other commands read.
@@ -49,7 +56,9 @@ pub(crate) struct Origin {
 pub(crate) struct Recorded {
     pub started: String,
     pub data: DataRecord,
+    pub from: Option<Origin>,
     pub final_accuracy: f64,
+    pub best: Option<StepRecord>,
 }
 
 impl Recorded {

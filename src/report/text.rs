@@ -99,7 +99,7 @@ fn format_shape(sizes: &[usize]) -> String {
 }
 
 /// Thousands separated by commas: 3,138.
-pub(super) fn grouped(number: usize) -> String {
+pub(crate) fn grouped(number: usize) -> String {
     let digits = number.to_string();
     let groups = digits.as_bytes().rchunks(3).rev();
     let groups: Vec<_> = groups.map(String::from_utf8_lossy).collect();

@@ -3,7 +3,7 @@
 use super::runner::SeedRun;
 use crate::terminal::progress::{Display, STEPS};
 
-/// How the runs of many seeds get on: one bar for all, elsewhere a line for each.
+/// Shows how many runs are complete, and the last accuracy.
 pub(crate) struct SeedsProgress {
     display: Display,
     seeds: usize,
@@ -11,13 +11,13 @@ pub(crate) struct SeedsProgress {
 }
 
 impl SeedsProgress {
-    /// A display for `seeds` runs of so many steps, of which so many `missing` ones are to be made.
-    pub fn new(seeds: usize, missing: usize, steps: usize, quiet: bool) -> Self {
+    /// A display for `seeds` runs of `steps` steps each, of which `missing` are still to be made.
+    pub(crate) fn new(seeds: usize, missing: usize, steps: usize, quiet: bool) -> Self {
         let complete = seeds - missing;
         let display = Display::new(quiet, missing * steps, STEPS);
         let state = format!("{complete} of {seeds} seeds");
         if complete > 0 {
-            display.line(&format!("{state} are there already"));
+            display.line(&format!("{state} are complete"));
         }
         display.bar.set_message(state);
         Self {
@@ -27,20 +27,20 @@ impl SeedsProgress {
         }
     }
 
-    /// One of the runs made a step.
-    pub fn step(&self) {
+    /// Advances the bar by a step of one run.
+    pub(crate) fn step(&self) {
         self.display.bar.inc(1);
     }
 
-    /// A run is complete.
-    pub fn run(&mut self, run: &SeedRun) {
+    /// Shows the result of a complete run.
+    pub(crate) fn run(&mut self, run: &SeedRun) {
         self.complete += 1;
         let (seed, complete, seeds) = (run.seed, self.complete, self.seeds);
         let (accuracy, seconds) = (run.confusion.accuracy(), run.seconds);
-        let last = format!("{complete} of {seeds} seeds  the last one: {accuracy:.4}");
-        self.display.bar.set_message(last);
-        let place = format!("{seconds:.1} s  ({complete} of {seeds})");
-        let line = format!("seed {seed}  accuracy {accuracy:.4}  {place}");
-        self.display.line(&line);
+        let state = format!("{complete} of {seeds} seeds  last accuracy {accuracy:.4}");
+        self.display.bar.set_message(state);
+        self.display.line(&format!(
+            "seed {seed}  accuracy {accuracy:.4}  {seconds:.1} s  ({complete} of {seeds})"
+        ));
     }
 }

@@ -1,4 +1,4 @@
-//! The curve that runs are compared with: the article's, or an `accuracy.csv` of the user's.
+//! The curve that the runs are compared with: the article's, or an `accuracy.csv` of the user's.
 
 use std::fs::File;
 use std::io::Read;
@@ -14,17 +14,19 @@ const ARTICLE: &[u8] = include_bytes!("../../data/article/accuracy.csv");
 /// A curve with a name.
 #[derive(Debug)]
 pub(crate) struct Reference {
-    /// For people: `the article`, or the file's path.
+    /// For messages: `the article`, or the file's path.
     pub name: String,
     /// In the order of steps.
     points: Vec<Point>,
 }
 
-/// What is needed of a row; the file may have more columns.
+/// The columns that are needed; a file may have more.
 #[derive(Debug, Deserialize)]
 struct Point {
     step: usize,
     test_accuracy: f64,
+    #[serde(default)]
+    train_loss: Option<f32>,
 }
 
 impl Reference {
@@ -33,7 +35,8 @@ impl Reference {
         Self::read("the article".to_owned(), ARTICLE)
     }
 
-    /// A CSV file with the columns `step` and `test_accuracy`, such as a run's `accuracy.csv`.
+    /// Reads a CSV file with the columns `step` and `test_accuracy`, such as a run's
+    /// `accuracy.csv`.
     pub(crate) fn open(path: &Path) -> Result<Self> {
         let name = path.display().to_string();
         let file = File::open(path).with_context(|| format!("cannot open {name}"))?;
@@ -45,46 +48,59 @@ impl Reference {
         let points: Vec<Point> = rows.deserialize().collect::<Result<_, _>>()?;
         for point in &points {
             let (step, accuracy) = (point.step, point.test_accuracy);
-            let wrong = format!("accuracy {accuracy} after step {step} is not in 0..=1");
-            ensure!((0.0..=1.0).contains(&accuracy), wrong);
+            ensure!(
+                (0.0..=1.0).contains(&accuracy),
+                "accuracy {accuracy} after step {step} is not in 0..=1"
+            );
         }
-        let ascend = points.windows(2).all(|pair| pair[0].step < pair[1].step);
-        let is_curve = ascend && !points.is_empty();
-        ensure!(is_curve, "its steps are not 1, 2, 3 and so on");
+        let is_ascending = points.windows(2).all(|pair| pair[0].step < pair[1].step);
+        ensure!(
+            is_ascending && !points.is_empty(),
+            "its steps are not 1, 2, 3 and so on"
+        );
         Ok(Self { name, points })
     }
 
-    /// How many steps it has.
+    /// Number of points.
     pub(crate) fn steps(&self) -> usize {
         self.points.len()
     }
 
-    /// The accuracies after the scored `steps`, as far as both go.
+    /// The accuracies after the scored `steps` of the runs, up to the end of the shorter curve.
+    ///
+    /// # Errors
+    /// When the curve was scored after other steps.
     pub(crate) fn at(&self, steps: impl Iterator<Item = usize> + Clone) -> Result<Vec<f64>> {
         let own = self.points.iter().map(|point| point.step);
-        let alike = own
-            .clone()
-            .zip(steps.clone())
-            .all(|(one, other)| one == other);
         let both: Vec<_> = self.points.iter().zip(steps.clone()).collect();
-        let (name, own, runs) = (&self.name, shown(own), shown(steps));
+        let is_same = both.iter().all(|(point, step)| point.step == *step);
+        let (name, own, runs) = (&self.name, summarize_steps(own), summarize_steps(steps));
         ensure!(
-            alike && !both.is_empty(),
+            is_same && !both.is_empty(),
             "{name} was scored after steps {own}, the runs after {runs}: compare with a curve \
-             whose steps begin alike, or choose another --eval-every"
+             that starts with the same steps, or choose another --eval-every"
         );
-        let accuracies = both.into_iter().map(|(point, _)| point.test_accuracy);
-        Ok(accuracies.collect())
+        Ok(both.iter().map(|(point, _)| point.test_accuracy).collect())
     }
 
-    /// The accuracies after the scored steps of `records`, as far as both go.
+    /// The accuracies after the scored steps of `records`, up to the end of the shorter curve.
     pub(crate) fn beside(&self, records: &[StepRecord]) -> Result<Vec<f64>> {
         self.at(records.iter().map(|record| record.step))
     }
+
+    /// True if this is the curve of the run with these `records`, which has the same steps. Without
+    /// losses, the accuracies decide.
+    pub(crate) fn is_curve_of(&self, records: &[StepRecord]) -> bool {
+        self.points.iter().zip(records).all(|(point, record)| {
+            let accuracy = point.test_accuracy.total_cmp(&record.test_accuracy);
+            let loss = point.train_loss.unwrap_or(record.train_loss);
+            accuracy.is_eq() && loss.total_cmp(&record.train_loss).is_eq()
+        })
+    }
 }
 
-/// The first steps and the last one.
-fn shown(steps: impl Iterator<Item = usize> + Clone) -> String {
+/// The first three steps and the last one.
+fn summarize_steps(steps: impl Iterator<Item = usize> + Clone) -> String {
     let first: Vec<String> = steps.clone().take(3).map(|step| step.to_string()).collect();
     let last = steps.skip(3).last();
     first.join(", ") + &last.map_or(String::new(), |last| format!(", ... {last}"))
@@ -113,7 +129,7 @@ mod tests {
                         the runs after 2, 4, 6, ... 250: ";
         let error = every_second.to_string();
         assert!(error.starts_with(expected), "{error}");
-        // That they begin alike is not enough where both go on.
+        // The same start is not enough when both curves continue.
         assert!(article.at([1, 2, 4].into_iter()).is_err());
         assert!(article.at(0..0).is_err());
     }
@@ -126,6 +142,34 @@ mod tests {
         for rows in ["", "1,1.5\n", "1,NaN\n", "2,0.5\n1,0.6\n", "1\n", "\0\u{1}"] {
             let text = format!("step,test_accuracy\n{rows}");
             assert!(read(&text).is_err(), "{rows:?}");
+        }
+    }
+
+    #[test]
+    fn a_runs_own_curve_is_recognized_by_its_accuracies_and_losses() {
+        let read = |text: &str| Reference::read("x".to_owned(), text.as_bytes()).unwrap();
+        let own = read("step,train_loss,test_accuracy\n1,2.5,0.1\n2,2.25,0.3\n");
+        let without = read("step,test_accuracy\n1,0.1\n2,0.3\n");
+        let records = |rows: &[(f64, f32)]| -> Vec<StepRecord> {
+            let record = |(step, &(test_accuracy, train_loss))| StepRecord {
+                step,
+                train_loss,
+                test_accuracy,
+                ..StepRecord::default()
+            };
+            (1..).zip(rows).map(record).collect()
+        };
+        for (rows, expected) in [
+            (&[(0.1, 2.5), (0.3, 2.25)][..], [true, true]),
+            (&[(0.1, 2.5), (0.3, 2.0)], [false, true]),
+            (&[(0.1, 2.5), (0.4, 2.25)], [false, false]),
+            // A run with more or fewer epochs has the same first steps.
+            (&[(0.1, 2.5), (0.3, 2.25), (0.5, 2.0)], [true, true]),
+            (&[(0.1, 2.5)], [true, true]),
+        ] {
+            let records = records(rows);
+            let found = [&own, &without].map(|curve| curve.is_curve_of(&records));
+            assert_eq!(found, expected, "{rows:?}");
         }
     }
 }

@@ -1,18 +1,20 @@
-//! The folder of a sweep over seeds: a file a seed, which appears whole or not at all, and what
-//! all have in common.
+//! The folder of many runs of the same job. Several processes may write to it at once.
 //!
-//! `protocol.json` says which job it is, `seeds/N.json` is seed N's run. Everything else in the
-//! folder follows from these, so a sweep can be stopped at any moment and shared among machines.
+//! `protocol.json` says which job it is, and `seeds/N.json` is the complete run of seed N.
+//! Everything else in the folder follows from these files, so that the work can be interrupted at
+//! any moment and divided among processes.
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::io::{self, ErrorKind};
 use std::path::Path;
 
 use anyhow::{Context, Result, bail, ensure};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::runner::SeedRun;
-use crate::report::json;
+use crate::data::{DataRecord, files};
+use crate::learn::{Config, Device, Schedule};
 use crate::report::run_dir::{self, RunDir};
 
 const PROTOCOL: &str = "protocol.json";
@@ -22,12 +24,12 @@ const SEEDS: &str = "seeds";
 pub(crate) const CURVES_CSV: &str = "curves.csv";
 /// The accuracy of every seed at each epoch's end.
 pub(crate) const SEEDS_CSV: &str = "seeds.csv";
-/// How long every seed took.
+/// The duration of every seed's run.
 pub(crate) const TIMINGS_CSV: &str = "timings.csv";
 pub(crate) const BAND_PNG: &str = "band.png";
 pub(crate) const VERDICT: &str = "verdict.json";
 
-/// Everything that is made of the seeds, in the order in which people look for it.
+/// The files that follow from the runs, in the order in which people look for them.
 pub(crate) const FILES: [&str; 6] = [
     VERDICT,
     BAND_PNG,
@@ -37,64 +39,48 @@ pub(crate) const FILES: [&str; 6] = [
     TIMINGS_CSV,
 ];
 
-/// The folder of a sweep.
+/// The folder of many runs.
 #[derive(Debug)]
 pub(crate) struct SeedStore {
-    folder: RunDir,
+    pub folder: RunDir,
     seeds: RunDir,
-    protocol: Value,
 }
 
 impl SeedStore {
-    /// Makes the folder `path` for a sweep of `protocol`, or goes on in one of the same protocol.
+    /// Opens the folder `path` for runs of `protocol`, or creates it. A folder with runs of another
+    /// protocol, or with other results, is refused.
     pub(crate) fn open(path: &Path, protocol: &Value) -> Result<Self> {
-        let shown = path.display();
-        if path.join(PROTOCOL).exists() {
-            let store = Self::existing(path)?;
-            if let Some(difference) = difference("", &store.protocol, protocol) {
-                bail!("{shown} holds runs of another job ({difference}): choose another --out");
+        let folder = RunDir::shared(path)?;
+        let (shown, file) = (path.display(), path.join(PROTOCOL));
+        if !file.exists() {
+            let mut results = FILES.iter().chain(&run_dir::FILES);
+            if let Some(name) = results.find(|name| path.join(name).exists()) {
+                bail!("{shown} holds other results ({name}): choose another --out");
             }
-            return Ok(store);
+            let text = crate::report::json(protocol)?;
+            let is_taken = |error: &anyhow::Error| {
+                let kind = error.downcast_ref().map(io::Error::kind);
+                kind == Some(ErrorKind::AlreadyExists)
+            };
+            // If several processes start at once, one creates the file and all compare with it.
+            match files::write(&file, text.as_bytes(), false) {
+                Err(error) if !is_taken(&error) => return Err(error),
+                _ => {}
+            }
         }
-        let others = FILES.iter().chain(&run_dir::FILES);
-        if let Some(name) = others.into_iter().find(|name| path.join(name).exists()) {
-            bail!("{shown} holds other results ({name}): choose another --out");
-        }
-        let store = Self::at(path, protocol.clone())?;
-        let text = json(protocol)?;
-        store.folder.write(PROTOCOL, text.as_bytes())?;
-        Ok(store)
-    }
-
-    /// Opens the folder of a sweep that has begun.
-    pub(crate) fn existing(path: &Path) -> Result<Self> {
-        let file = path.join(PROTOCOL);
-        let text = fs::read(&file).with_context(|| {
-            let shown = path.display();
-            format!("{shown} is no folder of mnist-tch reproduce: cannot read {PROTOCOL}")
+        let read = || -> Result<Value> { Ok(serde_json::from_slice(&fs::read(&file)?)?) };
+        let found = read().with_context(|| {
+            let file = file.display();
+            format!("cannot use {file}: choose another --out, or remove this folder")
         })?;
-        let protocol = serde_json::from_slice(&text);
-        let protocol = protocol.with_context(|| format!("{} is damaged", file.display()))?;
-        Self::at(path, protocol)
+        if let Some(difference) = difference("", &found, protocol) {
+            bail!("{shown} holds runs of another job ({difference}): choose another --out");
+        }
+        let seeds = RunDir::shared(&path.join(SEEDS))?;
+        Ok(Self { folder, seeds })
     }
 
-    fn at(path: &Path, protocol: Value) -> Result<Self> {
-        Ok(Self {
-            folder: RunDir::shared(path)?,
-            seeds: RunDir::shared(&path.join(SEEDS))?,
-            protocol,
-        })
-    }
-
-    pub(crate) fn path(&self) -> &Path {
-        self.folder.path()
-    }
-
-    pub(crate) fn protocol(&self) -> &Value {
-        &self.protocol
-    }
-
-    /// The seeds whose runs are there.
+    /// The seeds with complete runs.
     pub(crate) fn seeds(&self) -> Result<BTreeSet<u64>> {
         let path = self.seeds.path();
         let entries = fs::read_dir(path).and_then(Iterator::collect::<Result<Vec<_>, _>>);
@@ -107,50 +93,25 @@ impl SeedStore {
         Ok(entries.iter().filter_map(seed).collect())
     }
 
-    /// One seed's run.
+    /// Reads the run of a seed.
     pub(crate) fn load(&self, seed: u64) -> Result<SeedRun> {
         let path = self.seeds.path().join(file_name(seed));
         let read = || -> Result<SeedRun> {
             let run: SeedRun = serde_json::from_slice(&fs::read(&path)?)?;
-            ensure!(run.seed == seed, "it is seed {}", run.seed);
+            ensure!(run.seed == seed, "it holds seed {}", run.seed);
             run.check()?;
             Ok(run)
         };
         read().with_context(|| {
             let shown = path.display();
-            format!("cannot use {shown}: remove it, and its seed is run again")
+            format!("cannot use {shown}: remove it to run this seed again")
         })
     }
 
-    /// Keeps a seed's run.
+    /// Writes the run of a seed.
     pub(crate) fn save(&self, run: &SeedRun) -> Result<()> {
         let text = serde_json::to_string(run)? + "\n";
         self.seeds.write(&file_name(run.seed), text.as_bytes())
-    }
-
-    /// Takes over the runs of `other` that are not here yet.
-    pub(crate) fn adopt(&self, other: &Self) -> Result<()> {
-        let (here, there) = (self.path().display(), other.path().display());
-        if let Some(difference) = difference("", &other.protocol, &self.protocol) {
-            bail!("{there} holds runs of another job than {here} ({difference})");
-        }
-        let own = self.seeds()?;
-        // A GPU's last digits, and by them whole runs, differ from one time to the next.
-        let is_exact = self.protocol["device"] != "gpu";
-        for seed in other.seeds()? {
-            let run = other.load(seed)?;
-            if !own.contains(&seed) {
-                self.save(&run)?;
-            } else if is_exact && !run.agrees_with(&self.load(seed)?) {
-                bail!("seed {seed} in {there} has other numbers than in {here}");
-            }
-        }
-        Ok(())
-    }
-
-    /// Writes one of [`FILES`].
-    pub(crate) fn write(&self, name: &str, bytes: &[u8]) -> Result<()> {
-        self.folder.write(name, bytes)
     }
 }
 
@@ -158,36 +119,69 @@ fn file_name(seed: u64) -> String {
     format!("{seed}.json")
 }
 
-/// The first place at which two JSON values differ, for people; `None` where they are the same.
-fn difference(place: &str, there: &Value, here: &Value) -> Option<String> {
+/// What all runs of a folder have in common.
+pub(crate) fn protocol(
+    config: &Config,
+    schedule: &Schedule,
+    data: &DataRecord,
+    device: Device,
+) -> Result<Value> {
+    let mut configuration = serde_json::to_value(config)?;
+    configuration["eval_every"] = schedule.eval_every().into();
+    let mut data = serde_json::to_value(data)?;
+    // The seed differs from run to run, the other settings change no result. Machines may keep the
+    // same images in different places and formats.
+    for (value, names) in [
+        (
+            &mut configuration,
+            &["seed", "checkpoint_every", "keep"][..],
+        ),
+        (&mut data, &["name", "location", "reading", "pictures"]),
+    ] {
+        if let Some(fields) = value.as_object_mut() {
+            fields.retain(|name, _| !names.contains(&name.as_str()));
+        }
+    }
+    Ok(json!({
+        "format": 1,
+        "configuration": configuration,
+        "data": data,
+        "device": if device.is_cpu() { "cpu" } else { "gpu" },
+    }))
+}
+
+/// Describes the first difference between two JSON values below `path`; `None` if they are equal.
+fn difference(path: &str, there: &Value, here: &Value) -> Option<String> {
     if let (Value::Object(one), Value::Object(other)) = (there, here) {
         let keys: BTreeSet<&String> = one.keys().chain(other.keys()).collect();
         return keys.into_iter().find_map(|key| {
-            let place = if place.is_empty() {
+            let path = if path.is_empty() {
                 key.clone()
             } else {
-                format!("{place}.{key}")
+                format!("{path}.{key}")
             };
-            difference(&place, &there[key], &here[key])
+            difference(&path, &there[key], &here[key])
         });
     }
-    (there != here).then(|| format!("{place}: {there} there, {here} here"))
+    (there != here).then(|| format!("{path}: {there} there, {here} here"))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::thread;
+
     use serde_json::json;
     use tempfile::tempdir;
 
-    // A folder that is stopped, shared and merged: tests/reproduce.rs; damaged files of seeds:
-    // src/commands/train/tests.rs.
+    use super::*;
+
+    // Interrupted and shared folders: tests/reproduce.rs. Damaged files: src/seeds/tests.rs.
     #[test]
     fn foreign_files_are_no_seeds_and_a_folder_with_other_results_is_refused() {
         let folder = tempdir().unwrap();
         let store = SeedStore::open(folder.path(), &json!({})).unwrap();
         let path = |name: &str| folder.path().join(SEEDS).join(name);
-        for name in [".5.json.77.partial", "05.json", "x.json", "5.txt"] {
+        for name in [".mnist-tch-a5.json", "05.json", "x.json", "5.txt"] {
             fs::write(path(name), "{").unwrap();
         }
         assert!(store.seeds().unwrap().is_empty());
@@ -195,5 +189,43 @@ mod tests {
         fs::write(folder.path().join(run_dir::ACCURACY_CSV), "").unwrap();
         let error = SeedStore::open(folder.path(), &json!({})).unwrap_err();
         assert!(error.to_string().contains("(accuracy.csv)"), "{error}");
+    }
+
+    #[test]
+    fn of_two_jobs_that_start_into_one_new_folder_one_is_refused() {
+        for _ in 0..50 {
+            let folder = tempdir().unwrap();
+            let outcomes = thread::scope(|scope| {
+                let open = |job: u8| SeedStore::open(folder.path(), &json!({ "epochs": job % 2 }));
+                let jobs: Vec<_> = (0..4).map(|job| scope.spawn(move || open(job))).collect();
+                let outcomes = jobs.into_iter().map(|job| job.join().unwrap());
+                outcomes.collect::<Vec<_>>()
+            });
+            let is_open: Vec<bool> = outcomes.iter().map(Result::is_ok).collect();
+            let expected = [[true, false, true, false], [false, true, false, true]];
+            assert!(
+                expected.contains(&is_open[..].try_into().unwrap()),
+                "{is_open:?}"
+            );
+            for error in outcomes.into_iter().filter_map(Result::err) {
+                assert!(
+                    error.to_string().contains("another job (epochs: "),
+                    "{error:#}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn what_killed_processes_left_is_removed() {
+        let folder = tempdir().unwrap();
+        let leftovers = [".mnist-tch-one", "seeds/.mnist-tch-two"];
+        SeedStore::open(folder.path(), &json!({})).unwrap();
+        for name in leftovers {
+            fs::write(folder.path().join(name), "half").unwrap();
+        }
+        SeedStore::open(folder.path(), &json!({})).unwrap();
+        let stays = |name: &&str| folder.path().join(name).exists();
+        assert!(!leftovers.iter().any(stays));
     }
 }

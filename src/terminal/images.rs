@@ -1,6 +1,5 @@
 //! The images of a command: the options that name them, and how they are found, fetched and read.
 
-use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail, ensure};
@@ -12,6 +11,7 @@ use crate::data::{
     Classes, DataRecord, FolderReader, ImageRange, Location, Part, Preparation, Published,
     ReadOptions, Split, Unlabeled, idx_folder,
 };
+use crate::learn::Config;
 
 /// How the program gets at images: what the core can do, and what extras add.
 pub(crate) struct Sources {
@@ -79,20 +79,25 @@ pub(crate) struct SetOptions {
     /// that set are or go to [default: the user's cache folder]
     #[arg(long, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
-    /// Which of the sets in --data-dir, where there are several: its name or a word of it
+    /// Which of several sets in --data-dir: its name, the last part of it, or a word
     #[cfg(feature = "formats")]
     #[arg(long, value_name = "NAME", requires = "data_dir")]
     pub split: Option<String>,
-    /// Turn images that lie on their side, mirrored: rows become columns; EMNIST is turned by
-    /// itself where its files have their names
+    /// The label column of a CSV file: its name, first or last [default: by header and values]
+    #[cfg(feature = "formats")]
+    #[arg(long, value_name = "NAME|first|last", requires = "data_dir")]
+    label_column: Option<String>,
+    /// How to prepare pictures in class folders, and later those for predict [default: digits if
+    /// the classes are named 0 to 9, else plain]
+    #[cfg(feature = "formats")]
+    #[arg(long, requires = "data_dir", value_enum)]
+    prepare: Option<Prepare>,
+    /// Swap rows and columns of the images; files with EMNIST's names are corrected without it
     #[arg(long, requires = "data_dir")]
     transpose: bool,
     /// Invert images that are dark on light
     #[arg(long, requires = "data_dir")]
     invert: bool,
-    /// Make pixels of 0 and 1 such of 0 and 255
-    #[arg(long, requires = "data_dir")]
-    stretch: bool,
     #[command(flatten)]
     pub mirrors: Mirrors,
     /// Number of classes, 2 to 256; labels go from 0 to N - 1 [default: as many as the set is known
@@ -162,16 +167,19 @@ impl SetOptions {
         ReadOptions {
             #[cfg(feature = "formats")]
             split: self.split.clone(),
+            #[cfg(feature = "formats")]
+            label_column: self.label_column.clone(),
+            #[cfg(feature = "formats")]
+            prepare: self.prepare.map(Preparation::from),
             transpose: self.transpose,
             invert: self.invert,
-            stretch: self.stretch,
             classes: self.classes.map_or(Classes::Found, Classes::Number),
             ..ReadOptions::default()
         }
     }
 }
 
-/// Tells the user what was found while images were read.
+/// Prints notes and warnings about images that were read.
 pub(crate) fn print_notes(notes: &[String]) {
     for text in notes {
         super::note(text);
@@ -179,21 +187,30 @@ pub(crate) fn print_notes(notes: &[String]) {
 }
 
 impl ImageOptions {
-    /// Reads the images for a run with batches of this size.
+    /// Reads the images for a run with these hyperparameters. Warnings are printed even if `quiet`.
     pub(crate) fn load(
         &self,
         sources: &Sources,
-        batch_size: NonZeroUsize,
+        config: &Config,
         quiet: bool,
     ) -> Result<(Split, DataRecord)> {
         let location = self.set.find(sources, quiet)?;
         let train = self.train_range.unwrap_or(ImageRange::all(Part::Train));
         let test = self.test_range.unwrap_or(ImageRange::all(Part::Test));
         let options = self.set.read_options();
-        let split = Split::read(&location, &options, train, test, sources.read_folder)?;
-        if !quiet {
-            print_notes(&split.notes);
+        let mut split = Split::read(&location, &options, train, test, sources.read_folder)?;
+        let batch_size = config.batch_size;
+        if !config.shuffle && split.train.is_sorted_by_label(batch_size.get()) {
+            split.notes.push(
+                "warning: the training images are sorted by class, so most batches hold few \
+                 classes and the network learns badly: use --shuffle"
+                    .to_owned(),
+            );
         }
+        split
+            .notes
+            .retain(|note| !quiet || note.starts_with("warning"));
+        print_notes(&split.notes);
         let images = split.train.len();
         ensure!(
             batch_size.get() <= images,

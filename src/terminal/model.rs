@@ -1,32 +1,39 @@
-//! A trained model that a command is given: a file, or the directory of the run that made it.
+//! The model that a command is given: a safetensors file, or the folder of a run.
+//!
+//! A file in the folder of a run belongs to that run: its images, class names and picture
+//! preparation are those in `summary.json`, or in the checkpoint if the run is not complete.
 
+use std::collections::HashSet;
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
+use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
-use super::images::{SetOptions, Sources, print_notes, reload, set_name};
+use super::images::{Mirrors, SetOptions, Sources, print_notes, reload, set_name};
 use super::{note, start_of};
-use crate::data::{Classes, Dataset, ImageRange, Location, Part, Preparation, ReadOptions, hex};
+use crate::data::file_kind::FileKind;
+use crate::data::{
+    Classes, DataRecord, Dataset, ImageRange, Location, PIXELS, Part, Preparation, hex,
+};
 use crate::learn::Weights;
-use crate::report::run_dir::{MODEL, SUMMARY};
+use crate::learn::checkpoint::Checkpoint;
+use crate::report::run_dir::{BEST, CHECKPOINT, MODEL, SUMMARY};
 use crate::report::summary::{Origin, Recorded};
 
-/// Far more than the weights of any network of this program.
-const MAX_BYTES: u64 = 64 << 20;
+/// The largest network of this program takes 206 MB as F64.
+const MAX_BYTES: u64 = 256 << 20;
 
-const KERAS: &str = "a model of Keras: save its weights, in the order of sizes that PyTorch has, \
-                     with safetensors.numpy.save_file";
-
-/// A model that is to tell people's own pictures apart.
+/// A model for people's own pictures.
 #[derive(Debug, Args)]
 pub(crate) struct ModelOptions {
-    /// The model: a safetensors file of this program or of PyTorch, or the directory of a run
+    /// The model: a safetensors file of this program or of PyTorch, or the folder of a run
     #[arg(long, value_name = "FILE|RUN_DIR")]
     pub model: PathBuf,
-    /// The data set that the model was trained on: it says how pictures are prepared and what the
-    /// classes are called [default: the run's; for a file without its run, digits]
+    /// The data set that the model was trained on, which decides how pictures are prepared and what
+    /// the classes are called [default: the run's; for a file without its run, digits]
     #[arg(long, value_name = "NAME", value_parser = set_name())]
     dataset: Option<Location>,
 }
@@ -36,103 +43,169 @@ pub(crate) struct Model {
     pub weights: Weights,
     /// The file, and its digest.
     pub origin: Origin,
-    /// The run directory, where one was named.
-    run: Option<PathBuf>,
+    /// The folder of the run that the file belongs to.
+    run_folder: Option<PathBuf>,
+}
+
+/// The run that a model comes from.
+pub(crate) struct ModelRun {
+    /// Start time of the run: UTC, ISO 8601.
+    pub started: String,
+    /// The images, and where they come from.
+    pub data: DataRecord,
+    /// The weights it started from, with `--from`.
+    from: Option<Origin>,
+    /// Accuracy of the model on the run's test images, if it was scored.
+    pub accuracy: Option<f64>,
+}
+
+/// The part of a checkpoint's metadata that is read here.
+#[derive(Deserialize)]
+struct RunMetadata {
+    started: String,
+    from: Option<Origin>,
+    data: DataRecord,
 }
 
 /// Images to score a model on.
 pub(crate) struct TestSet {
-    /// What people call the set.
+    /// Name of the data set, for people.
     pub name: String,
-    /// The names of its classes, in the order of labels, as many as the model tells apart.
+    /// Class names in the order of labels; as many as the model has classes.
     pub classes: Vec<String>,
     pub images: Dataset,
 }
 
-/// Reads the model at `path`, checked before libtorch sees any of it; says what had to be changed.
+/// Opens the model at `path`. Unless `quiet`, prints what was converted or assumed.
 pub(crate) fn open(path: &Path, quiet: bool) -> Result<Model> {
-    let run = path.is_dir().then(|| path.to_owned());
-    let file = run.as_ref().map_or(path.to_owned(), |run| run.join(MODEL));
-    let shown = file.display();
-    let bytes = start_of(&file, MAX_BYTES).with_context(|| shown.to_string())?;
-    let (weights, converted) = read(&file, &bytes).with_context(|| shown.to_string())?;
-    if let Some(kind) = converted
-        && !quiet
-    {
-        note(&format!("note: {shown}: weights of {kind} become F32"));
+    let is_run = |folder: &Path| [SUMMARY, CHECKPOINT].map(|name| folder.join(name).exists());
+    let mut file = path.to_owned();
+    if path.is_dir() {
+        file.push(MODEL);
+        let shown = path.display();
+        match is_run(path) {
+            [false, false] => bail!(
+                "{shown} is not the folder of a run, there is no {SUMMARY} in it; --model and \
+                 --from also take a safetensors file"
+            ),
+            [false, true] if !file.exists() => bail!(
+                "{shown}: the run was killed before it wrote {MODEL}; resume it with: mnist-tch \
+                 --resume {shown}"
+            ),
+            _ => {}
+        }
     }
-    let path = std::path::absolute(&file).unwrap_or(file);
-    let sha256 = hex(Sha256::digest(&bytes));
+    let shown = file.display();
+    let (weights, sha256, notes) = read(&file).with_context(|| shown.to_string())?;
+    let path = std::path::absolute(&file).unwrap_or_else(|_| file.clone());
+    // A symbolic link to a file of a run leads to that run.
+    let target = fs::canonicalize(&file).unwrap_or_else(|_| file.clone());
+    let folders = [&path, &target].map(|path| path.parent().map(Path::to_owned));
+    let mut folders = folders.into_iter().flatten();
+    let run_folder = folders.find(|folder| is_run(folder).contains(&true));
+    if !quiet {
+        for text in notes {
+            note(&format!("note: {shown}: {text}"));
+        }
+        if run_folder.is_none() {
+            note(&format!(
+                "note: {shown} is not in the folder of a run: its input is pixels / 255, without \
+                 normalization; for weights trained with one see docs/models.md"
+            ));
+        }
+    }
     Ok(Model {
         weights,
-        origin: Origin { path, sha256 },
-        run,
+        run_folder,
+        origin: Origin {
+            path,
+            sha256,
+            trained_on: Vec::new(),
+        },
     })
 }
 
-/// The weights in these bytes of `file`, and of which kind they were if of another than here.
-fn read(file: &Path, bytes: &[u8]) -> Result<(Weights, Option<String>)> {
-    if let Some(what) = other_format(file, bytes) {
-        bail!("{what}");
+/// The weights in a file, its digest, and notes for the user.
+fn read(file: &Path) -> Result<(Weights, String, Vec<String>)> {
+    let bytes = start_of(file, MAX_BYTES)?;
+    ensure!(!bytes.is_empty(), "the file is empty");
+    if let Some(kind) = FileKind::of(&bytes).filter(|kind| *kind != FileKind::Safetensors) {
+        bail!("{}", kind.describe_as_weights());
     }
     ensure!(
         bytes.len() as u64 <= MAX_BYTES,
-        "far too large for the weights of this network"
+        "larger than the weights of any network of this program"
     );
-    let (weights, converted) = Weights::from_safetensors(bytes)?;
-    ensure!(
-        weights.values().iter().all(|value| value.is_finite()),
-        "a weight is no finite number: the training that made it has failed"
-    );
-    Ok((weights, converted))
-}
-
-/// What a file is that holds weights in another way, by its first bytes or its name, and what to
-/// do.
-fn other_format(file: &Path, bytes: &[u8]) -> Option<&'static str> {
-    // The name of an archive's first file stands behind 30 bytes, of which two say how long it is.
-    let first = match *bytes {
-        [b'P', b'K', 3, 4, ..] => bytes.get(30..30 + usize::from(*bytes.get(26)?)),
-        _ => None,
-    };
-    let ending = file.extension().unwrap_or_default().to_str();
-    match (bytes, first, ending.unwrap_or_default()) {
-        (_, Some(name), _) if name.ends_with(b".npy") => Some(
-            "an archive of numpy: save its arrays, under the names and in the shapes that PyTorch \
-             has, with safetensors.numpy.save_file",
-        ),
-        (_, Some(name), _) if name.ends_with(b".json") || name.ends_with(b".h5") => Some(KERAS),
-        ([0x89, b'H', b'D', b'F', ..], ..) => Some(KERAS),
-        ([b'P', b'K', ..] | [0x80, 2, ..], ..) => Some(
-            "a file of torch.save, which can run code when it is read: save the weights with \
-             safetensors.torch.save_file",
-        ),
-        (_, _, "onnx") => Some(
-            "an ONNX file, which this program writes but does not read: name the weights that it \
-             was made of, model.safetensors",
-        ),
-        (_, _, "mpk" | "bpk" | "burn") => {
-            Some("a record of burn's: save the weights with burn's safetensors store")
-        }
-        _ => None,
-    }
+    let (weights, notes) = Weights::from_safetensors(&bytes)?;
+    Ok((weights, hex(Sha256::digest(&bytes)), notes))
 }
 
 impl Model {
-    /// The run whose final weights these are, by the summary beside them; how pictures are prepared
-    /// for it, and what its classes are called: as those of the set that is named, without which
-    /// the run's counts. Where neither is known, it is taken to know digits.
+    /// The run that the model belongs to; `None` for a file that is not in the folder of one.
+    fn run(&self) -> Result<Option<ModelRun>> {
+        let Some(folder) = &self.run_folder else {
+            return Ok(None);
+        };
+        let mut file = folder.join(SUMMARY);
+        let is_complete = file.exists();
+        if !is_complete {
+            file.set_file_name(CHECKPOINT);
+        }
+        let file_name = self.origin.path.file_name().unwrap_or_default();
+        let accuracy = |last: Option<f64>, best: Option<f64>| match file_name {
+            name if name == MODEL => last,
+            name if name == BEST => best,
+            _ => None,
+        };
+        let parse = || -> Result<ModelRun> {
+            let bytes = fs::read(&file).context("cannot read the file")?;
+            if is_complete {
+                let summary = Recorded::from_bytes(&bytes)?;
+                let best = summary.best.map(|record| record.test_accuracy);
+                return Ok(ModelRun {
+                    started: summary.started,
+                    data: summary.data,
+                    from: summary.from,
+                    accuracy: accuracy(Some(summary.final_accuracy), best),
+                });
+            }
+            let checkpoint = Checkpoint::<RunMetadata>::from_bytes(&bytes)?;
+            let last = checkpoint.records.last();
+            let last = last.filter(|record| record.step == checkpoint.state.step());
+            let best = checkpoint.best.map(|best| best.record.test_accuracy);
+            Ok(ModelRun {
+                started: checkpoint.about.started,
+                data: checkpoint.about.data,
+                from: checkpoint.about.from,
+                accuracy: accuracy(last.map(|record| record.test_accuracy), best),
+            })
+        };
+        let run = parse().with_context(|| {
+            format!(
+                "{}: the images of the run are not known; name some with --dataset or --data-dir",
+                file.display()
+            )
+        })?;
+        let (own, expected) = (self.weights.classes(), run.data.classes.len());
+        ensure!(
+            own == expected,
+            "{} has {own} classes, the run in its folder {expected}: move the file to another \
+             folder",
+            self.origin.path.display()
+        );
+        Ok(Some(run))
+    }
+
+    /// The run of the model, how pictures are prepared for it, and its class names. With
+    /// `--dataset`, preparation and names are those of that set and the run is left out. If nothing
+    /// is known, pictures are prepared as digits.
     pub fn trained_on(
         &self,
         options: &ModelOptions,
-    ) -> Result<(Option<Recorded>, Preparation, Vec<String>)> {
+    ) -> Result<(Option<ModelRun>, Preparation, Vec<String>)> {
         let count = self.weights.classes();
         let set = options.dataset.as_ref();
-        let folder = self.origin.path.parent();
-        let is_of_a_run = |folder: &&Path| {
-            self.origin.path.ends_with(MODEL) && folder.join(SUMMARY).exists() && set.is_none()
-        };
-        let run = folder.filter(is_of_a_run).map(recorded_in).transpose()?;
+        let run = if set.is_none() { self.run()? } else { None };
         let (preparation, mut names) = match (&run, set) {
             (Some(run), _) => (run.data.preparation, run.data.classes.clone()),
             (None, Some(Location::Published { set, .. })) => {
@@ -143,15 +216,15 @@ impl Model {
         names.extend((names.len()..count).map(|class| class.to_string()));
         ensure!(
             names.len() == count,
-            "--dataset: that set has {} classes, the model tells {count} apart",
+            "--dataset: that set has {} classes, the model has {count}",
             names.len()
         );
         Ok((run, preparation, names))
     }
 
-    /// The test images of the set that `options` name; where none is named and the model is a
-    /// run's, those of the run, which are checked to be the same ones. Of them `range`, if it is
-    /// given.
+    /// The images to score, restricted to `range` if it is given: those of the set that `options`
+    /// name; by default the test images of the model's run, which must not have changed; for a file
+    /// without a run, those of the default set. Warns if the model was trained on some of them.
     pub fn images(
         &self,
         options: &SetOptions,
@@ -159,65 +232,127 @@ impl Model {
         sources: &Sources,
     ) -> Result<TestSet> {
         let count = self.weights.classes();
-        let asked = options.classes.unwrap_or(count);
+        let classes = options.classes.unwrap_or(count);
         ensure!(
-            asked == count,
-            "--classes {asked}: the model tells {count} classes apart"
+            classes == count,
+            "--classes {classes}: the model has {count} classes"
         );
-        let run = self.run.as_deref().map(recorded_in);
-        let data = run.map(|run| run.map(|run| run.data));
-        let mut names = None;
-        let is_said = options.dataset.is_some() || options.data_dir.is_some();
-        let (location, reading) = match data {
-            Some(data) if !is_said => {
-                let data = data?;
-                let (split, _) =
-                    reload(&data, sources, &options.mirrors, false).with_context(|| {
-                        let run = self.run.as_deref().unwrap_or(Path::new("")).display();
-                        let hint = "with --data-dir others are scored";
-                        format!("{run}/{SUMMARY} names images that cannot be used now; {hint}")
+        let is_named = options.dataset.is_some() || options.data_dir.is_some();
+        let run = self.run();
+        let run = if is_named { run.ok().flatten() } else { run? };
+        let (mut own, mut class_names) = (None, None);
+        let (location, read_options) = match run {
+            Some(run) if !is_named => {
+                let (split, data) = reload(&run.data, sources, &options.mirrors, false)
+                    .with_context(|| {
+                        format!(
+                            "the images of the run in {} cannot be used; to score others, name \
+                             them with --data-dir",
+                            self.run_folder
+                                .as_deref()
+                                .unwrap_or(Path::new(""))
+                                .display()
+                        )
                     })?;
-                if range.is_none() {
-                    return Ok(TestSet {
-                        name: split.name,
-                        classes: split.classes,
-                        images: split.test,
-                    });
-                }
-                (data.location.clone(), data.read_options())
+                let source = (data.location.clone(), data.read_options());
+                own = Some((split, data));
+                source
             }
-            data => {
-                // The run's names say what its classes are, and which a folder of pictures is.
-                names = data.and_then(Result::ok).map(|data| data.classes);
-                names = names.filter(|names| names.len() == count);
-                let classes = names.clone().map(Classes::Named);
-                let reading = ReadOptions {
-                    classes: classes.unwrap_or(Classes::Number(count)),
-                    ..options.read_options()
-                };
-                (options.find(sources, false)?, reading)
+            run => {
+                // The run also says which folder of pictures is which class, and how pictures are
+                // prepared.
+                let mut read_options = options.read_options();
+                read_options.classes = Classes::Number(count);
+                if let Some(run) = run {
+                    let preparation = run.data.preparation;
+                    read_options.prepare = read_options.prepare.or(Some(preparation));
+                    read_options.classes = Classes::Named(run.data.classes.clone());
+                    class_names = Some(run.data.classes);
+                }
+                (options.find(sources, false)?, read_options)
             }
         };
-        let test = range.unwrap_or(ImageRange::all(Part::Test));
-        let set = location.read(test.part, &reading, sources.read_folder)?;
-        print_notes(&set.notes);
-        Ok(TestSet {
-            name: location.name(),
-            classes: names.unwrap_or(set.classes),
-            images: test.select(&set.images, "--test-range")?,
-        })
+        let test_set = match &own {
+            Some((split, _)) if range.is_none() => TestSet {
+                name: split.name.clone(),
+                classes: split.classes.clone(),
+                images: split.test.clone(),
+            },
+            _ => {
+                let test = range.unwrap_or(ImageRange::all(Part::Test));
+                let set = location.read(test.part, &read_options, sources.read_folder)?;
+                print_notes(&set.notes);
+                TestSet {
+                    name: location.name(),
+                    classes: class_names.unwrap_or(set.classes),
+                    images: test.select(&set.images, "--test-range")?,
+                }
+            }
+        };
+        let own = own.as_ref().map(|(split, data)| (data, &split.train));
+        self.warn_of_overlap(&test_set.images, own, sources, false);
+        Ok(test_set)
+    }
+
+    /// The images that the weights were trained on, in their own run and in those that it started
+    /// from, each set once.
+    pub fn training_data(&self) -> Result<Vec<DataRecord>> {
+        let Some(run) = self.run()? else {
+            return Ok(Vec::new());
+        };
+        let mut sets = run.from.map(|origin| origin.trained_on).unwrap_or_default();
+        sets.retain(|data| data.sha256 != run.data.sha256);
+        sets.push(run.data);
+        Ok(sets)
+    }
+
+    /// Warns if the model was trained on some of the images that are to be `scored`. The images in
+    /// `loaded` are the training images of that data set and are not read again. Warnings are printed
+    /// even if `quiet`.
+    pub fn warn_of_overlap(
+        &self,
+        scored: &Dataset,
+        loaded: Option<(&DataRecord, &Dataset)>,
+        sources: &Sources,
+        quiet: bool,
+    ) {
+        // Nothing is downloaded for a warning.
+        let sources = Sources {
+            fetch: None,
+            ..*sources
+        };
+        let read = |data: &DataRecord| match loaded {
+            Some((known, images)) if known.sha256 == data.sha256 => Ok(images.clone()),
+            _ => {
+                let (split, _) = reload(data, &sources, &Mirrors::default(), true)?;
+                Ok(split.train)
+            }
+        };
+        let count = || -> Result<usize> {
+            let sets: Result<Vec<Dataset>> = self.training_data()?.iter().map(read).collect();
+            let sets = sets?;
+            let images = sets
+                .iter()
+                .flat_map(|set| set.pixels().chunks_exact(PIXELS));
+            let images: HashSet<&[u8]> = images.collect();
+            let scored = scored.pixels().chunks_exact(PIXELS);
+            Ok(scored.filter(|&image| images.contains(image)).count())
+        };
+        match count() {
+            Ok(0) => {}
+            Ok(count) => note(&format!(
+                "warning: the model was trained on {count} of the {} test images, so its accuracy \
+                 on them says little about new images",
+                scored.len()
+            )),
+            Err(error) if !quiet => note(&format!(
+                "note: it is not known whether the model was trained on these test images: \
+                 {error:#}"
+            )),
+            Err(_) => {}
+        }
     }
 }
 
-/// What the summary of the run in `folder` says.
-fn recorded_in(folder: &Path) -> Result<Recorded> {
-    let file = folder.join(SUMMARY);
-    let summary = start_of(&file, MAX_BYTES).and_then(|text| Recorded::from_bytes(&text));
-    summary.with_context(|| {
-        let hint = "say so with --dataset or --data-dir";
-        format!(
-            "{}: the images of the run are not known; {hint}",
-            file.display()
-        )
-    })
-}
+#[cfg(test)]
+mod tests;

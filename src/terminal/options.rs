@@ -14,9 +14,10 @@ use crate::learn::{Architecture, Config, Device, DeviceChoice, Init, cores};
 /// The device and the threads.
 #[derive(Debug, Args)]
 pub(crate) struct Machine {
-    /// Device: auto (a GPU if CUDA is usable, else the CPU), cpu, cuda or cuda:N
-    #[arg(long, value_name = "DEVICE", default_value = "auto")]
-    device: DeviceChoice,
+    /// Device: auto (a GPU if CUDA is usable, else the CPU), cpu, cuda or cuda:N [default: auto to
+    /// train, the run's own with --resume, cpu to evaluate and predict]
+    #[arg(long, value_name = "DEVICE")]
+    device: Option<DeviceChoice>,
     /// CPU threads; the results do not depend on their number [default: all available cores]
     #[arg(long, value_name = "N", value_parser = threads(), allow_negative_numbers = true)]
     threads: Option<NonZeroUsize>,
@@ -25,11 +26,7 @@ pub(crate) struct Machine {
 impl Machine {
     /// The device, `default` if none was chosen, and the number of threads.
     pub fn select(&self, default: DeviceChoice, quiet: bool) -> Result<(Device, NonZeroUsize)> {
-        let choice = match self.device {
-            DeviceChoice::Auto => default,
-            chosen => chosen,
-        };
-        let device = select_device(choice, quiet)?;
+        let device = select_device(self.device.unwrap_or(default), quiet)?;
         Ok((device, self.threads.unwrap_or_else(cores)))
     }
 }

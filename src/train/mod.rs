@@ -10,7 +10,7 @@ use std::num::NonZeroUsize;
 use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use clap::Args;
@@ -22,12 +22,16 @@ use crate::learn::checkpoint::Checkpoint;
 use crate::learn::libtorch;
 use crate::learn::{Config, Device, DeviceChoice, KeepPolicy, State, Training};
 use crate::report::run_dir::{self, RunDir};
+use crate::report::summary::Origin;
 use crate::terminal::images::{ImageOptions, Sources};
 use crate::terminal::model::{self, Model};
 use crate::terminal::options::{Length, Machine, Protocol, fraction};
 
 /// Parent of the default output folders.
 const RUNS: &str = "runs";
+
+/// A checkpoint takes about 13 ms to write, an epoch on a GPU 30 ms.
+const CHECKPOINT_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Options that --resume takes from the checkpoint. `Protocol` stands for that group's options.
 const NOT_WITH_RESUME: &str = "Protocol seed checkpoint_every keep from dataset transpose invert \
@@ -46,8 +50,8 @@ pub(crate) struct Options {
     #[arg(long, value_name = "N", default_value_t, allow_negative_numbers = true)]
     #[arg(help_heading = "Training")]
     seed: u64,
-    /// Save a checkpoint every N steps and at the end of each epoch; 0: only at the end of each
-    /// epoch
+    /// Save a checkpoint every N steps and at the end of each epoch, but at most once a second; 0:
+    /// only at the end of each epoch
     #[arg(long, value_name = "N", default_value_t, allow_negative_numbers = true)]
     #[arg(help_heading = "Training")]
     checkpoint_every: usize,
@@ -104,7 +108,8 @@ pub(crate) fn run(options: &Options, sources: &Sources, program_start: Instant) 
         device,
         threads,
     } = job;
-    let training = Training::new(&history.config, &history.state, &split, device, threads)?;
+    let mut training = Training::new(&history.config, &history.state, &split, device, threads)?;
+    training.limit_states(CHECKPOINT_INTERVAL);
     if resumed.is_some() && !options.quiet {
         resume::announce(&history, device, training.schedule().steps());
     }
@@ -142,7 +147,7 @@ impl Options {
         let trained = self.from.as_deref();
         let trained = trained.map(|path| model::open(path, self.quiet));
         let trained = trained.transpose().context("--from")?;
-        let load_images = || self.images.load(sources, config.batch_size, self.quiet);
+        let load_images = || self.images.load(sources, &config, self.quiet);
         // A GPU takes a while to start; the images are read meanwhile, if there is a thread for it.
         let (images, machine) = thread::scope(|scope| {
             let loading = thread::Builder::new().spawn_scoped(scope, load_images);
@@ -155,6 +160,15 @@ impl Options {
         });
         let (device, threads) = machine?;
         let (split, data) = images?;
+        let mut from = None;
+        if let Some(model) = &trained {
+            let loaded = Some((&data, &split.train));
+            model.warn_of_overlap(&split.test, loaded, sources, self.quiet);
+            from = Some(Origin {
+                trained_on: model.training_data().unwrap_or_default(),
+                ..model.origin.clone()
+            });
+        }
         let classes = split.classes.len();
         let state = match &trained {
             None => State::new(&config, classes)?,
@@ -175,7 +189,7 @@ impl Options {
             confusion: None,
             best: None,
             about: RunMetadata {
-                from: trained.map(|model| model.origin),
+                from,
                 started: started.to_string(),
                 libtorch: libtorch::version(),
                 device: device.to_string(),

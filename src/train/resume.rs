@@ -37,7 +37,6 @@ impl Options {
         }
         let mirrors = &self.images.set.mirrors;
         let (split, data) = reload(data, sources, mirrors, self.quiet).context("--resume")?;
-        history.check_images(&split).with_context(cannot)?;
         history.about.data = data;
         Ok(Some(Job {
             history,

@@ -16,10 +16,11 @@ use crate::data::{DataRecord, Dataset};
 use crate::learn::checkpoint::{Best, Checkpoint};
 use crate::learn::libtorch;
 use crate::learn::{Config, ConfusionMatrix, Device, State, Training};
+use crate::report::figures::{accuracy, confusion, samples};
 use crate::report::run_dir::{self, RunDir};
 use crate::report::summary::{self, Origin, Summary, Timings};
 use crate::report::tables::{self, AccuracyLog};
-use crate::report::{charts, heatmap, json, sheets, text};
+use crate::report::{json, text};
 use crate::terminal::progress::RunProgress;
 use crate::terminal::signals::{Interrupt, Stopped};
 use crate::terminal::{file_list, print};
@@ -176,7 +177,7 @@ impl Run<'_> {
         let model = self.training.state()?.weights.to_safetensors()?;
         self.folder.write(run_dir::MODEL, &model)?;
         let predictions = self.training.scores()?.predictions();
-        let mistakes = sheets::mistakes(&predictions, &self.test, self.class_names())?;
+        let mistakes = samples::mistakes(&predictions, &self.test, self.class_names())?;
         self.folder.write(run_dir::MISTAKES_PNG, &mistakes)?;
         // Last, because it marks the run as complete.
         let summary = json(&self.summary(confusion, timings))?;
@@ -188,9 +189,9 @@ impl Run<'_> {
         let Some(confusion) = &self.history.confusion else {
             return Ok(());
         };
-        let heatmap = heatmap::heatmap(confusion, 1, self.class_names())?;
+        let heatmap = confusion::heatmap(confusion, 1, self.class_names())?;
         let csv = tables::confusion_csv(confusion)?;
-        let curve = charts::accuracy(&self.history.records)?;
+        let curve = accuracy::accuracy(&self.history.records)?;
         if let Some(Best { weights, .. }) = &self.history.best {
             self.folder
                 .write(run_dir::BEST, &weights.to_safetensors()?)?;
@@ -229,6 +230,7 @@ impl Run<'_> {
             from: about.from.clone(),
             data: about.data.clone(),
             device: self.device.to_string(),
+            gpu: self.device.gpu_record(),
             threads: if on_cpu { self.threads.get() } else { 1 },
             epochs: summary::milestones(&self.history.records),
             final_accuracy: confusion.accuracy(),

@@ -1,5 +1,5 @@
-//! Fetching from servers on loopback, well-behaved or not: in the end there are right files, or one
-//! clear line.
+//! Downloads from servers on loopback, well-behaved or not, end with the right files or one clear
+//! line.
 
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
@@ -23,7 +23,7 @@ mod server;
 
 use server::{Server, answer, head};
 
-/// Bytes of content; about as many compressed, because it looks random.
+/// Size of the content, which is random and hardly shrinks when compressed.
 const SIZE: usize = 200_000;
 
 /// The content of the file `name`.
@@ -34,22 +34,22 @@ fn content(name: &str) -> Vec<u8> {
 }
 
 fn gzip(bytes: &[u8]) -> Vec<u8> {
-    packed(bytes, Compression::fast())
+    compress(bytes, Compression::fast())
 }
 
-fn packed(bytes: &[u8], level: Compression) -> Vec<u8> {
+fn compress(bytes: &[u8], level: Compression) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), level);
     encoder.write_all(bytes).unwrap();
     encoder.finish().unwrap()
 }
 
-/// The `.gz` file that stands behind an address.
+/// The `.gz` file at an address.
 fn served(path: &str) -> Vec<u8> {
     let name = path.rsplit('/').next().unwrap();
     gzip(&content(name.strip_suffix(".gz").unwrap()))
 }
 
-/// Two files: one known by the digest of its content, one by that of its `.gz`.
+/// Two files: the first has a digest of its content, the second one of its `.gz`.
 static FILES: LazyLock<[PublishedFile; 2]> = LazyLock::new(|| {
     let sha256 = hex(Sha256::digest(content("pictures"))).leak();
     let md5 = hex(Md5::digest(served("labels.gz"))).leak();
@@ -61,12 +61,12 @@ static FILES: LazyLock<[PublishedFile; 2]> = LazyLock::new(|| {
     ]
 });
 
-/// A server as it should be.
+/// A server that provides both files.
 fn good() -> Server {
     Server::start(|path, stream| answer(stream, "200 OK", &served(path)))
 }
 
-/// A fetch into `folder`: what came of it, and what was reported.
+/// Downloads into `folder`; returns the outcome and what was reported.
 fn fetch_files(
     servers: &[&Server],
     folder: &Path,
@@ -78,7 +78,11 @@ fn fetch_files(
     let mut report = |event: Event| {
         let _ = match event {
             Event::Waiting(_) => writeln!(events, "waiting"),
-            Event::Next(mirror, why, next) => writeln!(events, "{mirror}: {why}; {next}"),
+            Event::Retrying {
+                mirror,
+                reason,
+                next,
+            } => writeln!(events, "{mirror}: {reason}; {next}"),
             _ => Ok(()),
         };
     };
@@ -93,12 +97,12 @@ fn fetch_files(
     (outcome, events)
 }
 
-/// Both files, into a folder of the program's own.
+/// Downloads both files into the program's own cache.
 fn fetch_both(servers: &[&Server], folder: &Path) -> Result<usize, String> {
     fetch_files(servers, folder, &*FILES, true).0
 }
 
-/// The names of everything in `folder`, in order.
+/// The sorted names of all files in `folder`.
 fn names(folder: &Path) -> Vec<String> {
     let entries = fs::read_dir(folder).unwrap();
     let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
@@ -107,7 +111,7 @@ fn names(folder: &Path) -> Vec<String> {
     names
 }
 
-/// These files are there and right, and nothing else but the lock.
+/// Checks that the folder holds these files, correct, and nothing else but the lock.
 fn assert_holds(folder: &Path, files: &[&str]) {
     assert_eq!(names(folder), [&[LOCK], files].concat());
     for name in files {
@@ -118,7 +122,7 @@ fn assert_holds(folder: &Path, files: &[&str]) {
 
 const BOTH: [&str; 2] = ["labels.gz", "pictures.gz"];
 
-/// Alone, `bad` gives one line with `part` in it and no file; before a good mirror it does no harm.
+/// Alone, `bad` causes one line with `part` in it and no file; before a good mirror it does no harm.
 fn check_bad(bad: &Server, part: &str) {
     let folder = tempdir().unwrap();
     let (outcome, _) = fetch_files(&[bad], folder.path(), &FILES[..1], true);
@@ -144,7 +148,7 @@ fn error_statuses_and_what_is_not_gzip() {
         ("200 OK", b"\n<!DOCTYPE html>", "a web page and not"),
         ("200 OK", b"sorry", "not a gzip file: it starts with sorry"),
         ("200 OK", b"", "it is empty"),
-        // Decompressed on the way, as some servers do.
+        // Some servers decompress the file.
         ("200 OK", &[0, 0, 8, 3], r"starts with \x00\x00\x08\x03"),
     ] {
         check_bad(&Server::saying(status, body), part);
@@ -157,17 +161,14 @@ fn wrong_content() {
     let mut broken = right.clone();
     broken[1_000] ^= 0xff;
     let short = gzip(&content("pictures")[..SIZE - 1]);
-    let [few, many] = [
-        "has 199999 bytes; 200000 are",
-        "has more than the 200000 bytes",
-    ];
+    let [few, many] = ["has 199999 bytes, not 200000", "has more than 200000 bytes"];
     for (body, part) in [
         (gzip(&content("other")), "the content's SHA-256 is"),
         (short, few),
         (broken, "broken after"),
         (right[..SIZE / 2].to_vec(), "broken after"),
         ([right, vec![0; 100]].concat(), "broken after 200000 bytes"),
-        // Bombs are unpacked, and taken in, no further than what is expected.
+        // Bombs are decompressed and received only up to the expected size.
         (gzip(&vec![0; 30 << 20]), many),
     ] {
         check_bad(&Server::saying("200 OK", &body), part);
@@ -193,7 +194,7 @@ fn begin(path: &str, stream: &mut TcpStream, share: usize) -> io::Result<()> {
 fn connections_that_break_off_stay_silent_drip_or_speak_no_http() {
     let silent = Server::start(|path, stream| {
         begin(path, stream, SIZE / 2)?;
-        thread::sleep(WHOLE);
+        thread::sleep(FILE_TIMEOUT);
         Ok(())
     });
     let drip = Server::start(|path, stream| {
@@ -222,14 +223,19 @@ fn connections_that_break_off_stay_silent_drip_or_speak_no_http() {
 }
 
 #[test]
-fn redirects_are_followed_but_not_for_ever() {
+fn redirects_are_followed_up_to_a_limit_and_only_on_the_web() {
     let to = |address: String| {
         Server::start(move |path, stream| {
             let location = format!("Location: {address}{path}\r\nContent-Length: 0\r\n");
             head(stream, "302 Found", &location)
         })
     };
-    check_bad(&to(String::new()), "redirects");
+    check_bad(&to(String::new()), "more than 5 redirects");
+    check_bad(
+        &to("ftp://127.0.0.1".to_owned()),
+        "an address that cannot be used: unknown scheme",
+    );
+    check_bad(&to("http://\u{1b}[31m".to_owned()), "header");
     let folder = tempdir().unwrap();
     let good = good();
     let server = to(format!("http://{}", good.address));
@@ -263,12 +269,12 @@ fn a_server_that_was_only_busy_is_asked_again_and_no_other() {
 fn an_md5_of_the_published_file_admits_no_other_compression_and_a_digest_of_the_content_does() {
     let server = Server::start(|path, stream| {
         let name = path.rsplit(['/', '.']).nth(1).unwrap();
-        let stored = packed(&content(name), Compression::none());
+        let stored = compress(&content(name), Compression::none());
         answer(stream, "200 OK", &stored)
     });
     let folder = tempdir().unwrap();
     let error = fetch_both(&[&server], folder.path()).unwrap_err();
-    assert!(error.contains("compressed anew: its MD5 is"), "{error}");
+    assert!(error.contains("compressed again: its MD5 is"), "{error}");
     assert_eq!(names(folder.path()), [LOCK, "pictures.gz"]);
 }
 
@@ -283,12 +289,12 @@ fn what_is_there_and_right_is_not_asked_for_again() {
     fs::remove_file(inner.join("labels.gz")).unwrap();
     assert_eq!(fetch_both(&[&server], &inner), Ok(1));
     assert_eq!(server.requests()[2..], ["GET /set/labels.gz"]);
-    // Raw files count too; nobody is asked, and nothing is written beside them.
+    // Raw files count too: there is no request, and nothing is written.
     fs::write(folder.path().join("pictures"), content("pictures")).unwrap();
     fs::write(folder.path().join("labels"), content("labels")).unwrap();
     assert_eq!(fetch_both(&[], folder.path()), Ok(0));
     assert_eq!(names(folder.path()), ["a", "labels", "pictures"]);
-    // So does another spelling, raw or packed.
+    // So does another spelling, raw or compressed.
     let name = "train-images-idx3-ubyte";
     let file = PublishedFile { name, ..FILES[0] };
     for bytes in [content("pictures"), served("pictures.gz")] {
@@ -308,7 +314,10 @@ fn a_wrong_file_is_replaced_in_the_cache_only_and_never_if_it_is_raw() {
     let server = good();
     let outcome = fetch_files(&[&server], folder.path(), &*FILES, false).0;
     let error = outcome.unwrap_err();
-    let start = format!("{} is not the published file; move it away", path.display());
+    let start = format!(
+        "{} is not the published file: move it away to download it",
+        path.display()
+    );
     assert!(error.starts_with(&start), "{error}");
     assert!(error.contains("has 4 bytes"), "{error}");
     assert!(server.requests().is_empty());
@@ -323,16 +332,16 @@ fn a_wrong_file_is_replaced_in_the_cache_only_and_never_if_it_is_raw() {
 }
 
 #[test]
-fn a_folder_that_cannot_be_is_no_mirrors_fault() {
+fn a_folder_that_cannot_be_created_or_written_is_not_blamed_on_mirrors() {
     let folder = tempdir().unwrap();
     let file = folder.path().join("file");
     fs::write(&file, "mine").unwrap();
     let server = good();
     for path in [file.clone(), file.join("inner")] {
         let error = fetch_both(&[&server], &path).unwrap_err();
-        assert!(error.starts_with("cannot make the folder"), "{error}");
+        assert!(error.starts_with("cannot create the folder"), "{error}");
     }
-    // A folder stands where the file is to go.
+    // A folder has the name of the file.
     fs::create_dir(folder.path().join("pictures.gz")).unwrap();
     let error = fetch_both(&[&server, &server], folder.path()).unwrap_err();
     let start = format!(
@@ -359,7 +368,7 @@ fn a_fetched_file_has_the_permissions_of_any_other() {
 }
 
 #[test]
-fn addresses_are_folders_on_the_web_and_this_machine_is_recognised() {
+fn addresses_are_web_folders_and_loopback_is_recognized() {
     for text in ["https://example.org/mnist", "https://example.org/mnist//"] {
         assert_eq!(mirror(text).unwrap(), "https://example.org/mnist");
     }
@@ -377,9 +386,9 @@ fn addresses_are_folders_on_the_web_and_this_machine_is_recognised() {
         }
     }
     let hosts = "localhost,127.1.2.3,[::1],localhost.example.org,10.0.0.1,[::2]";
-    for (place, host) in hosts.split(',').enumerate() {
+    for (index, host) in hosts.split(',').enumerate() {
         let is_here = is_loopback(&format!("http://{host}:80/mnist"));
-        assert_eq!(is_here, place < 3, "{host}");
+        assert_eq!(is_here, index < 3, "{host}");
     }
 }
 
@@ -394,7 +403,7 @@ fn of_two_at_once_one_fetches_and_the_other_finds_the_files() {
         Ok(())
     });
     let folder = tempdir().unwrap();
-    // The lock is that of an open file: two threads are as good as two processes.
+    // The lock belongs to the open file, so two threads behave like two processes.
     let [one, two] = thread::scope(|scope| {
         let fetch = || fetch_files(&[&server], folder.path(), &*FILES, true);
         [(); 2]
@@ -407,4 +416,15 @@ fn of_two_at_once_one_fetches_and_the_other_finds_the_files() {
     both.sort();
     let [other, first] = [(Ok(0), "waiting\n".to_owned()), (Ok(2), String::new())];
     assert_eq!(both, [other, first]);
+}
+
+#[test]
+fn what_a_killed_process_left_half_written_is_removed() {
+    let folder = tempdir().unwrap();
+    let leftover = folder.path().join(".mnist-tch-killed");
+    for server in [&good(), &Server::saying("404 Not Found", b"")] {
+        fs::write(&leftover, "half").unwrap();
+        fetch_both(&[server], folder.path()).unwrap();
+        assert_holds(folder.path(), &BOTH);
+    }
 }

@@ -11,20 +11,29 @@ const VERSION: &str = env!("LIBTORCH_VERSION");
 const FOLDER: &str = env!("LIBTORCH_FOLDER");
 
 /// Several ask for it at every start.
-static LOADED: LazyLock<Option<PathBuf>> = LazyLock::new(|| {
+static LOADED: LazyLock<Option<PathBuf>> =
+    LazyLock::new(|| Some(mapped("/libtorch_cpu.")?.parent()?.to_owned()));
+
+/// The first file in this process's memory map whose path contains `part`, where the system tells
+/// (Linux).
+pub(super) fn mapped(part: &str) -> Option<PathBuf> {
     let maps = fs::read_to_string("/proc/self/maps").ok()?;
     // A line is: addresses, permissions, offset, device, inode, path; the path may hold spaces.
-    let line = maps.lines().find(|line| line.contains("/libtorch_cpu."))?;
-    let path = &line[line.find('/')?..];
-    Path::new(path).parent().map(Path::to_owned)
-});
+    let line = maps.lines().find(|line| line.contains(part))?;
+    Some(line[line.find('/')?..].into())
+}
 
 /// The folder of the libtorch libraries that are loaded, where the system tells (Linux).
 pub(crate) fn folder() -> Option<&'static Path> {
     LOADED.as_deref()
 }
 
-/// Whether `scripts/setup.sh` made the one that is loaded.
+/// True if the program was built to find its libtorch beside itself, as a release is.
+pub(super) fn is_beside_program() -> bool {
+    FOLDER.starts_with("$ORIGIN")
+}
+
+/// True if `scripts/setup.sh` made the one that is loaded.
 pub(super) fn is_from_setup() -> bool {
     let root = folder().and_then(|folder| folder.parent()?.parent());
     root.is_some_and(|root| root.join("made-by-setup").exists())
@@ -52,7 +61,7 @@ pub(crate) fn expected_folder() -> Option<PathBuf> {
 
 /// What to tell the user where a libtorch of another version is loaded, or one from elsewhere whose
 /// version nobody knows: its numbers may be others.
-pub(crate) fn other_than_built_with() -> Option<String> {
+pub(crate) fn version_mismatch() -> Option<String> {
     let (folder, version) = (folder()?, loaded_version());
     let release = version
         .as_deref()

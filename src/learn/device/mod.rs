@@ -1,18 +1,24 @@
-//! Where the work is done: what the user asks for, what that means on this machine, and how a
-//! device is used. `cuda` tells what there is of CUDA, and why not.
+//! Where the work is done: the CPU or a GPU, and how each is used.
 //!
 //! A device that is asked for by name is used or refused, never replaced. Only `auto` chooses, and
-//! never Apple's GPU, which nobody has tried yet.
+//! never Apple's GPU, which nobody has tried yet. `cuda` says what there is of CUDA and why not,
+//! `cuda_library` talks to NVIDIA's libraries, `libtorch` says which libtorch is loaded, and
+//! `tch_errors` turns libtorch's failures into errors of one line.
+
+pub(crate) mod cuda;
+mod cuda_library;
+pub(crate) mod libtorch;
+pub(crate) mod tch_errors;
 
 use std::fmt;
 use std::hint::black_box;
 use std::num::NonZeroUsize;
 use std::str::FromStr;
 
-use anyhow::{Result, anyhow, bail};
+use anyhow::{Result, anyhow};
+use tch::Tensor;
 
-use super::cuda::Facts;
-use super::libtorch;
+use self::cuda::GpuRecord;
 
 /// What `--device` asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -48,56 +54,15 @@ impl FromStr for DeviceChoice {
     }
 }
 
-impl DeviceChoice {
-    /// The device that is meant, and a note where the user should know why `auto` took the CPU, or
-    /// that another libtorch is loaded than the program was built with.
-    ///
-    /// A GPU counts only when it works, which is tried here. Call this before anything else that
-    /// has libtorch do something: it can be told of CUDA only then.
-    ///
-    /// # Errors
-    /// When a device was asked for by name and is not usable: the message says why, and what there
-    /// is.
-    pub fn find(self) -> Result<(Device, Option<String>)> {
-        let mut notes = Vec::from_iter(libtorch::other_than_built_with());
-        let device = match self {
-            Self::Cpu => Device::CPU,
-            Self::Cuda(index) => {
-                let facts = Facts::gather();
-                facts.usable(index).map_err(|problem| {
-                    let others = list((0..facts.gpus).filter(|gpu| *gpu != index));
-                    anyhow!("--device cuda: {problem}. Devices here: {others}")
-                })?;
-                Device::gpu(tch::Device::Cuda(index))
-            }
-            Self::Mps if tch::utils::has_mps() => {
-                notes.push("nobody has tried mps yet: compare with --device cpu".to_owned());
-                Device::gpu(tch::Device::Mps)
-            }
-            Self::Mps => bail!("--device mps: this needs macOS on Apple silicon: use --device cpu"),
-            Self::Auto => {
-                let facts = Facts::gather();
-                match facts.usable(0) {
-                    Ok(()) => Device::gpu(tch::Device::Cuda(0)),
-                    Err(problem) => {
-                        // Where there is no GPU nobody expects one to be used.
-                        let why = facts.driver.map(|_| format!("using the CPU: {problem}"));
-                        notes.extend(why);
-                        Device::CPU
-                    }
-                }
-            }
-        };
-        Ok((device, (!notes.is_empty()).then(|| notes.join("; "))))
-    }
-}
+/// Memory for the output of one layer while a GPU scores; two to three are there at a time.
+const MAX_LAYER_BYTES: usize = 256 << 20;
 
 /// A device that is there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Device {
     tch: tch::Device,
-    /// Whether it is used as a CPU is: threads share small parts, and every number is there at
-    /// once. Else it is given as much as possible at once and seldom waited for.
+    /// True if threads share small parts and every number is there at once. Otherwise it is given
+    /// as much as possible at once and seldom waited for.
     as_cpu: bool,
 }
 
@@ -112,11 +77,11 @@ impl Device {
     #[cfg(test)]
     pub(super) const CPU_AS_GPU: Self = Self::gpu(tch::Device::Cpu);
 
-    const fn gpu(tch: tch::Device) -> Self {
+    pub(super) const fn gpu(tch: tch::Device) -> Self {
         Self { tch, as_cpu: false }
     }
 
-    /// Whether it is the CPU.
+    /// True for the CPU.
     pub fn is_cpu(self) -> bool {
         self.as_cpu
     }
@@ -126,18 +91,42 @@ impl Device {
         self.tch
     }
 
-    /// Whether images take oneDNN's own memory layout, in which the CPU works fastest.
+    /// What a summary says about the GPU; `None` for the CPU.
+    pub(crate) fn gpu_record(self) -> Option<GpuRecord> {
+        match self.tch {
+            tch::Device::Cuda(index) => GpuRecord::new(index),
+            _ => None,
+        }
+    }
+
+    /// `host`, a tensor on the CPU, on the device. A GPU copies it in its own time: from pinned
+    /// memory, because a copy of more than 64 KB from ordinary memory waits for all kernels before
+    /// it.
+    pub(super) fn upload(self, host: &Tensor) -> Result<Tensor> {
+        if !self.tch.is_cuda() {
+            return Ok(host.f_to_device(self.tch)?);
+        }
+        let pinned = host.f_pin_memory(self.tch)?;
+        Ok(pinned.f_internal_to_copy((host.f_kind()?, self.tch), true)?)
+    }
+
+    /// True if images take oneDNN's own memory layout, in which the CPU works fastest.
     pub(super) fn has_onednn_layout(self) -> bool {
         // arm64 builds of oneDNN lack kernels for that layout.
         self.is_cpu() && cfg!(target_arch = "x86_64") && tch::utils::has_mkldnn()
     }
 
-    /// Images scored in one forward pass: on a GPU all of a usual test set at once; on a CPU 250,
-    /// where the cost of calling an operation no longer shows (measured: below 100 it does; from
-    /// 125 to 1,000 times differ by a few percent only, and small chunks share better among
-    /// threads).
-    pub(super) fn chunk(self) -> usize {
-        if self.is_cpu() { 250 } else { 10_000 }
+    /// Images scored in one forward pass, whose largest layer takes `image_bytes` each.
+    ///
+    /// On a CPU 250, where the cost of calling an operation no longer shows (measured: below 100 it
+    /// does; from 125 to 1,000 times differ by a few percent only, and small chunks share better
+    /// among threads). On a GPU all of a usual test set at once, as far as memory allows.
+    pub(super) fn chunk(self, image_bytes: usize) -> usize {
+        if self.is_cpu() {
+            250
+        } else {
+            (MAX_LAYER_BYTES / image_bytes).clamp(1, 10_000)
+        }
     }
 
     /// Images of one part of a batch, so that several threads can share its gradient. It follows
@@ -198,9 +187,9 @@ fn keep_freed_memory() {
     // glibc learns from what it sees: once a block of up to 32 MiB that had been mapped by itself
     // is freed, smaller ones come from the heap, of which twice that much may lie idle. The
     // block's pages are never touched.
-    const LARGEST_THAT_COUNTS: usize = (32 << 20) - 8_192;
+    const MMAP_THRESHOLD_MAX: usize = (32 << 20) - 8_192;
     if cfg!(all(target_os = "linux", target_env = "gnu")) {
-        drop(black_box(Vec::<u8>::with_capacity(LARGEST_THAT_COUNTS)));
+        drop(black_box(Vec::<u8>::with_capacity(MMAP_THRESHOLD_MAX)));
     }
 }
 
