@@ -172,7 +172,7 @@ fn odd_images_are_told_with_the_option_that_mends_them() {
     let faint_ones = "warning: no pixel exceeds 1, so 1 is taken as full ink and becomes 255; if \
                       these were fractions, rounding has destroyed them: save them as float32\n";
     let aside = "note: emnist-digits is stored transposed, as EMNIST is, and corrected; \
-                 --transpose turns it back\n";
+                 --transpose undoes it\n";
     for (prefix, change, option, expected) in [
         ("", transposed as Change, "--transpose", ""),
         ("", inverted, "--invert", dark),
@@ -520,6 +520,16 @@ fn result_files_beside_the_data_hide_nothing() {
             classes.iter().eq(DIGITS.iter().take(classes.len())),
             "{classes:?}"
         );
+    }
+    // Runs beside the class folders.
+    let set = Set(tempdir().unwrap());
+    let (images, labels) = bars(60, 3, 0);
+    set.add_pictures(".", &DIGITS, 28, &images, &labels);
+    let line = "--device cpu --data-dir . --batch-size 10 --epochs 1 --train-range ..40 \
+                --test-range train:40.. --out";
+    for out in ["runs/one", "two"] {
+        printed(set.path(), &format!("{line} {out}"));
+        printed(set.path(), &format!("evaluate --model {out}"));
     }
 }
 

@@ -565,3 +565,91 @@ impl Table {
         Ok((edges[id], false))
     }
 }
+
+// Files as people have them are tested in tests/labels.rs and tests/folders.rs.
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn error(text: &str) -> String {
+        format!("{:#}", read(&mut text.as_bytes(), None).unwrap_err())
+    }
+
+    #[test]
+    fn errors_name_the_row_and_the_column() {
+        let pixels = ["7"; PIXELS].join(",");
+        let names: Vec<String> = (0..PIXELS).map(|pixel| format!("p{pixel}")).collect();
+        let header = format!("label,{}\n", names.join(","));
+        let good = format!("{header}3,{pixels}\r\n\n4,{pixels}\n");
+        let long = "1,".repeat(65_536);
+        assert_eq!(read(&mut good.as_bytes(), None).unwrap().0.labels(), [3, 4]);
+        for (text, part) in [
+            ("", "the file is empty"),
+            ("1,2,3\n", "3 columns, expected a label and 784 pixels"),
+            (&format!("{good}3,7\n"), "row 5: 2 columns, expected 785"),
+            (
+                &good.replace("4,7", "x,7"),
+                "row 4: the label in column 1 is \"x\", expected a whole number from 0 to 255",
+            ),
+            (
+                &good.replace("4,7", "256,7"),
+                "row 4: the label in column 1 is \"256\"",
+            ),
+            (
+                &good.replace("4,7", "-1,7"),
+                "row 4: the label in column 1 is \"-1\"",
+            ),
+            (
+                &good.replace(",7,7\n", ",7,256\n"),
+                "row 4: column 785 is \"256\", expected a number from 0 to 255",
+            ),
+            (&good.replace("4,7", "4,nan"), "row 4: column 2 is \"nan\""),
+            (
+                &good.replace("4,7", "4,-0.5"),
+                "row 4: column 2 is \"-0.5\"",
+            ),
+            (&format!("{good}{long}"), "row 5: longer than"),
+            (
+                &good.replace("p7,", "target,"),
+                "the columns label and target may both hold the labels: choose one with",
+            ),
+        ] {
+            let error = error(text);
+            assert!(error.contains(part), "{error}");
+        }
+    }
+
+    #[test]
+    fn rows_without_labels_have_the_ids_that_the_file_gives_them() {
+        let pixels = ["0"; PIXELS].join(",");
+        let names: Vec<String> = (0..PIXELS).map(|pixel| format!("p{pixel}")).collect();
+        let names = names.join(",");
+        let rows = |row: &dyn Fn(usize) -> String| (0..12).map(row).collect::<String>();
+        let bare = rows(&|_| format!("{pixels}\n"));
+        let numbered = rows(&|row| format!("{},{pixels}\n", row + 1));
+        let named = rows(&|row| format!("{pixels},scan{row}.png\n"));
+        let labeled = rows(&|row| format!("{},{pixels}\n", row % 2));
+        let both = rows(&|row| format!("{row},x{row},{pixels}\n"));
+        for (text, ids) in [
+            (bare.clone(), None),
+            (format!("{names}\n{bare}"), None),
+            (numbered.clone(), Some(("id", "1"))),
+            (
+                format!("ImageId,{names}\n{numbered}"),
+                Some(("ImageId", "1")),
+            ),
+            (
+                format!("{names},File\n{named}"),
+                Some(("File", "scan0.png")),
+            ),
+            (format!(",Id,{names}\n{both}"), Some(("Id", "x0"))),
+            (format!("label,{names}\n{labeled}"), None),
+        ] {
+            let found = read_unlabeled(&mut text.as_bytes()).unwrap();
+            assert_eq!(found.pixels.len(), 12 * PIXELS);
+            let found = found.ids.map(|(name, ids)| (name, ids[0].clone()));
+            let ids = ids.map(|(name, id)| (name.to_owned(), id.to_owned()));
+            assert_eq!(found, ids, "{text:.40}");
+        }
+    }
+}

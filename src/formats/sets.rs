@@ -383,6 +383,14 @@ fn section_of(path: &Path) -> Option<Section> {
     section(path.file_name()?.to_str()?)
 }
 
+/// The name that a set has by the name of its file.
+pub(super) fn name_of(path: &Path) -> Option<String> {
+    let name = unpacked(path.file_name()?.to_str()?);
+    let stem = name.rsplit_once('.').map_or(name, |(stem, _)| stem);
+    let prefix = NameTokens::of(name).before_idx();
+    Some(prefix.unwrap_or_else(|| NameTokens::of(stem).rest.join("-")))
+}
+
 /// The part of a set that a name tells.
 pub(super) fn section(name: &str) -> Option<Section> {
     NameTokens::of(name).section

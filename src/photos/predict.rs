@@ -12,7 +12,9 @@ use serde::Serialize;
 
 use super::{PictureFile, Prepared, detect, to_png};
 use crate::data::file_kind::FileKind;
-use crate::data::{Dataset, PIXELS, Preparation, Unlabeled, content, files, idx, in_parallel};
+use crate::data::{
+    Dataset, PIXELS, Preparation, ReadOptions, Unlabeled, content, files, idx, in_parallel,
+};
 use crate::learn::{DeviceChoice, Prediction, score};
 use crate::report::run_dir::RunDir;
 use crate::terminal::images::{Prepare, Sources, print_notes};
@@ -94,7 +96,8 @@ struct FileContent {
 pub(crate) fn run(options: &Options, sources: &Sources) -> Result<()> {
     let model = model::open(&options.model.model, false)?;
     let (device, threads) = options.machine.select(DeviceChoice::Cpu, false)?;
-    let (_, preparation, classes) = model.trained_on(&options.model)?;
+    let (run, preparation, classes) = model.trained_on(&options.model)?;
+    let read_options = run.map(|run| run.data.read_options()).unwrap_or_default();
     let preparation = options.prepare.map_or(preparation, Into::into);
     let out = options.out.as_deref();
     let out = out.map(|path| OutputFolder::create(path, options.force));
@@ -108,8 +111,9 @@ pub(crate) fn run(options: &Options, sources: &Sources) -> Result<()> {
     while inputs.peek().is_some() {
         let group = inputs.by_ref().take(GROUP).collect();
         let mut digits = Vec::new();
-        let read =
-            |path: Result<PathBuf>| Ok(path.and_then(|path| read(path, preparation, sources)));
+        let read = |path: Result<PathBuf>| {
+            Ok(path.and_then(|path| read(path, preparation, &read_options, sources)))
+        };
         for content in in_parallel(group, threads, read)? {
             let saved = content.and_then(|content| {
                 if let Some(out) = &mut out {
@@ -202,12 +206,20 @@ fn pictures_in(folder: &Path) -> Result<Vec<PathBuf>> {
     Ok(pictures)
 }
 
-fn read(path: PathBuf, preparation: Preparation, sources: &Sources) -> Result<FileContent> {
+fn read(
+    path: PathBuf,
+    preparation: Preparation,
+    read_options: &ReadOptions,
+    sources: &Sources,
+) -> Result<FileContent> {
     let file = path.display().to_string();
     if is_file_of_images(&path) {
         let read = sources.read_unlabeled.unwrap_or(read_idx);
         let Unlabeled { images, ids, notes } = read(&path)?;
+        // As the images that the model was trained on.
+        let (images, warnings) = read_options.change(images, Some(preparation));
         print_notes(&notes);
+        print_notes(&warnings);
         ensure!(!images.is_empty(), "{file}: no image in this file");
         let (id_column, ids) = ids.unwrap_or_else(|| {
             let numbers = (1..=images.len()).map(|number| number.to_string());
