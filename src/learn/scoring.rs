@@ -90,7 +90,9 @@ pub(super) fn score_chunks(
         let rows = logits.chunks_exact(architecture.classes());
         scores.logits.extend(rows.map(<[f32]>::to_vec));
         let images = logits.len() / architecture.classes();
-        scores.confusion.add_all(&confusion(&counts, images, architecture)?)?;
+        scores
+            .confusion
+            .add_all(&confusion(&counts, images, architecture)?)?;
     }
     Ok(scores)
 }

@@ -41,6 +41,16 @@ pub fn exit(status: i32) -> ! {
     signal_hook::low_level::exit(status)
 }
 
+/// Ends the program where C++ would: libtorch meets some failures of a GPU where it cannot report
+/// them.
+pub(crate) extern "C" fn end_for_cpp() {
+    note(
+        "error: libtorch cannot go on, mostly because the GPU has failed: see nvidia-smi and dmesg; \
+         a run that was begun goes on with --resume",
+    );
+    exit(1)
+}
+
 /// The beginning of a stream: where it has more than `most` bytes, one of those that follow too.
 pub(crate) fn read_start(source: impl Read, most: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();

@@ -11,6 +11,7 @@ use clap::builder::PossibleValue;
 use clap::{Args, ValueEnum};
 
 use crate::data::MAX_CLASSES;
+use crate::learn::device::on_terminate;
 use crate::learn::{Architecture, Config, Device, DeviceChoice, Init, Keep, cores};
 
 /// The device and the threads.
@@ -36,6 +37,7 @@ impl Machine {
 
 /// The device that is asked for; with a note why `auto` took the CPU although there is a driver.
 pub(crate) fn select_device(choice: DeviceChoice, quiet: bool) -> Result<Device> {
+    on_terminate(super::end_for_cpp);
     let (device, why) = choice.find()?;
     if let Some(text) = why
         && !quiet

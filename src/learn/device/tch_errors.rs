@@ -87,7 +87,7 @@ fn hint(line: &str) -> Option<&'static str> {
         "cuBLAS does not start, mostly because the GPU's memory is full: see what nvidia-smi shows"
     } else if says("busy or unavailable") {
         "another program has the GPU for itself (exclusive mode): see in nvidia-smi which"
-    } else if says("cuDNN") || says("CUDNN") {
+    } else if says("cuDNN") || says("CUDNN") || says("unable to find an engine") {
         "cuDNN does not work: `mnist-tch devices` says which one is in use; take others out of \
          LD_LIBRARY_PATH"
     } else if says("driver version is insufficient") {
@@ -135,9 +135,18 @@ mod tests {
     #[test]
     fn cudas_words_come_with_what_to_do() {
         for (words, expected) in [
-            ("CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0", "memory is full: see in"),
-            ("CUDA error: no kernel image is available for execution", "7.5 on (8.0 on arm64)"),
-            ("CUDA error: unknown error", "libtorch: CUDA error: unknown error"),
+            (
+                "CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0",
+                "memory is full: see in",
+            ),
+            (
+                "CUDA error: no kernel image is available for execution",
+                "7.5 on (8.0 on arm64)",
+            ),
+            (
+                "CUDA error: unknown error",
+                "libtorch: CUDA error: unknown error",
+            ),
         ] {
             let error = TchError::Torch(format!("{words}\nframe #0"));
             let line = catch::<()>(|| Err(error.into())).unwrap_err().to_string();
