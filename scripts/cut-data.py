@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Cut data/ from MNIST's training files: the first 10,000 images and their labels.
+"""Cuts data/ from MNIST's training files: the first 10,000 images and their labels.
 
 usage: scripts/cut-data.py FOLDER    (with train-images-idx3-ubyte.gz and train-labels-idx1-ubyte.gz)
 
-The decompressed sources are checked against their published SHA-256 first. The same zlib writes the same bytes every time.
+Checks the decompressed files against their published SHA-256 first. The same zlib always writes the same bytes.
 """
 
 import gzip
@@ -16,7 +16,7 @@ COUNT = 10_000
 
 if len(sys.argv) != 2:
     sys.exit(__doc__)
-# The kind of each file, its digest, the bytes of its header, the bytes of an item.
+# Kind of file, SHA-256, header bytes, bytes per item.
 for kind, digest, header, item in (
     ("images-idx3-ubyte", "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db", 16, 28 * 28),
     ("labels-idx1-ubyte", "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5", 8, 1),

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# What becomes of a run when things go wrong that a test cannot bring about quickly; tests/resume has the other faults.
-#   scripts/faults.sh [number of kills, 20 unless said]
-# A run is killed with -9 at so many random moments and resumed each time, with the images in order and shuffled; its files
-# must be those of a run that nobody killed, byte for byte. Then signals, closed streams and full disks.
+# Tests faults that take too long for the test suite; tests/resume.rs has the others.
+#   scripts/faults.sh [KILLS]      default 20
+# Kills a run with -9 at random moments and resumes it each time, with the images in order and shuffled. Its files must equal
+# those of an uninterrupted run, byte for byte. Then come signals, closed streams and full disks.
 set -euo pipefail
 # shellcheck source=scripts/common.sh
 . "$(dirname -- "${BASH_SOURCE[0]}")/common.sh"
@@ -10,7 +10,7 @@ set -euo pipefail
 kills=${1:-20}
 job=(--device cpu --train-range ..1000 --test-range ..500 --epochs 8)
 [[ $kills =~ ^[1-9][0-9]*$ ]] || fail "usage: scripts/faults.sh [kills]"
-# Decimal points, whatever the language of the machine.
+# Decimal points in every locale.
 export LC_ALL=C
 prepare
 scratch
@@ -18,7 +18,7 @@ trap 'umount "$folder/disk" 2>/dev/null || true; rm -rf "$folder"' EXIT
 cd "$folder"
 
 failures=0
-# differing RUN [REFERENCE]: what is missing or other in a complete run than in one that met no fault.
+# differing RUN [REFERENCE]: prints the files of RUN that are missing or differ from an uninterrupted run.
 differing() {
     local name
     for name in accuracy.csv confusion.csv model.safetensors accuracy.png confusion.png; do
@@ -27,38 +27,38 @@ differing() {
     if [[ ! -e $1/summary.json ]]; then printf incomplete; fi
 }
 
-# ends COMMAND...: runs it, its stderr into ./log, its exit status into $status.
+# ends COMMAND...: runs it. Sets $status to its exit status; its stderr goes to ./log.
 ends() {
     status=0
     { "$@" >out 2>log; } 2>/dev/null || status=$?
 }
 
-# expect FAULT STATUS WORDS [FAULTS]: a line of the table. FAULTS are what is wrong already; $status and ./log must be that
-# status and one line with these words (none: empty).
+# expect NAME STATUS WORDS [FAULTS]: prints a row of the table. $status must be STATUS, and ./log one line with WORDS, or empty
+# if WORDS is empty. FAULTS lists what is known to be wrong already.
 expect() {
     local text faults=${4:-}
-    # Progress is no fault.
+    # Progress lines are expected.
     text=$(grep -v '^epoch' log || true)
-    [[ $status == "$2" ]] || faults="$faults status $2 was expected: $text"
-    [[ $text == *"$3"* && $text != *$'\n'* && -n $3 || -z $text$3 ]] || faults="$faults \"$3\" was expected: $text"
+    [[ $status == "$2" ]] || faults="$faults expected status $2: $text"
+    [[ $text == *"$3"* && $text != *$'\n'* && -n $3 || -z $text$3 ]] || faults="$faults expected \"$3\": $text"
     printf '%-66s %6s  %s\n' "$1" "$status" "${faults:-ok}"
     [[ -z $faults ]] || failures=$((failures + 1))
 }
 
-# go_on RUN OPTION...: becomes the command a person would type next, after whatever has happened to the run.
-go_on() {
+# continue_run RUN OPTION...: replaces the shell with the command a user would type next: resume if possible, else start anew.
+continue_run() {
     if [[ -e $1/checkpoint.jsonl || -e $1/summary.json ]]; then exec "$program" --resume "$1" --quiet; fi
     exec "$program" "${job[@]}" "${@:2}" --out "$1" --force --quiet
 }
 
-# kill_and_resume NAME OPTION...: kills a run again and again; each time it is complete it is compared, and begun anew.
+# kill_and_resume NAME OPTION...: kills and resumes runs. Each complete run is compared with the reference, then a new one starts.
 kill_and_resume() {
     local run=killed-$1 reference=whole-$1 seconds killed=0 runs=0 different='' pid
     TIMEFORMAT=%R
     seconds=$( { time "$program" "${job[@]}" "${@:2}" --out "$reference" --quiet 1>&2; } 2>&1 )
     say "$1: $seconds s without a kill; $kills kills ..."
     while ((killed < kills)) || [[ -d $run ]]; do
-        go_on "$run" "${@:2}" 2>said &
+        continue_run "$run" "${@:2}" 2>said &
         pid=$!
         if ((killed < kills)); then
             sleep "$(awk -v r="$RANDOM" -v most="$seconds" 'BEGIN { print r / 32768 * most }')"
@@ -78,8 +78,8 @@ kill_and_resume() {
     expect "kill -9 at $killed random moments, $1: every byte of $runs runs" 137 "" "$different"
 }
 
-# begun OPTION...: a run into ./case, in the background, until a while after its table was begun.
-begun() {
+# start OPTION...: starts a run into ./case in the background and waits until it writes accuracy.csv.
+start() {
     rm -rf case
     "$program" --quiet --out case "$@" 2>said &
     until [[ -e case/accuracy.csv ]]; do sleep 0.01; done
@@ -89,20 +89,20 @@ begun() {
 ended() { ends wait $! && mv said log; }
 
 signals() {
-    begun --device cpu
+    start --device cpu
     kill -INT $!
     sleep 0.03
     kill -INT $! 2>/dev/null || true
     ended
-    # A second Ctrl-C ends a program that is still at its first; it then has nothing to say.
+    # A second Ctrl-C ends the program at once and without a message.
     expect "Ctrl-C twice: ends at once" 130 ""
-    begun "${job[@]}" --eval-every 0
+    start "${job[@]}" --eval-every 0
     kill -TERM $!
     ended
     expect "SIGTERM before the first score: a checkpoint, no picture" 143 "--resume case" "$(ls case/accuracy.png 2>/dev/null)"
     ends "$program" --resume case --quiet
     expect "  resumed after it" 0 ""
-    begun "${job[@]}"
+    start "${job[@]}"
     rm -rf case
     ended
     expect "the run directory is removed while training" 1 "error: stopped: cannot"
@@ -123,11 +123,11 @@ streams() {
     expect "stdout is full (/dev/full): all files are there" 1 "error: cannot write to stdout" "$(differing case)"
 }
 
-# A disk of its own, which only root may have.
+# Needs root, to mount a small disk.
 disks() {
     local half
     mkdir disk
-    mount -t tmpfs -o size=96k none disk 2>/dev/null || { say "skipped: full disks; mounting a tmpfs needs root"; return; }
+    mount -t tmpfs -o size=96k none disk 2>/dev/null || { say "skipped: full disks (mounting a tmpfs needs root)"; return; }
     ends "$program" "${job[@]}" --out disk/run --quiet
     half=$(grep -vE '^(epoch|([0-9.]+,){4}[0-9.]+$)' disk/run/accuracy.csv || true)
     expect "disk full (a tmpfs of 96 KB): whole rows" 1 "go on with: mnist-tch --resume disk/run: cannot write" "$half"
@@ -148,5 +148,5 @@ kill_and_resume shuffled --shuffle --augment 2 --lr-final 0 --checkpoint-every 7
 signals
 streams
 disks
-if ((failures > 0)); then fail "$failures lines are not as expected"; fi
-say "every line is as expected"
+if ((failures > 0)); then fail "$failures rows are not as expected"; fi
+say "every row is as expected"

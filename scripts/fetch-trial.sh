@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Fetches the published data sets as a user does, from an empty cache, and once more.
-#   scripts/fetch-trial.sh              from the public mirrors: MNIST, Fashion-MNIST and KMNIST, some 60 MB
-#   scripts/fetch-trial.sh FOLDER       MNIST only, its four .gz files in FOLDER served on loopback
-# Kills, two processes at once and servers that misbehave are the tests' affair (src/data/download/tests.rs, tests/fetch.rs).
+# Fetches the published data sets as a user does: with an empty cache, then once more.
+#   scripts/fetch-trial.sh              MNIST, Fashion-MNIST and KMNIST from the public mirrors, about 60 MB
+#   scripts/fetch-trial.sh FOLDER       MNIST only, from the four .gz files in FOLDER, served on loopback
+# The tests cover kills, two processes at once and misbehaving servers.
 set -euo pipefail
 # shellcheck source=scripts/common.sh
 . "$(dirname -- "${BASH_SOURCE[0]}")/common.sh"
@@ -17,6 +17,6 @@ for set in "${sets[@]}"; do
     SECONDS=0
     "$program" fetch "$set"
     echo "$set: $SECONDS s; again:"
-    # Nothing is asked for a second time: this mirror has nothing.
+    # The second time must not download anything: this mirror does not exist.
     "$program" fetch "$set" --mirror http://127.0.0.1:9
 done

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Runs every command of the README and of docs/ in a new folder, in order, as a reader would, and says which failed.
+# Runs every command of the README and of docs/ in order in a new folder, and reports which failed.
 #   [LONG=yes] scripts/readme-trial.sh [MNIST]
-# MNIST's four files, raw or .gz, stand in for what a reader would have or fetch; without them the commands that need them
-# are left out, with the reason. So are, but with LONG, those that take longer than ten minutes.
+# MNIST is a folder with the four files, raw or .gz. Without it, commands that need MNIST are skipped; without LONG, commands
+# that take more than ten minutes.
 set -euo pipefail
 # shellcheck source=scripts/common.sh
 . "$(dirname -- "${BASH_SOURCE[0]}")/common.sh"
@@ -11,8 +11,7 @@ set -euo pipefail
 mnist='' long=${LONG:-}
 if (($#)); then mnist=$(CDPATH='' cd -P -- "$1" && pwd); fi
 
-# Lines within ```sh fences, and what follows "$ " within ```text fences; without comments, and without the rest of the line
-# that belongs to a reader's own shell.
+# Prints the commands: lines in ```sh fences, and lines after "$ " in ```text fences, without comments and placeholders.
 commands() {
     shopt -s nullglob
     awk '/^```/ { inside = inside == "" ? substr($0, 4) : ""; next }
@@ -21,8 +20,8 @@ commands() {
         sed -e 's/  *#.*//' -e '/^ *$/d' -e '/\[options\]/d' -e '/COMMAND/d'
 }
 
-# Why a command is left out; nothing where it is run.
-left_out() {
+# skip_reason COMMAND: prints why the command is skipped; prints nothing if it is run.
+skip_reason() {
     case $1 in
     *--min-accuracy*) echo "the GitHub workflow runs it" ;;
     scripts/train.sh* | scripts/test.sh) echo "scripts/clone-trial.sh runs it" ;;
@@ -34,7 +33,7 @@ left_out() {
     esac
 }
 
-# What cargo does is done in the project, and what it installs goes into the folder.
+# cargo commands run in the project; what they install goes into the temporary folder.
 run() { if [[ $1 == cargo\ * ]]; then cd "$root"; fi && CARGO_INSTALL_ROOT=$folder/installed bash -c "$1"; }
 
 prepare
@@ -42,7 +41,7 @@ PATH=$(dirname "$program"):$PATH
 scratch
 cd "$folder"
 export XDG_CACHE_HOME=$PWD/cache
-# What a reader would have: MNIST in a folder and on a mirror, a photograph, a folder of scans: an image of the program's own.
+# What the commands refer to: MNIST in a folder and on a mirror, a photo, and a folder of scans.
 mkdir -p path/to scans
 if [[ -n $mnist ]]; then
     ln -s "$mnist" path/to/mnist
@@ -53,9 +52,9 @@ mnist-tch show --range test:0..1 --out scans/one.png
 cp scans/one.png photo.jpg
 failed=0 count=0
 while IFS= read -r line; do
-    reason=$(left_out "$line")
+    reason=$(skip_reason "$line")
     if [[ -n $reason ]]; then
-        say "left out: $line ($reason)"
+        say "skipped: $line ($reason)"
         continue
     fi
     say "+ $line"
@@ -68,5 +67,5 @@ while IFS= read -r line; do
     fi
     count=$((count + 1))
 done < <(commands)
-say "$count commands were run, $failed failed"
+say "$count commands run, $failed failed"
 ((failed == 0))

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# PyTorch's own numbers, those that the README and tests/parity.rs compare with.
+# Computes the PyTorch numbers that the README and tests/parity.rs compare with.
 #   [PYTHON=a Python with torch, numpy, safetensors] scripts/reference.sh parity [CHANNELS...]
-#     the files of tests/fixtures/parity anew, and those of other widths, such as 16,32,64
+#     writes the files of tests/fixtures/parity, also for other widths, such as 16,32,64
 #   scripts/reference.sh medians [N]
-#     the medians of N seeds of the article's job, 40 unless said, after each epoch; goes on with what is there
+#     prints the median accuracy of N seeds (default 40) of the article's job after each epoch; reuses finished seeds
 set -euo pipefail
 # shellcheck source=scripts/common.sh
 . "$(dirname -- "${BASH_SOURCE[0]}")/common.sh"
@@ -14,7 +14,7 @@ parity() {
     scratch
     "$python" -B "$root/scripts/python/parity.py" "$fixtures/weights_step0.safetensors" "$fixtures/reference.json" whole
     for widths in "$@"; do
-        # At this learning rate a step moves no weight, and a bias from 0 to 1e-30.
+        # This learning rate leaves the weights as they are, and moves the biases from 0 to about 1e-30.
         "$program" --device cpu --quiet --seed 7 --channels "$widths" --lr 1e-30 --epochs 1 --train-range ..100 --out "$folder/$widths"
         "$python" -B "$root/scripts/python/parity.py" "$folder/$widths/model.safetensors" "$fixtures/channels-$widths.json"
     done

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# The final test accuracy of one job with several seeds: each, then the mean, the median, the lowest and the highest.
+# Prints the final test accuracy of one job for several seeds, then mean, median, lowest and highest.
 #   scripts/seeds.sh N [options of mnist-tch]      such as  scripts/seeds.sh 3 --dataset mnist
-# Seeds from 0 up to, but not with, N. Nothing is kept; mnist-tch reproduce keeps runs, and compares their curves.
+# Seeds 0 to N - 1. No files are kept; mnist-tch reproduce keeps runs and compares their curves.
 set -euo pipefail
 # shellcheck source=scripts/common.sh
 . "$(dirname -- "${BASH_SOURCE[0]}")/common.sh"

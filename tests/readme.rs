@@ -125,7 +125,7 @@ fn the_files_of_a_run_are_those_in_its_table() {
     let (_, table) = readme.split_once("| file | what it holds |").unwrap();
     let (table, _) = table.split_once("\n\n").unwrap();
     let folder = tempdir().unwrap();
-    small_run(&folder, "--keep best --page");
+    small_run(&folder, "--keep best");
     let files = fs::read_dir(folder.path().join("run")).unwrap();
     let mut names: Vec<String> = files
         .map(|file| file.unwrap().file_name().into_string().unwrap())

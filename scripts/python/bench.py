@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Times mnist-tch against PyTorch doing the same job: whole processes, in alternation.
+"""Times mnist-tch against PyTorch on the same jobs: whole processes, alternating.
 
-The cases of a scenario run round after round (A B C A B C ...), so that a slower minute of the machine meets all of them.
-Tables go to stdout, every run to target/bench/SCENARIO.csv as it is measured. Ratios are medians of those within a round.
+The cases of a scenario run round after round (A B C A B C ...), so that a slow minute affects all of them.
+Prints tables; every run goes to target/bench/SCENARIO.csv at once. A ratio is the median of the ratios within each round.
 """
 
 import argparse
@@ -21,22 +21,22 @@ ARTICLE = ["--epochs", "5"]
 ONE_STEP = ["--train-range", "0..100", "--test-range", "0..100", "--epochs", "1"]
 # PyTorch's forms, see pytorch.py. "ported" differs from "tuned" only in how it scores while it trains.
 OURS, TUNED, PORTED, DIRECT, EXAMPLE = "mnist-tch", "PyTorch tuned", "PyTorch ported", "PyTorch direct", "PyTorch example"
-# README, 99 %: as many epochs as the mean of five seeds needs for 99.0 %, and for PyTorch's example likewise.
+# The README's 99 % recipe. Both jobs use the fewest epochs whose mean over five seeds reaches 99.0 %.
 RECIPE = "--channels 16,32,64 --shuffle --augment 1 --init kaiming --lr 0.006 --lr-final 0 --eval-every 0".split()
 
 
 @dataclass
 class Case:
-    """One command of a scenario: what runs, how often, under what, and what it is compared with."""
+    """One command of a scenario: what runs, how often, under which load, and what it is compared with."""
 
     who: str
     job: list[str] | None
-    rows: int  # what accuracy.csv must hold in the end
+    rows: int  # rows that accuracy.csv must have in the end
     condition: str = ""
     copies: int = 1
     loaded: bool = False
     runs: int | None = None
-    versus: tuple = ()  # pairs: name of another case, how the table calls it
+    versus: tuple = ()  # pairs: name of another case, its label in the table
     images: int = 0
 
     @property
@@ -48,7 +48,7 @@ def parse() -> argparse.Namespace:
     listed = "\n".join(f"  {name:<11} {title}" for name, (title, _) in SCENARIOS.items())
     parser = argparse.ArgumentParser(prog="scripts/bench.sh", description=f"{__doc__}\nscenarios:\n{listed}",
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
-    for option in "--program", "--out", "--python":  # by scripts/bench.sh; without them the others are only looked at
+    for option in "--program", "--out", "--python":  # set by scripts/bench.sh; without them the options are only checked
         parser.add_argument(option, help=argparse.SUPPRESS)
     parser.add_argument("--data-dir", type=Path, metavar="DIR", help="MNIST's four IDX files, raw or .gz, for epoch, wide and to-99")
     parser.add_argument("-n", type=int, default=5, dest="runs", metavar="N", help="runs of each command (default 5)")
@@ -71,7 +71,7 @@ def plain_cases(job: list[str], rows: int, condition: str = "", images: int = 0,
 
 
 def pressed_cases(condition: str, **how) -> list[Case]:
-    """Each job alone and next to it under the condition."""
+    """Each job alone, then under the condition."""
     cases = []
     for who in (OURS, PORTED, TUNED, DIRECT):
         runs = 1 if who in (TUNED, DIRECT) else None  # these take minutes
@@ -84,7 +84,7 @@ def epoch_cases(whole: list[str]) -> list[Case]:
     cases = []
     for batch in ("100", "1000"):
         job = [*whole, "--epochs", "1", "--eval-every", "0", "--batch-size", batch]
-        # The job of one step costs the same start, reading and final score: what is left is 60,000 - BATCH images.
+        # A job of one step has the same start-up, reading and final score: the difference is 60,000 - BATCH images.
         cases += plain_cases([*job, "--train-range", f"0..{batch}"], 1, f"batch {batch}, one step")
         cases += plain_cases(job, 1, f"batch {batch}", images=60_000)
     return cases
@@ -106,11 +106,11 @@ def recipe_cases(whole: list[str]) -> list[Case]:
             Case(EXAMPLE, [*whole, "--epochs", "4", "--eval-every", "0"], 1, runs=1, versus=versus)]  # takes minutes
 
 
-# What a scenario is, and its cases, given the options that name all of MNIST.
+# Title and cases of each scenario; the cases get the options that name all of MNIST.
 SCENARIOS = {
     "article": ("The article job: 5 epochs of 5,000 images, accuracy on 5,000 images after each of 250 steps",
                 lambda _: plain_cases(ARTICLE, 250, forms=(PORTED, TUNED, DIRECT))),
-    "train-only": ("The article job's training alone: scored once, at the very end (--eval-every 0)",
+    "train-only": ("The article job's training alone: scored once at the end (--eval-every 0)",
                    lambda _: plain_cases([*ARTICLE, "--eval-every", "0"], 1)),
     "start": ("A job of one step: 100 images to train on, 100 to score",
               lambda _: [*plain_cases(ONE_STEP, 1), Case("import torch", None, 0, versus=((OURS, OURS),))]),
@@ -118,14 +118,14 @@ SCENARIOS = {
                lambda _: pressed_cases("loaded", loaded=True)),
     "copies": ("Two copies of the article job at once, until both are done",
                lambda _: pressed_cases("two at once", copies=2)),
-    "epoch": ("One epoch of 60,000 images at batch 100 and 1,000, scored once, at the very end (--eval-every 0)",
+    "epoch": ("One epoch of 60,000 images at batch 100 and 1,000, scored once at the end (--eval-every 0)",
               epoch_cases),
     "wide": ("Wider networks: 20,000 images trained on, and four times 10,000 scored",
              wide_cases),
-    "to-99": ("Time to 99.0 % of MNIST's 10,000 test images: the fewest epochs whose mean over seeds is that",
+    "to-99": ("Time to 99.0 % of MNIST's 10,000 test images: the fewest epochs whose mean over seeds reaches it",
               recipe_cases),
 }
-# Those that need all of MNIST.
+# Scenarios that need all of MNIST.
 WHOLE = {"epoch", "wide", "to-99"}
 
 
@@ -138,7 +138,7 @@ def command(case: Case, options: argparse.Namespace, out: Path, seed: int) -> li
 
 
 def measure(case: Case, options: argparse.Namespace, seed: int) -> dict:
-    """One run (of all its copies) as a row of the raw numbers."""
+    """Runs all copies of a case once and returns the measured row."""
     outs = [Path(options.out, "runs") / f"{case.name.replace(' ', '_')}-{copy}" for copy in range(case.copies)]
     path = outs[0] / "accuracy.csv"
     for out in outs:
@@ -154,7 +154,7 @@ def measure(case: Case, options: argparse.Namespace, seed: int) -> dict:
 def run_scenario(scenario: str, options: argparse.Namespace) -> None:
     title, make = SCENARIOS[scenario]
     cases, rows = make(["--data-dir", str(options.data_dir and options.data_dir.resolve())]), []
-    # A row is on the disk as soon as it is measured.
+    # Line-buffered: every row is written as soon as it is measured.
     with open(Path(options.out, f"{scenario.replace('-', '_')}.csv"), "w", encoding="utf-8", newline="", buffering=1) as file:
         for number in range(1, options.runs + 1):
             for case in (case for case in cases if number <= (case.runs or options.runs)):
@@ -171,12 +171,12 @@ def main() -> None:
     options = parse()
     if not options.program:
         return
-    # An end from outside is handled as Ctrl-C is: whatever was started ends too.
+    # SIGTERM unwinds like Ctrl-C, so that the started processes end too.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     Path(options.out).mkdir(parents=True, exist_ok=True)
     print("\n".join(machine(options)))
     if (load := os.getloadavg()[0]) > 0.5:
-        print(f"note: the load average is {load:.1f}: other work runs here, the timings will be rough", file=sys.stderr)
+        print(f"note: the load average is {load:.1f}: other work is running, the timings will be rough", file=sys.stderr)
     for scenario in options.scenario:
         run_scenario(scenario, options)
 

@@ -1,4 +1,4 @@
-"""For the scripts that use PyTorch: the images, and the network under the names that docs/models.md has."""
+"""Images and network for the scripts that use PyTorch; layer names as in docs/models.md."""
 
 import gzip
 import struct
@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 
 def read_idx(path: Path) -> Tensor:
-    """An IDX file, raw or gzipped, as bytes of its shape."""
+    """Reads an IDX file, raw or gzipped, as a uint8 tensor."""
     packed = path.with_name(f"{path.name}.gz")
     if not path.exists() and not packed.exists():
         sys.exit(f"error: {path}: neither this file nor its .gz exists; --data-dir names MNIST's folder")
@@ -21,7 +21,7 @@ def read_idx(path: Path) -> Tensor:
 
 
 def load(folder: Path | None = None) -> list[tuple[Tensor, Tensor]]:
-    """To train on, and to test on: images (n x 1 x 28 x 28) and labels, bytes as they are in MNIST's files, or those of the program."""
+    """Training and test images (n x 1 x 28 x 28) with labels, as uint8: from MNIST's files in `folder`, or the program's own."""
     data = folder or Path(__file__).resolve().parents[2] / "data"
     names = ("train", "t10k") if folder else ("mnist-10k",)
     sets = [(read_idx(data / f"{name}-images-idx3-ubyte").unsqueeze(1), read_idx(data / f"{name}-labels-idx1-ubyte")) for name in names]
@@ -29,7 +29,7 @@ def load(folder: Path | None = None) -> list[tuple[Tensor, Tensor]]:
 
 
 def network(shapes: list[tuple[int, ...]]) -> nn.Sequential:
-    """By the shapes of its weights: those of the convolutions, then that of the dense layer."""
+    """The network with these weight shapes: the convolutions, then the dense layer."""
     layers, (*convolutions, (classes, features)) = OrderedDict(), shapes
     for n, (outputs, inputs, *_) in enumerate(convolutions, 1):
         layers |= {f"conv{n}": nn.Conv2d(inputs, outputs, 3, padding=1), f"relu{n}": nn.ReLU(), f"pool{n}": nn.MaxPool2d(2)}

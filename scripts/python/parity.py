@@ -1,7 +1,7 @@
-"""parity.py WEIGHTS.safetensors OUT.json [whole]: what PyTorch makes of these initial weights, for tests/parity.rs.
+"""parity.py WEIGHTS.safetensors OUT.json [whole]: PyTorch's results from these initial weights, for tests/parity.rs.
 
-Logits of 16 test images and the losses of ten steps of the article's job, for a network of any width. "whole": 50 steps with
-the accuracy after each, and beside OUT.json the weights after 1 and 10 steps.
+Writes the logits of 16 test images and the losses of ten steps of the article's job, for any width. With "whole": 50 steps
+with the accuracy after each, and the weights after 1 and 10 steps in files next to OUT.json.
 """
 
 import json
@@ -17,7 +17,7 @@ from mnist import load, with_weights
 torch.set_num_threads(1)
 path, out, whole = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3:] == ["whole"]
 train, test = ((images.float() / 255, labels.long()) for images, labels in load())
-# Biases of 0 that scripts/reference.sh had moved by 1e-30: at 0 a ReLU has no gradient, and at 1e-30 it has.
+# scripts/reference.sh moved the biases from 0 to 1e-30, where a ReLU has a gradient; at 0 it has none. Back to 0.
 net = with_weights({name: value.where(value.abs() > 1e-20, 0) for name, value in load_file(path).items()})
 with torch.no_grad():
     logits = [[float(f"{value:.7g}") for value in row] for row in net(test[0][:16]).tolist()]

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Draws digits as people photograph or scan them, and counts how many were told right, by kind of picture.
+"""Draws digits like photographs and scans, and counts the correct answers per kind of picture.
 
     pictures.py draw FOLDER SEED
-    pictures.py count FOLDER ANSWERS    ANSWERS is what `mnist-tch predict --json` said to them
+    pictures.py count FOLDER ANSWERS    ANSWERS: the output of `mnist-tch predict --json`
 
-Nothing of MNIST is in them: every digit is a few strokes put down by hand, in two or three ways of writing it, drawn
-after every point has been moved a little. Each kind of picture gets a folder with 20 files WAY-DIGIT.png or .jpg.
+No MNIST image is used: each digit consists of hand-made strokes, in two or three variants, with every point moved a
+little. Each kind of picture gets a folder with 20 files VARIANT-DIGIT.png or .jpg.
 """
 
 import json
@@ -19,7 +19,7 @@ from PIL import Image, ImageChops, ImageDraw, ImageFilter
 from strokes import WAYS, smooth
 
 def ink(rng, size, digit, way, height, pen, at=(0.5, 0.5), angle=0.0):
-    """A mask of the written digit: `height` and `pen` are shares of the picture's shorter side."""
+    """Mask of the written digit. `height` and `pen` are fractions of the shorter side."""
     width, tall = size
     unit = min(size) * height / 1.4
     slant, turn = rng.uniform(-0.12, 0.22), math.radians(angle)
@@ -40,26 +40,26 @@ def ink(rng, size, digit, way, height, pen, at=(0.5, 0.5), angle=0.0):
 
 
 def dense(points, unit):
-    """Points about a pixel apart along the line."""
+    """Interpolates points about one pixel apart."""
     for (x0, y0), (x1, y1) in zip(points, points[1:]):
         steps = max(1, int(math.hypot(x1 - x0, y1 - y0) * unit))
         yield from ((x0 + (x1 - x0) * step / steps, y0 + (y1 - y0) * step / steps) for step in range(steps))
 
 
-def paper(rng, size, level, grain, fibres=0.0):
-    """Grey paper with grain and, where wanted, soft blotches."""
+def paper(rng, size, level, grain, fibers=0.0):
+    """Gray paper with grain and, if `fibers` is not 0, soft blotches."""
     noise = Image.new("L", size)
     noise.putdata([min(255, max(0, int(rng.gauss(128, grain)))) for _ in range(size[0] * size[1])])
     sheet = ImageChops.add(noise, Image.new("L", size, 0), 1, level - 128)
-    if fibres:
+    if fibers:
         small = Image.new("L", (size[0] // 24 + 1, size[1] // 24 + 1))
-        small.putdata([int(128 + rng.gauss(0, fibres)) for _ in range(small.width * small.height)])
+        small.putdata([int(128 + rng.gauss(0, fibers)) for _ in range(small.width * small.height)])
         sheet = ImageChops.add(sheet, small.resize(size, Image.BICUBIC), 1, -128)
     return sheet
 
 
 def light(rng, size, darkest):
-    """Light that falls off from one side and towards the corners, as a mask to multiply with."""
+    """Light falling off from one side and toward the corners, as a mask to multiply with."""
     angle = rng.uniform(0, 2 * math.pi)
 
     def at(u, v):
@@ -71,7 +71,7 @@ def light(rng, size, darkest):
     return small.resize(size, Image.BICUBIC)
 
 
-# Size, the paper's level, grain and fibres (none: white), the digit's height and pen, its grey, the file's ending.
+# Size; paper level, grain and fibers (None: white); digit height, pen and gray level; file extension.
 KINDS = {
     "scan": ((300, 300), None, 0.6, 0.07, 20, "png"),
     "textured": ((480, 480), (215, 9, 6), 0.6, 0.06, 45, "jpg"),
@@ -92,30 +92,30 @@ KINDS = {
 
 
 def around(rng, sheet, kind):
-    """What is no ink, put onto the paper: `kind` names it."""
+    """Draws what is not ink onto the paper: edge, table, lines or box."""
     draw, (width, tall) = ImageDraw.Draw(sheet), sheet.size
-    grey, step, tilt = rng.randint(30, 110), rng.uniform(0.07, 0.13) * tall, rng.uniform(-0.04, 0.04)
+    gray, step, tilt = rng.randint(30, 110), rng.uniform(0.07, 0.13) * tall, rng.uniform(-0.04, 0.04)
     if kind == "edge":
         edge = width * rng.uniform(0.08, 0.18)
-        draw.polygon([(0, 0), (edge, 0), (edge + tilt * tall, tall), (0, tall)], fill=grey)
+        draw.polygon([(0, 0), (edge, 0), (edge + tilt * tall, tall), (0, tall)], fill=gray)
     elif kind == "table":
-        table = paper(rng, sheet.size, grey, 8, 12)
+        table = paper(rng, sheet.size, gray, 8, 12)
         size = (int(width * rng.uniform(0.65, 0.85)), int(tall * rng.uniform(0.65, 0.85)))
         mask = Image.new("L", sheet.size, 255)
         mask.paste(0, ((width - size[0]) // 2, (tall - size[1]) // 2, (width + size[0]) // 2, (tall + size[1]) // 2))
         sheet.paste(table, mask=mask.rotate(math.degrees(tilt), fillcolor=255))
     elif kind in ("ruled", "squared"):
         for at in (step * line - 0.1 * tall for line in range(20)):
-            draw.line([(0, at), (width, at + tilt * width)], fill=grey + 60, width=2)
+            draw.line([(0, at), (width, at + tilt * width)], fill=gray + 60, width=2)
             if kind == "squared":
-                draw.line([(at, 0), (at - tilt * tall, tall)], fill=grey + 60, width=2)
+                draw.line([(at, 0), (at - tilt * tall, tall)], fill=gray + 60, width=2)
     elif kind == "boxed":
         half = tall * rng.uniform(0.29, 0.36)
-        draw.rectangle((width / 2 - half, tall / 2 - half, width / 2 + half, tall / 2 + half), outline=grey, width=3)
+        draw.rectangle((width / 2 - half, tall / 2 - half, width / 2 + half, tall / 2 + half), outline=gray, width=3)
 
 
 def picture(rng, kind, digit, way):
-    size, of_paper, height, pen, grey, _ = KINDS[kind]
+    size, of_paper, height, pen, gray, _ = KINDS[kind]
     at, angle, mask = (0.5, 0.5), 0.0, None
     if kind == "rotated":
         angle = rng.choice([-1, 1]) * rng.uniform(8, 15)
@@ -133,7 +133,7 @@ def picture(rng, kind, digit, way):
         sheet = Image.new("RGB", size, (255, 255, 255) if way % 2 else (20, 40, 160))
         sheet.putalpha(mask)
         return sheet
-    sheet = Image.composite(Image.new("L", size, grey), sheet, mask)
+    sheet = Image.composite(Image.new("L", size, gray), sheet, mask)
     if kind == "photograph":
         sheet = ImageChops.multiply(sheet, light(rng, size, 0.55)).filter(ImageFilter.GaussianBlur(1.2))
         return Image.merge("RGB", [sheet.point(lambda v, f=f: int(v * f)) for f in (1.0, 0.96, 0.86)])
@@ -153,13 +153,13 @@ def draw(folder, seed):
 
 
 def count(folder, answers):
-    """The true digit is the last letter of a picture's name. A picture without an answer counts as wrong."""
-    told = {Path(answer["file"]): str(answer["predicted"]) for answer in map(json.loads, answers.read_text().splitlines())}
-    right = [file for file, predicted in told.items() if file.stem[-1] == predicted]
+    """The true digit is the last character of the file stem. Pictures without an answer count as wrong."""
+    answered = {Path(answer["file"]): str(answer["predicted"]) for answer in map(json.loads, answers.read_text().splitlines())}
+    correct = [file for file, predicted in answered.items() if file.stem[-1] == predicted]
     for kind in [*sorted(KINDS), "*"]:
-        found, pictures = sum(file.parent.match(kind) for file in right), len(list(folder.glob(f"{kind}/*")))
+        found, pictures = sum(file.parent.match(kind) for file in correct), len(list(folder.glob(f"{kind}/*")))
         print(f"{kind:<12} {found:>4} of {pictures}: {found / pictures:.3f}")
-    wrong = sorted(f"{file.parent.name}/{file.name} as {told[file]}" for file in told if file not in right)
+    wrong = sorted(f"{file.parent.name}/{file.name} as {answered[file]}" for file in answered if file not in correct)
     print("wrong: " + (", ".join(wrong) or "none"))
 
 

@@ -1,15 +1,15 @@
 #!/usr/bin/env python3
-"""The PyTorch twin of mnist-tch: the same job, written in three forms, and PyTorch's own example.
+"""The same jobs in PyTorch, for comparison: in three forms, and PyTorch's own MNIST example.
 
-direct  what people write: nn.Sequential, the whole test set in one forward pass, Adam as it comes
-tuned   the fastest found in eager PyTorch on a CPU: oneDNN's own memory layout for training and for scoring, the
-        images converted and cut into chunks once, max-pool before ReLU (the same values, a quarter of the work),
-        inference mode, fused Adam; PyTorch's own threads
-ported  mnist-tch's way of using the cores on top of that: operations on one thread each, one Python thread per core
-        scores snapshots of the weights while training runs ahead
-example PyTorch's MNIST example, as to network, optimiser and batches, trained in the direct form
+direct  what people write: nn.Sequential, the whole test set in one forward pass, default Adam
+tuned   the fastest form found in eager PyTorch on a CPU: oneDNN's memory layout for training and scoring, images
+        converted and cut into chunks once, max-pool before ReLU (the same values, a quarter of the work),
+        inference mode, fused Adam, PyTorch's own threads
+ported  like tuned, but with mnist-tch's use of the cores: each operation runs on one thread; one Python thread per
+        core scores snapshots of the weights while training runs ahead
+example network, optimizer and batches of PyTorch's MNIST example, trained as in direct
 
-Writes accuracy.csv as mnist-tch does. torch.compile is no form: it compiles for longer than the whole job takes.
+Writes accuracy.csv as mnist-tch does. torch.compile is left out: compiling takes longer than the whole job.
 """
 
 import argparse
@@ -32,26 +32,26 @@ def parse() -> argparse.Namespace:
     numbers = {"--epochs": 5, "--batch-size": 100, "--eval-every": 1, "--seed": 0, "--threads": len(usable_cores())}
     for option, default in numbers.items():
         parser.add_argument(option, type=int, default=default)
-    # A..B of a set's own file; mnist-tch can take the other file too, which no benchmark needs.
+    # A..B within the set's own file. mnist-tch also accepts the other file, which no benchmark needs.
     span = lambda text: slice(*(int(end) if end else None for end in text.split("..")))
     for option in ("--train-range", "--test-range"):
         parser.add_argument(option, type=span, default=slice(None), metavar="A..B")
     parser.add_argument("--lr", type=float, default=0.005)
     parser.add_argument("--device", default="cpu", help="direct and example only")
-    parser.add_argument("--channels", default="8,16,8", help="of each block of convolution, ReLU and pool")
+    parser.add_argument("--channels", default="8,16,8", help="channels of each block of convolution, ReLU and pooling")
     parser.add_argument("--init", choices=("flux", "kaiming"), default="flux")
     recipe = parser.add_argument_group("direct and example only")
-    recipe.add_argument("--lr-final", type=float, help="the learning rate falls to this, linearly")
+    recipe.add_argument("--lr-final", type=float, help="final learning rate of a linear decay")
     recipe.add_argument("--shuffle", action="store_true")
-    recipe.add_argument("--augment", type=int, default=0, metavar="N", help="shift the images of a batch by up to N pixels, all alike")
+    recipe.add_argument("--augment", type=int, default=0, metavar="N", help="shift each batch by up to N pixels")
     options = parser.parse_args()
-    # Threads that score snapshots; without any, and where nothing is scored meanwhile, the training loop scores itself.
+    # Threads that score snapshots. With none, the training loop scores.
     options.workers = options.threads if options.form == "ported" and options.eval_every else 0
     return options
 
 
 OPTIONS = parse()
-# OpenMP reads this when torch is loaded; threads that Python starts later would not see torch.set_num_threads.
+# OpenMP reads this when torch is loaded. torch.set_num_threads would not affect threads that Python starts later.
 os.environ["OMP_NUM_THREADS"] = "1" if OPTIONS.workers else str(OPTIONS.threads)
 
 import torch  # noqa: E402
@@ -62,7 +62,7 @@ from mnist import load, network  # noqa: E402
 
 
 def shapes() -> list[tuple[int, ...]]:
-    """Of the weights: convolutions, then the dense layer."""
+    """Weight shapes: the convolutions, then the dense layer."""
     shapes, inputs, side = [], 1, 28
     for outputs in map(int, OPTIONS.channels.split(",")):
         shapes.append((outputs, inputs, 3, 3))
@@ -71,7 +71,7 @@ def shapes() -> list[tuple[int, ...]]:
 
 
 def initial_weights() -> list[Tensor]:
-    """Weight and bias of each layer: uniform in +-0.5 * sqrt(24 / sum of all sizes), as Flux did, or Kaiming's bound; and 0."""
+    """Weight and bias of each layer. Weights: uniform, with Flux's bound 0.5 * sqrt(24 / sum of all sizes) or Kaiming's. Biases: 0."""
     parameters = []
     for shape in shapes():
         kaiming = OPTIONS.init == "kaiming"
@@ -81,7 +81,7 @@ def initial_weights() -> list[Tensor]:
 
 
 class Direct:
-    """The model, its training step and its score as people write them. Train and test are images and labels."""
+    """Model, training step and scoring as people write them. `train` and `test` are pairs of images and labels."""
 
     def __init__(self, weights: list[Tensor], train, test) -> None:
         self.model = network(shapes()).to(OPTIONS.device)
@@ -102,9 +102,9 @@ class Direct:
         if batch == 0 and OPTIONS.shuffle:
             self.cut(torch.randperm(len(self.train[1])))
         images = self.images[batch]
-        if most := OPTIONS.augment:
-            down, right = torch.randint(2 * most + 1, (2,)).tolist()
-            images = functional.pad(images, [most] * 4)[:, :, down : down + 28, right : right + 28]
+        if limit := OPTIONS.augment:
+            down, right = torch.randint(2 * limit + 1, (2,)).tolist()
+            images = functional.pad(images, [limit] * 4)[:, :, down : down + 28, right : right + 28]
         self.optimizer.zero_grad()
         loss = functional.cross_entropy(self.model(images), self.labels[batch])
         loss.backward()
@@ -114,7 +114,7 @@ class Direct:
         return loss.item()
 
     def snapshot(self) -> None:
-        """The model is scored as it stands."""
+        """Nothing to copy: the model itself is scored."""
 
     def score(self, _snapshot: None) -> float:
         with torch.no_grad():
@@ -133,19 +133,19 @@ class Example(Direct):
             nn.Linear(9216, 128), nn.ReLU(), nn.Dropout(0.5), nn.Linear(128, 10),
         ).to(OPTIONS.device)
         self.optimizer = torch.optim.Adadelta(self.model.parameters(), lr=1.0)
-        # Each epoch with 0.7 of the rate before.
+        # The learning rate falls by a factor of 0.7 per epoch.
         self.schedule = torch.optim.lr_scheduler.StepLR(self.optimizer, len(self.labels), 0.7)
 
     def score(self, _snapshot: None) -> float:
         self.model.eval()
         with torch.no_grad():
-            right = [self.model(images).argmax(1) == labels for images, labels in zip(*(part.split(1000) for part in self.test))]
+            correct = [self.model(images).argmax(1) == labels for images, labels in zip(*(part.split(1000) for part in self.test))]
         self.model.train()
-        return torch.cat(right).float().mean().item()
+        return torch.cat(correct).float().mean().item()
 
 
 class Tuned:
-    """The same numbers from functions on tensors in oneDNN's layout."""
+    """The same computation with functions on tensors in oneDNN's layout."""
 
     def __init__(self, weights: list[Tensor], train, test) -> None:
         self.parameters = [parameter.requires_grad_() for parameter in weights]
@@ -170,7 +170,7 @@ class Tuned:
 
     @torch.no_grad()
     def adam(self, gradients: tuple[Tensor, ...]) -> None:
-        """The kernel of torch.optim.Adam(fused=True), which itself imports torch._dynamo first: seconds of start."""
+        """The kernel of torch.optim.Adam(fused=True); the class would import torch._dynamo, which takes seconds."""
         torch._foreach_add_(self.steps, 1)
         torch._fused_adam_(
             self.parameters, gradients, self.means, self.squares, [], self.steps, lr=OPTIONS.lr, beta1=0.9, beta2=0.999,
@@ -182,16 +182,16 @@ class Tuned:
 
     def score(self, snapshot: list[Tensor]) -> float:
         with torch.inference_mode():
-            right = [self.forward(snapshot, part).argmax(1) == labels for part, labels in self.test]
-            return torch.cat(right).float().mean().item()
+            correct = [self.forward(snapshot, part).argmax(1) == labels for part, labels in self.test]
+            return torch.cat(correct).float().mean().item()
 
 
 def train(job: Direct | Tuned, write) -> None:
-    """All steps. Scores are written in the order of the steps, whoever computes them."""
+    """Runs all steps. Scores are written in step order."""
     batches = len(job.labels)
     last = OPTIONS.epochs * batches
     pool = ThreadPoolExecutor(OPTIONS.workers) if OPTIONS.workers else None
-    waiting: deque = deque()
+    pending: deque = deque()
     for step in range(1, last + 1):
         epoch, batch = divmod(step - 1, batches)
         loss = job.step(batch)
@@ -200,14 +200,14 @@ def train(job: Direct | Tuned, write) -> None:
             if pool is None:
                 write(row, job.score(job.snapshot()))
             else:
-                waiting.append((row, pool.submit(job.score, job.snapshot())))
-        while waiting and (step == last or waiting[0][1].done()):
-            row, score = waiting.popleft()
+                pending.append((row, pool.submit(job.score, job.snapshot())))
+        while pending and (step == last or pending[0][1].done()):
+            row, score = pending.popleft()
             write(row, score.result())
 
 
 torch.manual_seed(OPTIONS.seed)
-initial = initial_weights()  # before a form draws any, so that both start from the same
+initial = initial_weights()  # drawn first, so that every form starts from the same weights
 forms = {"direct": Direct, "example": Example, "tuned": Tuned, "ported": Tuned}
 parts = zip(load(OPTIONS.data_dir), (OPTIONS.train_range, OPTIONS.test_range))
 job = forms[OPTIONS.form](initial, *((images[chosen].float().to(OPTIONS.device) / 255, labels[chosen].long().to(OPTIONS.device))

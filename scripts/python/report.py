@@ -1,4 +1,4 @@
-"""What bench.py prints: tables as Markdown, and what they were measured on."""
+"""Formats the output of bench.py: Markdown tables and the machine they were measured on."""
 
 import datetime
 import platform
@@ -12,12 +12,12 @@ FLAGS = ["avx2", "fma", "avx512f", "avx512_vnni", "avx512_bf16", "amx_tile", "am
 
 
 def measured(rows: list[dict], command: str, column: str = "seconds") -> dict[int, float]:
-    """By round; without the rounds in which this was not measured."""
+    """Maps round to measurement, skipping rounds without one."""
     return {row["round"]: row[column] for row in rows if row["command"] == command and row[column] != ""}
 
 
 def both(one: dict[int, float], other: dict[int, float], combined) -> list[float]:
-    """Two measurements, combined for each round that has both."""
+    """Combines two measurements in each round that has both."""
     return [combined(one[number], other[number]) for number in one if number in other]
 
 
@@ -28,7 +28,6 @@ def table(cases: list, rows: list[dict]) -> str:
         own = measured(rows, case.name)
         seconds = sorted(own.values())
         accuracies = measured(rows, case.name, "test_accuracy").values()
-        # The median of the ratios within one round.
         ratios = [f"{median(rounds):.2f} x {label}" for other, label in case.versus
                   if (rounds := both(own, measured(rows, other), lambda ours, theirs: ours / theirs))]
         lines.append(f"| {case.name} | {len(seconds)} | {seconds[0]:.2f} | {median(seconds):.2f} "
@@ -41,30 +40,30 @@ def table(cases: list, rows: list[dict]) -> str:
         left = case.images - int(case.job[-1]) if case.images else 0
         steps = both(own, measured(rows, f"{case.name}, one step"), lambda whole, short: left / max(whole - short, 1e-9))
         if case.images:
-            less = f", {median(steps):,.0f} images/s less the time of a one-step job" if steps else ""
+            less = f", {median(steps):,.0f} images/s without start-up, reading and final score (a job of one step)" if steps else ""
             notes.append(f"- {case.name}: {case.images / median(seconds):,.0f} images/s over the whole process{less}")
     return "\n".join([*lines, *([""] if notes else []), *notes])
 
 
 def machine(options) -> list[str]:
-    """Hardware, versions and date, as lines of Markdown."""
-    # On macOS there is no such file.
-    lines = said("sh", "-c", "cat /proc/cpuinfo || sysctl -n machdep.cpu.brand_string | sed 's/^/model name:/'").splitlines()
+    """Hardware, versions and date as Markdown lines."""
+    # macOS has no /proc/cpuinfo.
+    lines = output_of("sh", "-c", "cat /proc/cpuinfo || sysctl -n machdep.cpu.brand_string | sed 's/^/model name:/'").splitlines()
     cpu = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in lines)}
     flags = [flag for flag in FLAGS if flag in (cpu.get("flags") or cpu.get("Features", "")).split()]
     return [
         f"- CPU: {cpu.get('model name', platform.machine())} (family {cpu.get('cpu family', '?')}, model {cpu.get('model', '?')}),"
         f" {len(usable_cores())} cores usable ({' '.join(flags) or 'flags unknown'})",
         f"- system: {platform.system()} {platform.release()} {platform.machine()}",
-        f"- mnist-tch: commit {said('git', '-C', str(Path(__file__).parent), 'describe', '--always', '--dirty')}, {said('rustc', '--version')}",
-        f"- PyTorch {said(options.python, '-c', 'import torch; print(torch.__version__)')}, {said(options.python, '--version')}",
-        f"- {datetime.date.today()}, whole processes in alternation, n = {options.runs} each unless the table says otherwise;"
+        f"- mnist-tch: commit {output_of('git', '-C', str(Path(__file__).parent), 'describe', '--always', '--dirty')}, {output_of('rustc', '--version')}",
+        f"- PyTorch {output_of(options.python, '-c', 'import torch; print(torch.__version__)')}, {output_of(options.python, '--version')}",
+        f"- {datetime.date.today()}, whole processes, alternating, n = {options.runs} each unless the table says otherwise;"
         " ratios are medians of the ratios within a round; peak MB is the resident memory of the largest process",
     ]
 
 
-def said(*command: str) -> str:
+def output_of(*command: str) -> str:
     try:
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
     except (OSError, subprocess.CalledProcessError):
-        return f"unknown ({command[0]} does not tell)"
+        return f"unknown ({command[0]} failed)"

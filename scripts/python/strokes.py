@@ -1,6 +1,6 @@
-"""Handwritten digits as strokes, put down by hand."""
+"""Hand-made strokes of handwritten digits."""
 
-# Ways of writing each digit: strokes of points (x to the right, y down, in a box of 1 x 1.4), smoothed when drawn.
+# (digit, strokes) for each variant. A stroke is a list of points: x to the right, y down, in a box of 1 x 1.4.
 WAYS = [
     (0, [[(.55, .02), (.2, .2), (.05, .7), (.2, 1.25), (.55, 1.38), (.88, 1.15), (.95, .65), (.8, .18), (.5, .02)]]),
     (0, [[(.7, .1), (.35, .08), (.12, .5), (.1, 1.0), (.35, 1.35), (.7, 1.25), (.9, .8), (.85, .35), (.6, .1)]]),
@@ -27,7 +27,7 @@ WAYS = [
 
 
 def smooth(points):
-    """A Catmull-Rom curve through the points."""
+    """Catmull-Rom curve through the points."""
     padded = [points[0], *points, points[-1]]
     for p0, p1, p2, p3 in zip(padded, padded[1:], padded[2:], padded[3:]):
         for t in (step / 12 for step in range(12 if len(points) > 2 else 1)):

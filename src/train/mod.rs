@@ -35,7 +35,7 @@ const CHECKPOINT_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Options that --resume takes from the checkpoint. `Protocol` stands for that group's options.
 const NOT_WITH_RESUME: &str = "Protocol seed checkpoint_every keep from dataset transpose invert \
-                               stretch classes train_range test_range out force";
+                               classes train_range test_range out force";
 
 /// The options of a training run.
 #[derive(Debug, Args)]
@@ -70,6 +70,7 @@ pub(crate) struct Options {
     /// Resume the interrupted run in DIR, with the configuration in its checkpoint
     #[arg(long, value_name = "DIR", help_heading = "Output")]
     #[arg(conflicts_with_all = NOT_WITH_RESUME.split(' '))]
+    #[cfg_attr(feature = "formats", arg(conflicts_with_all = ["label_column", "prepare"]))]
     resume: Option<PathBuf>,
     /// Replace the results in --out; other files there are left alone
     #[arg(long, requires = "out", help_heading = "Output")]
