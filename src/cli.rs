@@ -123,7 +123,7 @@ impl CommandLine {
             Some(Command::Reproduce(options)) => crate::seeds::run(&options, &sources),
             Some(Command::Evaluate(options)) => evaluate::run(&options, &sources),
             #[cfg(feature = "predict")]
-            Some(Command::Predict(options)) => crate::photos::predict::run(&options),
+            Some(Command::Predict(options)) => crate::photos::predict::run(&options, &sources),
             #[cfg(feature = "export")]
             Some(Command::Export(options)) => crate::export::run(&options, &sources),
             Some(Command::Describe(options)) => describe::run(&options),

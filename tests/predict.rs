@@ -1,4 +1,5 @@
-//! People's own pictures: drawn here from digits of MNIST, enlarged and changed as pictures are.
+//! `predict`: people's own pictures, drawn here from digits of MNIST, enlarged and changed as
+//! pictures are; and files of images without labels.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
@@ -7,16 +8,19 @@ mod common;
 use std::fs;
 use std::io::Cursor;
 use std::path::Path;
+use std::process::Stdio;
 use std::sync::LazyLock;
+use std::thread::sleep;
+use std::time::Duration;
 
-use common::{error_line, mnist_tch, printed, printed_by};
+use common::{error_line, gzip, idx, mnist_tch, printed, printed_by};
 use image::imageops::FilterType;
 use image::{DynamicImage, GrayImage, ImageBuffer, ImageFormat, Luma, LumaA, imageops};
 use mnist_tch::data::mnist_10k;
 use serde_json::Value;
 use tempfile::{TempDir, tempdir};
 
-/// A model that knows most digits, made once for all tests.
+/// A model that knows most digits, trained once for all tests.
 static MODEL: LazyLock<TempDir> = LazyLock::new(|| {
     let folder = tempdir().unwrap();
     let line = "--device cpu --epochs 3 --eval-every 0 --test-range ..100 --out run -q";
@@ -47,8 +51,8 @@ fn drawn(index: usize) -> (DynamicImage, u8) {
     (large, test.labels()[index])
 }
 
-/// A JPEG file with a note which way up it is, as the first segment after its two first bytes.
-fn turned_by_exif(jpeg: &[u8], orientation: u8) -> Vec<u8> {
+/// Adds an EXIF orientation to a JPEG file, as the segment after its first two bytes.
+fn with_orientation(jpeg: &[u8], orientation: u8) -> Vec<u8> {
     let mut tiff = b"MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0".to_vec();
     tiff.extend([orientation, 0, 0, 0, 0, 0, 0]);
     let length = u8::try_from(2 + 6 + tiff.len()).unwrap();
@@ -88,11 +92,11 @@ fn every_way_to_save_a_digit_gets_the_same_answer_and_most_are_right() {
         ] {
             image.save(folder.path().join(name)).unwrap();
         }
-        // On its side, as phones keep pictures, with a note of which way up.
+        // Rotated, with an orientation, as phones store pictures.
         let on_its_side = image.rotate270();
         let mut jpeg = Cursor::new(Vec::new());
         on_its_side.write_to(&mut jpeg, ImageFormat::Jpeg).unwrap();
-        let jpeg = turned_by_exif(&jpeg.into_inner(), 6);
+        let jpeg = with_orientation(&jpeg.into_inner(), 6);
         fs::write(folder.path().join("m.jpg"), jpeg).unwrap();
         let answers = answers(&printed_by(&mut predict(folder.path(), "--json .")));
         let digits: Vec<_> = answers.iter().map(|answer| &answer["predicted"]).collect();
@@ -103,7 +107,7 @@ fn every_way_to_save_a_digit_gets_the_same_answer_and_most_are_right() {
 }
 
 #[test]
-fn a_line_has_digit_probability_and_runner_up_and_so_has_json() {
+fn a_line_and_json_have_the_digit_its_probability_and_the_runner_up() {
     let folder = tempdir().unwrap();
     drawn(3).0.save(folder.path().join("three.png")).unwrap();
     let text = printed_by(&mut predict(folder.path(), "three.png"));
@@ -124,7 +128,7 @@ fn a_line_has_digit_probability_and_runner_up_and_so_has_json() {
 }
 
 #[test]
-fn folders_stdin_and_what_is_no_picture_are_answered_in_their_order() {
+fn folders_stdin_and_unreadable_files_are_answered_in_their_order() {
     let folder = tempdir().unwrap();
     let path = folder.path();
     fs::create_dir(path.join("some")).unwrap();
@@ -149,12 +153,12 @@ fn folders_stdin_and_what_is_no_picture_are_answered_in_their_order() {
     assert_eq!(names, ["some/a.png", "some/b.PNG", "-", "c.png"]);
     assert_eq!(answers[..3], [answers[0]; 3]);
     for part in [
-        "some: 1 file is no picture by its name",
+        "note: some: files ignored, not pictures by their names: 1\n",
         "error: b.png: not a picture (PNG, JPEG,",
-        "error: missing.png: cannot be read",
+        "error: missing.png: cannot read the file",
         "error: empty: no picture in this folder",
         "error: blank.png: nothing is drawn",
-        "error: 4 of 8 pictures have no answer\n",
+        "error: 4 of 8 files have no answer\n",
     ] {
         assert!(stderr.contains(part), "{part}: {stderr}");
     }
@@ -163,24 +167,22 @@ fn folders_stdin_and_what_is_no_picture_are_answered_in_their_order() {
 }
 
 #[test]
-fn the_picture_as_the_network_sees_it_is_shown_and_kept_and_replaces_no_other() {
+fn prepared_pictures_are_kept_and_replace_others_only_with_force() {
     let folder = tempdir().unwrap();
     drawn(5).0.save(folder.path().join("a.png")).unwrap();
-    let shown = printed_by(&mut predict(folder.path(), "a.png --show"));
-    assert_eq!(shown.lines().count(), 29);
-    assert!(shown.contains("@@"), "{shown}");
-    let kept = folder.path().join("prepared/a.png.28x28.png");
-    let seen = image::open(&kept).unwrap();
-    assert_eq!((seen.width(), seen.height()), (28, 28));
-    // The same once more replaces nothing; another picture of that name would.
     let line = "a.png --out prepared";
+    printed_by(&mut predict(folder.path(), line));
+    let kept = folder.path().join("prepared/a.png.28x28.png");
+    let prepared = image::open(&kept).unwrap();
+    assert_eq!((prepared.width(), prepared.height()), (28, 28));
+    // The same picture needs no --force.
     printed_by(&mut predict(folder.path(), line));
     fs::write(&kept, "mine").unwrap();
     let error = error_line(&mut predict(folder.path(), line), 1);
     assert!(error.contains("a.png.28x28.png") && error.contains("--force"));
     assert_eq!(fs::read(&kept).unwrap(), b"mine");
     printed_by(&mut predict(folder.path(), &format!("{line} --force")));
-    assert_eq!(image::open(&kept).unwrap(), seen);
+    assert_eq!(image::open(&kept).unwrap(), prepared);
 }
 
 #[test]
@@ -191,7 +193,7 @@ fn several_digits_in_a_picture_are_read_one_by_one_each_in_its_box() {
         imageops::replace(&mut page, &drawn(index).0.to_luma8(), 10 + 300 * place, 10);
     }
     page.save(folder.path().join("page.png")).unwrap();
-    let text = printed_by(&mut predict(folder.path(), "page.png --show"));
+    let text = printed_by(&mut predict(folder.path(), "page.png --out prepared"));
     let json = printed_by(&mut predict(folder.path(), "--json page.png"));
     let answers = answers(&json);
     let lines = text.lines().filter(|line| line.starts_with("page"));
@@ -224,7 +226,7 @@ fn an_answer_below_a_probability_is_unsure_and_still_an_answer() {
 }
 
 #[test]
-fn a_model_of_clothes_gets_pictures_as_its_images_were_and_says_what_they_are_called() {
+fn a_model_of_clothes_gets_pictures_like_its_images_and_answers_with_their_names() {
     let folder = tempdir().unwrap();
     let path = folder.path();
     drawn(3).0.save(path.join("a.png")).unwrap();
@@ -301,13 +303,211 @@ fn files_of_one_name_are_both_kept_and_odd_names_stay_one_line() {
     drawn(3).0.save(path.join(odd)).unwrap();
     let mut command = predict(path, "");
     let text = printed_by(command.arg(odd));
-    assert!(text.starts_with("a\\nb: 7\\u{1b}[2J.png: "), "{text}");
+    assert!(text.starts_with("a b: 7 [2J.png: "), "{text}");
+    assert_eq!(text.lines().count(), 1);
     fs::write(path.join(odd), "hello").unwrap();
     let error = error_line(predict(path, "").arg(odd), 1);
+    assert!(error.contains("a b: 7 [2J.png: not a picture"), "{error}");
+}
+
+#[test]
+fn an_answer_that_is_not_a_number_is_unsure() {
+    let folder = tempdir().unwrap();
+    let path = folder.path();
+    drawn(3).0.save(path.join("a.png")).unwrap();
+    // Huge but finite weights, whose products overflow.
+    let bytes = fs::read(MODEL.path().join("run/model.safetensors")).unwrap();
+    let start = 8 + usize::from(u16::from_le_bytes([bytes[0], bytes[1]]));
+    let sign = |four: &[u8]| f32::from_le_bytes(four.try_into().unwrap()).signum();
+    let huge = bytes[start..]
+        .chunks(4)
+        .flat_map(|four| (1e38 * sign(four)).to_le_bytes());
+    let bytes: Vec<u8> = bytes[..start].iter().copied().chain(huge).collect();
+    fs::write(path.join("huge.safetensors"), bytes).unwrap();
+    let line = "predict --device cpu --model huge.safetensors a.png";
+    let mut command = mnist_tch(path, line);
+    let text = printed_by(command.args(["--min-probability", "0"]));
     assert!(
-        error.contains("a\\nb: 7\\u{1b}[2J.png: not a picture"),
-        "{error}"
+        text.contains("NaN") && text.ends_with(", unsure\n"),
+        "{text}"
     );
+    let answer = &answers(&printed_by(&mut mnist_tch(path, &format!("{line} --json"))))[0];
+    assert_eq!(answer["unsure"], true);
+    assert_eq!(answer["probability"], Value::Null);
+}
+
+#[test]
+fn prepare_overrides_what_the_model_was_trained_on() {
+    let folder = tempdir().unwrap();
+    let path = folder.path();
+    let three = drawn(3).0.to_luma8();
+    let mut page = GrayImage::from_pixel(560, 280, Luma([255]));
+    imageops::replace(&mut page, &three, 0, 0);
+    imageops::replace(&mut page, &three, 280, 0);
+    page.save(path.join("page.png")).unwrap();
+    let boxes = |line: &str| {
+        let text = printed_by(&mut predict(path, &format!("page.png --json {line}")));
+        let boxes = answers(&text)
+            .into_iter()
+            .map(|answer| answer["box"].clone());
+        boxes.collect::<Vec<_>>()
+    };
+    assert_eq!(boxes("--prepare digits").len(), 2);
+    assert_eq!(boxes("--prepare digits"), boxes(""));
+    assert_eq!(
+        boxes("--prepare plain --out plain"),
+        [serde_json::json!([0, 0, 560, 280])]
+    );
+    let kept = image::open(path.join("plain/page.png.28x28.png")).unwrap();
+    // Still dark on white.
+    assert!(
+        kept.to_luma8()
+            .pixels()
+            .filter(|pixel| pixel.0[0] > 200)
+            .count()
+            > 400
+    );
+
+    // A run on plainly prepared pictures says so in its summary.
+    let run = path.join("run");
+    fs::create_dir(&run).unwrap();
+    let own = MODEL.path().join("run");
+    fs::copy(own.join("model.safetensors"), run.join("model.safetensors")).unwrap();
+    let text = fs::read_to_string(own.join("summary.json")).unwrap();
+    assert!(text.contains("\"preparation\": \"digits\""), "{text}");
+    let text = text.replace("\"preparation\": \"digits\"", "\"preparation\": \"plain\"");
+    fs::write(run.join("summary.json"), text).unwrap();
+    let line = "predict --device cpu --model run page.png --json";
+    let count = |line: &str| printed_by(&mut mnist_tch(path, line)).lines().count();
+    assert_eq!(count(line), 1);
+    assert_eq!(count(&format!("{line} --prepare digits")), 2);
+}
+
+#[test]
+fn a_file_of_images_without_labels_is_answered_row_by_row_and_as_csv() {
+    let folder = tempdir().unwrap();
+    let path = folder.path();
+    let test = mnist_10k().unwrap().test;
+    let images = idx(&[200, 28, 28], &test.pixels()[..200 * 784]);
+    fs::write(path.join("images-idx3-ubyte"), &images).unwrap();
+    fs::write(path.join("images.gz"), gzip(&images)).unwrap();
+    let rows = answers(&printed_by(&mut predict(path, "images-idx3-ubyte --json")));
+    let predicted: Vec<u64> = rows
+        .iter()
+        .map(|row| row["predicted"].as_u64().unwrap())
+        .collect();
+    let right = predicted
+        .iter()
+        .zip(test.labels())
+        .filter(|(one, label)| **one == u64::from(**label));
+    assert!(rows.len() == 200 && right.count() > 150);
+    assert_eq!(
+        (&rows[6]["number"], &rows[6]["box"]),
+        (&7.into(), &Value::Null)
+    );
+    let text = printed_by(&mut predict(path, "images-idx3-ubyte"));
+    let seventh = text.lines().nth(6).unwrap();
+    assert!(
+        seventh.starts_with(&format!("images-idx3-ubyte[7]: {} ", predicted[6])),
+        "{seventh}"
+    );
+
+    let line = "images.gz --csv answers.csv";
+    let text = printed_by(&mut predict(path, line));
+    assert!(
+        text.starts_with("answers.csv: 200 answers, ") && text.lines().count() == 1,
+        "{text}"
+    );
+    let expected = (1..)
+        .zip(&predicted)
+        .map(|(id, label)| format!("{id},{label}\n"));
+    let expected = "ImageId,Label\n".to_owned() + &expected.collect::<String>();
+    assert_eq!(
+        fs::read_to_string(path.join("answers.csv")).unwrap(),
+        expected
+    );
+    let error = error_line(&mut predict(path, line), 1);
+    assert!(error.contains("answers.csv already exists"), "{error}");
+    let error = error_line(
+        &mut predict(path, "images.gz images-idx3-ubyte --csv two.csv"),
+        1,
+    );
+    assert!(error.contains("name one file of images"), "{error}");
+
+    // Of pictures the names and classes.
+    let (three, label) = drawn(3);
+    three.save(path.join("a.png")).unwrap();
+    three.save(path.join("b,c.png")).unwrap();
+    printed_by(&mut predict(
+        path,
+        "a.png b,c.png --csv answers.csv --force",
+    ));
+    let text = fs::read_to_string(path.join("answers.csv")).unwrap();
+    assert_eq!(
+        text,
+        format!("file,Label\na.png,{label}\n\"b,c.png\",{label}\n")
+    );
+
+    // What is wrong with a file is said.
+    for (bytes, part) in [
+        (
+            idx(&[200], &test.labels()[..200]),
+            "labels.idx: 200 numbers",
+        ),
+        (
+            idx(&[1, 32, 32], &[0; 1_024]),
+            "labels.idx: images are 32x32",
+        ),
+        (idx(&[0, 28, 28], &[]), "labels.idx: no image in this file"),
+    ] {
+        fs::write(path.join("labels.idx"), bytes).unwrap();
+        let error = error_line(&mut predict(path, "labels.idx"), 1);
+        assert!(error.contains(part), "{error}");
+    }
+}
+
+/// The peak resident memory of the program in MB, as Linux reports it while the program runs.
+#[cfg(target_os = "linux")]
+fn peak_memory(folder: &Path, line: &str) -> u64 {
+    let mut child = std::process::Command::new(assert_cmd::cargo::cargo_bin("mnist-tch"))
+        .current_dir(folder)
+        .args(line.split_whitespace())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut peak = 0;
+    while child.try_wait().unwrap().is_none() {
+        let status = fs::read_to_string(format!("/proc/{}/status", child.id()));
+        let status = status.unwrap_or_default();
+        let mut words = status
+            .split_whitespace()
+            .skip_while(|&word| word != "VmHWM:");
+        let kilobytes = words.nth(1).and_then(|word| word.parse::<u64>().ok());
+        peak = peak.max(kilobytes.unwrap_or(0) / 1_000);
+        sleep(Duration::from_millis(5));
+    }
+    assert!(child.wait().unwrap().success());
+    peak
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn many_threads_take_little_more_memory_than_one() {
+    let folder = tempdir().unwrap();
+    let path = folder.path();
+    // 120 MB when decoded.
+    let image = drawn(3).0;
+    let large = image.resize_exact(4_000, 3_750, FilterType::Nearest);
+    large.to_rgba16().save(path.join("00.png")).unwrap();
+    for number in 1..12 {
+        fs::hard_link(path.join("00.png"), path.join(format!("{number:02}.png"))).unwrap();
+    }
+    let model = MODEL.path().join("run");
+    let line = format!("predict --device cpu --model {}", model.display());
+    let one = peak_memory(path, &format!("{line} 00.png --threads 1"));
+    let many = peak_memory(path, &format!("{line} . --threads 12"));
+    // 11 more pictures at the same time would be 1,320 MB more.
+    assert!(one > 200 && many < one + 600, "{one} MB, {many} MB");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 //! names of the folders are the classes.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{Cursor, Read};
+use std::io::Cursor;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Error, Result, bail, ensure};
@@ -11,14 +11,12 @@ use image::{DynamicImage, ImageDecoder, ImageReader};
 use crate::data::read_options::invert;
 use crate::data::{
     Classes, Dataset, LoadedDataset, MAX_CLASSES, PIXELS, Pictures, Preparation, ReadOptions, SIDE,
-    content, cores, in_parallel,
+    cores, in_parallel,
 };
-use crate::photos::{self, Prepared};
+use crate::photos::{self, PictureFile, Prepared};
 
 /// Endings of the names of pictures.
 pub(super) const ENDINGS: [&str; 8] = ["png", "jpg", "jpeg", "bmp", "gif", "webp", "tif", "tiff"];
-/// Maximum size of a picture.
-const MAX_BYTES: u64 = 128 << 20;
 /// Sample size for guessing the polarity.
 const SAMPLE: usize = 200;
 /// Maximum number of class names and of damaged pictures that are listed.
@@ -268,36 +266,23 @@ fn read_picture(file: &Path, preparation: Preparation, is_light: Option<bool>) -
         if let Some(image) = decode_28x28(bytes) {
             return Ok(Picture::AsItIs(image));
         }
-        match prepare(bytes, preparation, is_light) {
+        match photos::prepare(bytes, preparation, is_light) {
             Ok(image) => Ok(Picture::Prepared(image)),
             // It can be decoded, so there is no ink on it.
-            Err(_) if photos::prepare_plain(bytes).is_ok() => Ok(Picture::Blank),
+            Err(_) if photos::prepare(bytes, Preparation::Plain, None).is_ok() => {
+                Ok(Picture::Blank)
+            }
             Err(error) => Err(error),
         }
     });
     picture.unwrap_or_else(Picture::Damaged)
 }
 
-fn prepare(bytes: &[u8], preparation: Preparation, is_light: Option<bool>) -> Result<Prepared> {
-    match preparation {
-        Preparation::Digits => photos::prepare(bytes, is_light),
-        Preparation::Plain => photos::prepare_plain(bytes),
-        Preparation::Character | Preparation::Article => {
-            let figures = photos::figures(bytes, preparation)?;
-            let figure = figures.first().context("nothing is drawn on it")?;
-            Ok(figure.prepared)
-        }
-    }
-}
-
 /// Passes the bytes of a picture to `work`. Errors name the file.
 fn with_bytes<T>(path: &Path, work: impl FnOnce(&[u8]) -> Result<T>) -> Result<T> {
-    content::open(path, |file| {
-        let mut bytes = Vec::new();
-        file.take(MAX_BYTES).read_to_end(&mut bytes)?;
-        ensure!(!bytes.is_empty(), "the file is empty");
-        work(&bytes)
-    })
+    let file = PictureFile::open(path);
+    let done = file.and_then(|file| work(file.bytes()));
+    done.with_context(|| path.display().to_string())
 }
 
 /// The gray values of an opaque picture of 28x28; `None` for any other.

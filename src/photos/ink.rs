@@ -1,57 +1,57 @@
-//! Light values become ink: what is darker, or lighter, than its surroundings.
+//! From light values to ink: how much darker, or lighter, each pixel is than its surroundings.
 
 use image::Pixel;
 use image::imageops::{self, FilterType};
 
-use super::{Pixels, Plane, within};
+use super::{Pixels, Plane, fit_within};
 
-/// Long side of the small picture that polarity and the paper's light are estimated on.
-const COARSE: u32 = 64;
-/// Ink and paper must differ by this share of the range from black to white.
-const LEAST_CONTRAST: f64 = 0.06;
-/// And by this many times the spread within both: noise alone, cut in two, differs by 2.7 (normal)
-/// to 3.5 (uniform).
-const LEAST_CLEARNESS: f64 = 3.6;
-/// Values are told apart in so many steps.
-const STEPS: usize = 1_024;
+/// Long side of the small picture on which polarity and the paper's light are estimated.
+const COARSE_SIDE: u32 = 64;
+/// Minimum difference between ink and paper, as a share of the range from black to white.
+const MIN_CONTRAST: f64 = 0.06;
+/// Minimum difference between ink and paper, in standard deviations within both classes. Noise
+/// alone, split in two, reaches 2.7 (normal) to 3.5 (uniform).
+const MIN_SEPARATION: f64 = 3.6;
+/// Bins of the histogram in Otsu's method.
+const BINS: usize = 1_024;
 
-/// The same picture in another width and height.
-pub(super) fn resized<P: Pixel + 'static>(picture: &Pixels<P>, size: (u32, u32)) -> Pixels<P> {
+/// Scales a picture to another size.
+pub(super) fn resize<P: Pixel + 'static>(picture: &Pixels<P>, size: (u32, u32)) -> Pixels<P> {
     if picture.dimensions() == size {
         return picture.clone();
     }
-    // Of the filters there are, people's own pictures were read best with this one.
+    // Of all filters in `image`, this one gave the most right answers on people's own pictures.
     imageops::resize(picture, size.0, size.1, FilterType::Gaussian)
 }
 
-/// Each value changed by `change`, which also gets the value there in `other`.
-pub(super) fn zipped(plane: &Plane, other: &Plane, change: impl Fn(f32, f32) -> f32) -> Plane {
-    let mut changed = plane.clone();
-    for (value, &other) in changed.iter_mut().zip(other.iter()) {
-        *value = change(*value, other);
+/// Combines two planes of the same size value by value.
+pub(super) fn zip_map(plane: &Plane, other: &Plane, combine: impl Fn(f32, f32) -> f32) -> Plane {
+    let mut combined = plane.clone();
+    for (value, &other) in combined.iter_mut().zip(other.iter()) {
+        *value = combine(*value, other);
     }
-    changed
+    combined
 }
 
 pub(super) fn inverted(plane: &Plane) -> Plane {
-    zipped(plane, plane, |value, _| 1.0 - value)
+    zip_map(plane, plane, |value, _| 1.0 - value)
 }
 
-/// Two signs, of about the same weight. Strokes are the smaller part of what surrounds them, so
-/// values lean to the other side of the local mean (their skewness); and the picture's edge is
-/// paper, even where bold strokes fill it.
+/// True if ink is likely lighter than paper. Two signs of about the same weight decide: strokes
+/// cover less area than paper, so that values are skewed away from the local mean; and the edge of
+/// a picture is paper, even if bold strokes fill the rest.
 pub(super) fn is_light_on_dark(light: &Plane) -> bool {
-    let coarse = resized(light, within(COARSE, light.dimensions()));
-    let around = resized(&resized(&coarse, (2, 2)), coarse.dimensions());
-    let differences = zipped(&coarse, &around, |value, mean| value - mean);
+    let coarse = resize(light, fit_within(COARSE_SIDE, light.dimensions()));
+    let local_mean = resize(&resize(&coarse, (2, 2)), coarse.dimensions());
+    let differences = zip_map(&coarse, &local_mean, |value, mean| value - mean);
     let moment = |power| mean(differences.iter().map(|value| value.powi(power)));
-    let spread = moment(2).sqrt().max(f32::MIN_POSITIVE);
-    let skewness = moment(3) / spread.powi(3).max(f32::MIN_POSITIVE);
-    skewness > mean(edge(&differences)) / spread
+    let deviation = moment(2).sqrt().max(f32::MIN_POSITIVE);
+    let skewness = moment(3) / deviation.powi(3).max(f32::MIN_POSITIVE);
+    skewness > mean(edge_values(&differences)) / deviation
 }
 
-/// The values along the picture's edge.
-pub(super) fn edge(plane: &Plane) -> impl Iterator<Item = f32> {
+/// The values along the edge of a plane.
+pub(super) fn edge_values(plane: &Plane) -> impl Iterator<Item = f32> {
     let pixels = plane.enumerate_pixels();
     pixels.filter_map(|(x, y, pixel)| is_at_edge(plane, (x, y)).then_some(pixel.0[0]))
 }
@@ -62,67 +62,80 @@ pub(super) fn is_at_edge(plane: &Plane, (x, y): (u32, u32)) -> bool {
 
 fn mean(values: impl Iterator<Item = f32>) -> f32 {
     let (sum, count) = values.fold((0.0, 0.0), |(sum, count), value| (sum + value, count + 1.0));
-    sum / f32::max(count, 1.0)
+    sum / count
 }
 
-/// How much darker each pixel is than the paper around it, for `dark` values that are high where it
-/// is dark.
+/// How much darker each pixel is than the paper around it, from `dark` values that are high where
+/// the picture is dark.
 ///
-/// The paper's own darkness is what is left after an opening: the smallest value in a square wider
-/// than any stroke, then the largest of those. Smooth shadows stay in it and are so taken away.
-pub(super) fn above_paper(dark: &Plane) -> Plane {
-    let coarse = resized(dark, within(COARSE, dark.dimensions()));
-    let reach = (coarse.width().max(coarse.height()) / 4).max(1);
-    let paper = filtered(&filtered(&coarse, reach, f32::min), reach, f32::max);
-    let paper = resized(&paper, dark.dimensions());
-    zipped(dark, &paper, |value, paper| (value - paper).max(0.0))
+/// A top-hat transform: the paper's own darkness is what remains after an opening (erosion, then
+/// dilation) with a square wider than any stroke. Smooth shadows are part of it.
+pub(super) fn subtract_paper(dark: &Plane) -> Plane {
+    let coarse = resize(dark, fit_within(COARSE_SIDE, dark.dimensions()));
+    let radius = (coarse.width().max(coarse.height()) / 4).max(1);
+    let paper = dilate(&erode(&coarse, radius), radius);
+    let paper = resize(&paper, dark.dimensions());
+    zip_map(dark, &paper, |value, paper| (value - paper).max(0.0))
 }
 
-/// `choose` of all values within a square that reaches `reach` pixels to each side.
-pub(super) fn filtered(plane: &Plane, reach: u32, choose: impl Fn(f32, f32) -> f32) -> Plane {
-    let along_rows = |plane: &Plane| {
+/// Minimum of each square neighborhood that extends `radius` pixels to each side.
+fn erode(plane: &Plane, radius: u32) -> Plane {
+    filter_squares(plane, radius, f32::min)
+}
+
+/// Maximum of each square neighborhood that extends `radius` pixels to each side.
+pub(super) fn dilate(plane: &Plane, radius: u32) -> Plane {
+    filter_squares(plane, radius, f32::max)
+}
+
+fn filter_squares(plane: &Plane, radius: u32, choose: impl Fn(f32, f32) -> f32) -> Plane {
+    let filter_rows = |plane: &Plane| {
         let width = plane.width() as usize;
-        let mut all = plane.clone();
-        for (row, chosen) in plane.chunks_exact(width).zip(all.chunks_exact_mut(width)) {
-            // A whole row at a time for each place beside: that is what CPUs are fast at.
-            for off in 1..=(reach as usize).min(width - 1) {
-                let put = |(value, &near): (&mut f32, &f32)| *value = choose(*value, near);
-                chosen[off..].iter_mut().zip(row).for_each(put);
-                chosen.iter_mut().zip(&row[off..]).for_each(put);
+        let mut filtered = plane.clone();
+        for (row, chosen) in plane
+            .chunks_exact(width)
+            .zip(filtered.chunks_exact_mut(width))
+        {
+            // One offset at a time over the whole row, so that the compiler can vectorize.
+            for offset in 1..=(radius as usize).min(width - 1) {
+                let update = |(value, &near): (&mut f32, &f32)| *value = choose(*value, near);
+                chosen[offset..].iter_mut().zip(row).for_each(update);
+                chosen.iter_mut().zip(&row[offset..]).for_each(update);
             }
         }
-        all
+        filtered
     };
-    imageops::rotate270(&along_rows(&imageops::rotate90(&along_rows(plane))))
+    imageops::rotate270(&filter_rows(&imageops::rotate90(&filter_rows(plane))))
 }
 
-/// The means of the paper and of full strokes; `None` where these are not two classes of values.
-/// Where they are not, what looks like two may be paper of two colours, and strokes darker still.
+/// Mean values of paper and of full strokes; `None` if the values do not form two classes. A split
+/// that is not clear may separate two colors of paper; then the darker one is split once more.
 pub(super) fn paper_and_stroke(ink: &Plane) -> Option<(f32, f32)> {
-    let (mut paper, mut stroke, mut is_clear) = split(ink, -1.0)?;
+    let (mut paper, mut stroke, mut is_clear) = otsu(ink, -1.0)?;
     if !is_clear {
-        (paper, stroke, is_clear) = split(ink, f32::midpoint(paper, stroke))?;
+        (paper, stroke, is_clear) = otsu(ink, f32::midpoint(paper, stroke))?;
     }
     is_clear.then_some((paper, stroke))
 }
 
-/// The means of the two classes that values above `least` fall into by Otsu's threshold, where the
-/// variance between them is largest, and whether they are two; `None` where all values are alike.
-fn split(ink: &Plane, least: f32) -> Option<(f32, f32, bool)> {
-    // How many values there are in each step, their sum and the sum of their squares.
-    let mut steps = vec![[0.0_f64; 3]; STEPS];
-    for &value in ink.iter().filter(|value| **value > least) {
-        let step = &mut steps[((value * STEPS as f32) as usize).min(STEPS - 1)];
+/// Splits the values above `min` by Otsu's threshold, which maximizes the variance between two
+/// classes. Returns the means of both classes and whether they are clearly separated; `None` if all
+/// values are equal.
+fn otsu(ink: &Plane, min: f32) -> Option<(f32, f32, bool)> {
+    // Per bin: number of values, their sum, the sum of their squares.
+    let mut bins = vec![[0.0_f64; 3]; BINS];
+    for &value in ink.iter().filter(|value| **value > min) {
+        let bin = &mut bins[((value * BINS as f32) as usize).min(BINS - 1)];
         let value = f64::from(value);
-        *step = [step[0] + 1.0, step[1] + value, step[2] + value * value];
+        *bin = [bin[0] + 1.0, bin[1] + value, bin[2] + value * value];
     }
-    let plus = |a: [f64; 3], b: &[f64; 3]| [a[0] + b[0], a[1] + b[1], a[2] + b[2]];
-    let total = steps.iter().fold([0.0; 3], plus);
+    let add = |a: [f64; 3], b: &[f64; 3]| [a[0] + b[0], a[1] + b[1], a[2] + b[2]];
+    let total = bins.iter().fold([0.0; 3], add);
     let (mut low, mut best) = ([0.0; 3], (0.0, 0.0, 0.0));
-    for step in &steps {
-        low = plus(low, step);
+    for bin in &bins {
+        low = add(low, bin);
         let high = total[0] - low[0];
-        if step[0] == 0.0 || high == 0.0 {
+        if bin[0] == 0.0 || high == 0.0 {
             continue;
         }
         let (paper, stroke) = (low[1] / low[0], (total[1] - low[1]) / high);
@@ -133,9 +146,9 @@ fn split(ink: &Plane, least: f32) -> Option<(f32, f32, bool)> {
     }
     let (between, paper, stroke) = best;
     let [count, sum, squares] = total;
-    // What the variance between the classes leaves of all is that within them.
+    // Total variance minus the variance between the classes.
     let within = (squares - sum * sum / count - between / count).max(0.0) / count;
-    let least = f64::max(LEAST_CONTRAST, LEAST_CLEARNESS * within.sqrt());
-    let is_clear = stroke - paper >= least;
+    let min_difference = f64::max(MIN_CONTRAST, MIN_SEPARATION * within.sqrt());
+    let is_clear = stroke - paper >= min_difference;
     (between > 0.0).then_some((paper as f32, stroke as f32, is_clear))
 }

@@ -1,11 +1,16 @@
-//! MNIST's own digits, drawn as people's pictures, come back nearly as they were.
+//! MNIST's own digits, drawn as people's pictures, come back nearly as they were. Damaged pictures
+//! are errors.
 
+use std::env;
 use std::io::Cursor;
 
 use image::imageops::{self, FilterType};
 use image::{DynamicImage, GrayImage, ImageFormat};
+use rand::seq::IndexedRandom;
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
 
-use super::ink::{inverted, zipped};
+use super::ink::{inverted, zip_map};
 use super::*;
 use crate::data::{Dataset, mnist_10k};
 
@@ -14,13 +19,25 @@ fn digits() -> Dataset {
     split.resized(None, Some(100)).unwrap().test
 }
 
-fn png(image: impl Into<DynamicImage>) -> Vec<u8> {
+fn prepare(bytes: &[u8], is_light: Option<bool>) -> Result<Prepared> {
+    super::prepare(bytes, Preparation::Digits, is_light)
+}
+
+fn encode(image: impl Into<DynamicImage>, format: ImageFormat) -> Vec<u8> {
     let mut file = Cursor::new(Vec::new());
-    image.into().write_to(&mut file, ImageFormat::Png).unwrap();
+    image.into().write_to(&mut file, format).unwrap();
     file.into_inner()
 }
 
-/// Mean difference from the original in grey values, at the best of the shifts by up to one pixel.
+fn png(image: impl Into<DynamicImage>) -> Vec<u8> {
+    encode(image, ImageFormat::Png)
+}
+
+fn detect(bytes: &[u8], preparation: Preparation) -> Result<Vec<Detection>> {
+    super::detect(PictureFile::from_stream(bytes)?, preparation)
+}
+
+/// Mean difference from the original in gray values, at the best shift by up to one pixel.
 fn difference(prepared: &Prepared, original: &[u8]) -> f64 {
     let at = |pixels: &[u8], x: i32, y: i32| {
         let inside = (0..28).contains(&x) && (0..28).contains(&y);
@@ -61,82 +78,83 @@ fn polarity_is_right_for_every_digit_even_without_margins() {
         let pixels = &digits.pixels()[index * PIXELS..][..PIXELS];
         let values = pixels.iter().map(|&pixel| f32::from(pixel) / 255.0);
         let light = Plane::from_raw(28, 28, values.collect()).unwrap();
-        // A frame of one pixel more than the digit, and nothing around it.
-        let frame = frame_of(&light, |value| value >= 0.2).unwrap();
-        let tight = frame.within(&light, 1).cut(&light);
+        // Cropped to the digit and a margin of one pixel.
+        let bounds = bounding_box(&light, |value| value >= 0.2).unwrap();
+        let tight = bounds.with_margin(&light, 1).crop(&light);
         for (name, plane) in [("tight", tight), ("whole", light)] {
-            let drawn = |plane: &Plane| {
-                let drawing = Drawing::of(plane, None);
+            let ink = |plane: &Plane| {
+                let drawing = Drawing::find(plane, None);
                 drawing
                     .unwrap_or_else(|| panic!("digit {index}, {name}"))
                     .ink
             };
-            let (here, there) = (drawn(&plane), drawn(&inverted(&plane)));
+            let (ink, of_inverted) = (ink(&plane), ink(&inverted(&plane)));
             let near = |(a, b): (&f32, &f32)| (a - b).abs() < 1e-3;
-            let same = here.iter().zip(there.iter()).all(near);
-            let off = zipped(&here, &plane, |a, b| (a - b).abs());
-            let mass = off.iter().sum::<f32>();
-            assert!(same && mass < 0.2 * 784.0, "digit {index}, {name}: {mass}");
+            let same = ink.iter().zip(of_inverted.iter()).all(near);
+            let difference = zip_map(&ink, &plane, |a, b| (a - b).abs());
+            let sum = difference.iter().sum::<f32>();
+            assert!(same && sum < 0.2 * 784.0, "digit {index}, {name}: {sum}");
         }
     }
 }
 
-/// Grey values on which digits of MNIST are drawn.
+/// A sheet of paper on which digits of MNIST are drawn.
 struct Sheet {
     picture: GrayImage,
-    /// The digits' own pixels, in the order in which they are drawn.
-    drawn: Vec<Vec<u8>>,
+    /// The original pixels of the digits, in drawing order.
+    originals: Vec<Vec<u8>>,
 }
 
 impl Sheet {
     fn new(width: u32, height: u32) -> Self {
-        // Light falls on it from the left.
-        let grey = |x| Luma([240 - u8::try_from(40 * x / width).unwrap()]);
+        // Light comes from the left.
+        let gray = |x| Luma([240 - u8::try_from(40 * x / width).unwrap()]);
         Self {
-            picture: GrayImage::from_fn(width, height, |x, _| grey(x)),
-            drawn: Vec::new(),
+            picture: GrayImage::from_fn(width, height, |x, _| gray(x)),
+            originals: Vec::new(),
         }
     }
 
-    /// Draws test image `index`, 28 pixels of it at so many here, with its corner at x, y.
+    /// Draws test image `index`, scaled to `side`, with its corner at x, y.
     fn digit(&mut self, index: usize, side: u32, x: u32, y: u32) {
         let pixels = digits().pixels()[index * PIXELS..][..PIXELS].to_vec();
         let small = GrayImage::from_raw(28, 28, pixels.clone()).unwrap();
         let large = imageops::resize(&small, side, side, FilterType::CatmullRom);
         for (dx, dy, ink) in large.enumerate_pixels() {
             let paper = self.picture.get_pixel_mut(x + dx, y + dy);
-            // A pen has an edge, which enlarged pixels have not.
+            // Sharpened, because pens have edges.
             let ink = (u32::from(ink.0[0]).saturating_sub(70) * 2).min(255);
             let mixed = (u32::from(paper.0[0]) * (255 - ink) + 40 * ink) / 255;
             paper.0[0] = u8::try_from(mixed).unwrap();
         }
-        self.drawn.push(pixels);
+        self.originals.push(pixels);
     }
 
-    /// Every pixel for which `is` holds gets this grey value, where that is darker, or always.
-    fn paint(&mut self, grey: u8, over: bool, is: impl Fn(u32, u32) -> bool) {
+    /// Paints the pixels inside a shape; with `cover` also over what is darker.
+    fn paint(&mut self, gray: u8, cover: bool, is_inside: impl Fn(u32, u32) -> bool) {
         for (x, y, pixel) in self.picture.enumerate_pixels_mut() {
-            if is(x, y) {
-                pixel.0[0] = if over { grey } else { grey.min(pixel.0[0]) };
+            if is_inside(x, y) {
+                pixel.0[0] = if cover { gray } else { gray.min(pixel.0[0]) };
             }
         }
     }
 
-    /// How many of the digits are found in their order, nearly as they are; none where others are
-    /// found too.
+    /// Number of digits found in their order and nearly as they were; 0 if anything else is found.
     fn found(&self) -> usize {
-        let figures = figures(&png(self.picture.clone()), Preparation::Digits).unwrap_or_default();
-        if figures.len() != self.drawn.len() {
+        let found = detect(&png(self.picture.clone()), Preparation::Digits).unwrap_or_default();
+        if found.len() != self.originals.len() {
             return 0;
         }
-        let pairs = figures.iter().zip(&self.drawn);
-        let near = |(figure, own): &(&Figure, &Vec<u8>)| difference(&figure.prepared, own) < 25.0;
-        pairs.filter(near).count()
+        found
+            .iter()
+            .zip(&self.originals)
+            .filter(|(detection, original)| difference(&detection.image, original) < 25.0)
+            .count()
     }
 }
 
 #[test]
-fn tables_lines_and_boxes_are_no_ink() {
+fn tables_lines_and_boxes_are_not_ink() {
     type Scene = fn(&mut Sheet);
     let scenes: [(&str, Scene); 9] = [
         ("the edge of the paper", |sheet| {
@@ -247,38 +265,63 @@ fn strokes_that_do_not_touch_stay_one_digit() {
 }
 
 #[test]
-fn an_article_of_clothing_keeps_its_grey_values_and_fills_the_image() {
-    // A grey rectangle, wider than high, on white: as Fashion-MNIST's, light on black.
+fn an_article_of_clothing_keeps_its_gray_values_and_fills_the_image() {
+    // A gray rectangle, wider than high, on white: as in Fashion-MNIST, but inverted.
     let inside = |x: u32, y: u32| (100..300).contains(&x) && (80..180).contains(&y);
-    let grey = |x, y| {
-        Luma([if inside(x, y) {
-            55 + u8::try_from(x / 4).unwrap()
-        } else {
-            255
-        }])
+    let gray = |x, y| {
+        let gradient = 55 + u8::try_from(x / 4).unwrap();
+        Luma([if inside(x, y) { gradient } else { 255 }])
     };
-    let picture = GrayImage::from_fn(400, 300, grey);
+    let picture = GrayImage::from_fn(400, 300, gray);
     let article = |picture: GrayImage| {
-        let mut figures = figures(&png(picture), Preparation::Article).unwrap();
-        figures.remove(0)
+        let mut found = detect(&png(picture), Preparation::Article).unwrap();
+        found.remove(0)
     };
     let found = article(picture);
-    assert_eq!(found.place, [100, 80, 200, 100]);
-    let row = |row: usize| &found.prepared[row * SIDE..][..SIDE];
+    assert_eq!(found.bounding_box, [100, 80, 200, 100]);
+    let row = |row: usize| &found.image[row * SIDE..][..SIDE];
     assert!(row(6).iter().chain(row(21)).all(|&pixel| pixel == 0));
     assert!(
         row(14)[0] > 240 && (150..190).contains(&row(14)[27]),
         "{:?}",
         row(14)
     );
-    // What is of this size and light on black already is taken as it is.
+    // An image of the data set itself stays as it is.
     let own = digits().pixels()[..PIXELS].to_vec();
-    let prepared = article(GrayImage::from_raw(28, 28, own.clone()).unwrap()).prepared;
-    assert!(prepared[..] == own);
+    let image = article(GrayImage::from_raw(28, 28, own.clone()).unwrap()).image;
+    assert!(image[..] == own);
 }
 
 #[test]
-fn what_cannot_be_read_is_named_whatever_it_is_called() {
+fn plain_preparation_scales_the_whole_picture_and_never_inverts() {
+    // Left half black, right half light gray, a dark spot in it.
+    let gray = |x: u32, y: u32| match x {
+        0..140 => 0,
+        200..220 if (100..120).contains(&y) => 50,
+        _ => 200,
+    };
+    let picture = png(GrayImage::from_fn(280, 560, |x, y| Luma([gray(x, y)])));
+    let found = detect(&picture, Preparation::Plain).unwrap();
+    assert_eq!(found.len(), 1);
+    assert_eq!(found[0].bounding_box, [0, 0, 280, 560]);
+    let image = super::prepare(&picture, Preparation::Plain, None).unwrap();
+    assert_eq!(image, found[0].image);
+    for row in image.chunks(SIDE) {
+        assert_eq!([row[0], row[12], row[15], row[27]], [0, 0, 200, 200]);
+    }
+    let spot = image[5 * SIDE + 20];
+    assert!((50..150).contains(&spot), "{spot}");
+    // Nothing is cropped, and a blank picture is an image, too.
+    let own = digits().pixels()[..PIXELS].to_vec();
+    for pixels in [own, vec![77; PIXELS]] {
+        let picture = png(GrayImage::from_raw(28, 28, pixels.clone()).unwrap());
+        let image = super::prepare(&picture, Preparation::Plain, None).unwrap();
+        assert!(image[..] == pixels);
+    }
+}
+
+#[test]
+fn unsupported_files_are_named_for_what_they_are() {
     for (bytes, name) in [
         (&b"\0\0\0\x18ftypheic\0\0\0\0"[..], "a HEIC picture"),
         (b"\0\0\0\x18ftypmif1\0\0\0\0", "a HEIC picture"),
@@ -322,6 +365,79 @@ fn blank_noisy_and_strange_files_are_errors() {
 }
 
 #[test]
+fn a_picture_without_pixels_is_an_error() {
+    let mut gif = encode(DynamicImage::new_rgb8(16, 16), ImageFormat::Gif);
+    // Width and height of the screen; the image on it keeps its size.
+    for (size, name) in [
+        ([0; 4], "0x0"),
+        ([0, 0, 16, 0], "0x16"),
+        ([16, 0, 0, 0], "16x0"),
+    ] {
+        gif[6..10].copy_from_slice(&size);
+        for preparation in [
+            Preparation::Digits,
+            Preparation::Plain,
+            Preparation::Article,
+        ] {
+            let error = detect(&gif, preparation)
+                .err()
+                .map(|error| format!("{error:#}"));
+            let error = error.unwrap_or_else(|| panic!("{name}: accepted"));
+            assert!(error.contains("no pixels"), "{name}: {error}");
+        }
+    }
+}
+
+/// Changes, removes, repeats or inserts bytes, more often in the header.
+fn damage(generator: &mut ChaCha8Rng, bytes: &mut Vec<u8>) {
+    let length = bytes.len().max(1);
+    let reach = *[60.min(length), length].choose(generator).unwrap();
+    let start = generator.random_range(0..reach);
+    let end = (start + generator.random_range(1..20)).min(bytes.len());
+    match generator.random_range(0..6) {
+        0..3 => bytes
+            .iter_mut()
+            .skip(start)
+            .take(1)
+            .for_each(|byte| *byte = generator.random()),
+        3 => drop(bytes.drain(start.min(end)..end)),
+        4 => bytes.extend_from_within(start.min(end)..end),
+        _ => bytes.truncate(start),
+    }
+}
+
+#[test]
+fn damaged_pictures_of_every_format_are_errors_or_pictures() {
+    use ImageFormat::{Bmp, Gif, Jpeg, Png, Tiff, WebP};
+    let cases: usize = env::var("MANGLE_CASES").map_or(2_000, |text| text.parse().unwrap());
+    let pixels = digits().pixels()[..PIXELS].to_vec();
+    let digit = DynamicImage::from(GrayImage::from_raw(28, 28, pixels).unwrap());
+    let mut generator = ChaCha8Rng::seed_from_u64(0);
+    for format in [Png, Jpeg, WebP, Bmp, Gif, Tiff] {
+        let good = encode(digit.to_rgb8(), format);
+        let mut readable = 0;
+        for case in 0..cases {
+            let mut bytes = good.clone();
+            for _ in 0..generator.random_range(1..4) {
+                damage(&mut generator, &mut bytes);
+            }
+            let outcome = detect(&bytes, Preparation::Digits);
+            readable += usize::from(outcome.is_ok());
+            let text = outcome.map_or_else(|error| format!("{error:#}"), |_| String::new());
+            // A caught panic is an error with this text.
+            assert!(
+                !text.contains("a fault in mnist-tch"),
+                "{format:?}, case {case}: {text}"
+            );
+        }
+        assert!(
+            (1..cases).contains(&readable),
+            "{format:?}: {readable} of {cases} readable"
+        );
+    }
+}
+
+#[test]
 fn a_tiny_and_a_very_long_picture_do_no_harm() {
     let dot = GrayImage::from_fn(1, 1, |_, _| Luma([0]));
     assert!(prepare(&png(dot), None).is_err());
@@ -334,11 +450,11 @@ fn a_tiny_and_a_very_long_picture_do_no_harm() {
 }
 
 #[test]
-fn where_ink_and_paper_cannot_be_told_apart_it_helps_to_know() {
-    // Dark strokes that fill most of the picture, up to its edges, could be paper.
+fn known_polarity_decides_where_ink_and_paper_look_alike() {
+    // Dark strokes that fill most of the picture, up to its edges, may be paper.
     let bold = GrayImage::from_fn(60, 60, |x, _| Luma([if x % 30 < 22 { 30 } else { 230 }]));
     let (bytes, mass) = (png(bold), |image: Prepared| {
-        image.iter().map(|&grey| u32::from(grey)).sum::<u32>()
+        image.iter().map(|&gray| u32::from(gray)).sum::<u32>()
     });
     let [unknown, dark, light] =
         [None, Some(false), Some(true)].map(|is_light| mass(prepare(&bytes, is_light).unwrap()));
