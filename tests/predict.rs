@@ -427,7 +427,7 @@ fn a_file_of_images_without_labels_is_answered_row_by_row_and_as_csv() {
         expected
     );
     let error = error_line(&mut predict(path, line), 1);
-    assert!(error.contains("answers.csv is there already"), "{error}");
+    assert!(error.contains("answers.csv already exists"), "{error}");
     let error = error_line(
         &mut predict(path, "images.gz images-idx3-ubyte --csv two.csv"),
         1,

@@ -21,7 +21,7 @@ fn value(argument: &Arg) -> String {
         "X" => "0.5",
         "A..B" => "0..9",
         "DEVICE" => "cpu",
-        "DIR" | "FILE" | "FILE|RUN_DIR" | "NAME" => "d",
+        "DIR" | "FILE" | "FILE|RUN_DIR" | "NAME" | "NAME|first|last" => "d",
         "URL" => "http://a",
         other => panic!("say here what a {other} may be"),
     };

@@ -266,7 +266,7 @@ mod tests {
         assert_eq!(check([4, 1, 2, 3]).unwrap().accuracy(), 0.7);
         for counts in [[0; 4], [4, 1, 2, 4], [5, -1, 3, 3], [i64::MAX; 4]] {
             let error = check(counts).unwrap_err().to_string();
-            assert!(error.contains("not those to 10 test images"), "{error}");
+            assert!(error.contains("do not add up to 10 test images"), "{error}");
         }
     }
 

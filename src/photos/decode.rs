@@ -1,19 +1,18 @@
 //! From a picture's file to light values: decoded, turned the way the camera says, and scaled down
 //! to a size that is enough to work with. Bounds the memory that files and decoded pictures take.
 
-use std::any::Any;
 use std::fs::File;
 use std::io::{Cursor, Read};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
-use anyhow::{Context, Result, anyhow, bail, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use image::{DynamicImage, GenericImageView, GrayAlphaImage, ImageDecoder, ImageFormat};
 use image::{ImageReader, Limits, Pixel};
 
 use super::fit_within;
 use super::memory::{Budget, Permit};
 use crate::data::file_kind::FileKind;
+use crate::learn::tch_errors;
 
 /// Maximum size of a file.
 const MAX_FILE_BYTES: u64 = 128 << 20;
@@ -109,7 +108,8 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Picture> {
     limits.max_image_height = Some(MAX_SIDE);
     limits.max_alloc = Some(MAX_DECODED_BYTES);
     reader.limits(limits);
-    catch_panic(|| decode_with(reader, bytes.len() as u64))
+    // A panic of a decoder becomes an error, so that one damaged file does not end the program.
+    tch_errors::catch(|| decode_with(reader, bytes.len() as u64))
 }
 
 fn decode_with(reader: ImageReader<Cursor<&[u8]>>, file_bytes: u64) -> Result<Picture> {
@@ -137,16 +137,6 @@ fn decode_with(reader: ImageReader<Cursor<&[u8]>>, file_bytes: u64) -> Result<Pi
         scale,
         _permit: permit,
     })
-}
-
-/// Turns a panic of a decoder into an error, so that one damaged file does not end the program.
-fn catch_panic<T>(decode: impl FnOnce() -> Result<T>) -> Result<T> {
-    let message = |panic: Box<dyn Any + Send>| {
-        let text = panic.downcast_ref::<String>().map(String::as_str);
-        let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
-        anyhow!("the decoder failed: {}", text.unwrap_or("no message"))
-    };
-    catch_unwind(AssertUnwindSafe(decode)).unwrap_or_else(|panic| Err(message(panic)))
 }
 
 /// Recognizes files that people bring but that are not supported, and says what to do.
@@ -195,14 +185,6 @@ fn scale_down(image: &DynamicImage) -> GrayAlphaImage {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_panic_of_a_decoder_is_an_error() {
-        let error = catch_panic::<()>(|| panic!("index {}", 7)).unwrap_err();
-        assert_eq!(error.to_string(), "the decoder failed: index 7");
-        let error = catch_panic(|| Ok([1, 2][Vec::<u8>::new().len() + 2])).unwrap_err();
-        assert!(error.to_string().contains("out of bounds"), "{error}");
-    }
 
     #[test]
     fn a_picture_is_scaled_to_the_means_of_its_pixels() {
