@@ -62,7 +62,11 @@ pub(crate) fn run(options: &Options, sources: &Sources) -> Result<()> {
     );
     let title = format!("{} {taken}", location.name());
     files::write(out, &contact_sheet(&images, &set.classes, &title)?, true).context("--out")?;
-    print(&class_counts_text(&images, &set.classes, &format!("{shown}: {title}")))
+    print(&class_counts_text(
+        &images,
+        &set.classes,
+        &format!("{shown}: {title}"),
+    ))
 }
 
 /// Counts the images of each class, a line for each class that occurs.

@@ -12,6 +12,8 @@ use super::PIXELS;
 /// Maximum size of the data in one file; the largest file of the family, EMNIST ByClass, has
 /// 638 MB.
 pub(crate) const MAX_BYTES: u64 = 1 << 30;
+/// The brightest pixel of images from 0 to 255 is at least this bright.
+pub(crate) const MIN_WHITE: f64 = 64.0;
 /// Columns of QMNIST's labels: the digit, then what is known about its writer.
 const QMNIST_COLUMNS: usize = 8;
 
@@ -173,11 +175,21 @@ pub(crate) fn gray_values(
     numbers: impl Iterator<Item = f64> + Clone,
     may_be_fractions: bool,
 ) -> Result<Vec<u8>> {
-    let is_fraction = may_be_fractions && numbers.clone().all(|number| number <= 1.0);
-    let scale = if is_fraction { 255.0 } else { 1.0 };
+    const EXPECTED: &str = "expected 0 to 255 or 0 to 1";
+    let max = numbers.clone().fold(0.0, f64::max);
+    let has_fraction = || numbers.clone().any(|number| number.fract() != 0.0);
+    ensure!(
+        !(may_be_fractions && max > 1.0 && max < MIN_WHITE && has_fraction()),
+        "pixels are fractions up to {max}, {EXPECTED}: undo their normalization"
+    );
+    let scale = if may_be_fractions && max <= 1.0 {
+        255.0
+    } else {
+        1.0
+    };
     let pixel = |number: f64| {
-        round_to_u8((number * scale).round())
-            .with_context(|| format!("a pixel is {number}, expected 0 to 255 or 0 to 1"))
+        let byte = round_to_u8((number * scale).round()).filter(|_| number >= 0.0);
+        byte.with_context(|| format!("a pixel is {number}, {EXPECTED}"))
     };
     numbers.map(pixel).collect()
 }

@@ -265,11 +265,19 @@ impl Finder<'_> {
     /// Adds arrays that `numpy.savez` has numbered: their shapes tell images from labels, and the
     /// training arrays are taken to come first.
     fn add_unnamed(&mut self, file: &Path, arrays: Vec<String>, set: &str) -> Result<()> {
-        let mut found = [Vec::new(), Vec::new()];
+        let (mut found, mut counts) = ([Vec::new(), Vec::new()], Vec::new());
         for array in arrays {
             let shape = content::open(file, |archive| npz::shape(archive, &array))?;
-            found[usize::from(!array::holds_images(&shape))].push(array);
+            let is_images = array::holds_images(&shape);
+            found[usize::from(!is_images)].push(array);
+            counts.extend(shape.first().filter(|_| is_images).copied());
         }
+        ensure!(
+            counts.is_sorted_by(|first, second| first >= second),
+            "{}: the first array of images is not the largest: save the arrays as x_train, \
+             y_train, x_test and y_test",
+            file.display()
+        );
         let [images, labels] = &found;
         if !(1..=2).contains(&images.len()) || images.len() != labels.len() {
             return Ok(());
