@@ -288,7 +288,7 @@ fn a_single_class_is_neither_trained_on_nor_scored() {
 #[test]
 fn sorted_images_and_classes_that_training_never_sees_are_warned_of() {
     let stderr = |set: &Set, more: &str| {
-        let line = format!("--device cpu --data-dir . --epochs 1 --eval-every 0 --out run --force");
+        let line = "--device cpu --data-dir . --epochs 1 --eval-every 0 --out run --force";
         let mut command = mnist_tch(set.path(), &format!("{line} -q {more}"));
         let output = command.output().unwrap();
         assert!(output.status.success());

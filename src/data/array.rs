@@ -1,4 +1,4 @@
-//! Arrays of numbers, as IDX and NumPy files hold them, and their conversion to images and labels.
+//! Arrays of numbers, as IDX and numpy files hold them, and their conversion to images and labels.
 //!
 //! Headers are not trusted: lengths are checked to the byte, and memory grows only with bytes that
 //! are really there.
@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail, ensure};
 
 use super::PIXELS;
 
-/// Maximum size of the data in one file; the largest file of the family, EMNIST ByClass, has
+/// Maximum size of the data in one file; the largest file of the family, EMNIST by class, has
 /// 638 MB.
 pub(crate) const MAX_BYTES: u64 = 1 << 30;
 /// The brightest pixel of images from 0 to 255 is at least this bright.
@@ -17,7 +17,7 @@ pub(crate) const MIN_WHITE: f64 = 64.0;
 /// Columns of QMNIST's labels: the digit, then what is known about its writer.
 const QMNIST_COLUMNS: usize = 8;
 
-/// The type of the elements: `u`, `i`, `f` or `b` (boolean) as in NumPy, and the size in bytes.
+/// The type of the elements: `u`, `i`, `f` or `b` (boolean) as in numpy, and the size in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ElementType(pub char, pub usize);
 

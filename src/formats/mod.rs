@@ -1,8 +1,9 @@
-//! Reads data sets in the forms that people have: IDX files under various names, NumPy arrays, CSV
+//! Reads data sets in the forms that people have: IDX files under various names, numpy arrays, CSV
 //! files, and folders of pictures.
 
 mod class_folders;
 mod csv;
+mod csv_columns;
 mod listing;
 mod npz;
 mod sets;
@@ -71,7 +72,7 @@ fn emnist_note(name: &str) -> String {
     format!("note: {name} is stored transposed, as EMNIST is, and corrected; --transpose undoes it")
 }
 
-/// Reads images without labels from an IDX, NumPy or CSV file.
+/// Reads images without labels from an IDX, numpy or CSV file.
 ///
 /// # Errors
 /// If the file is of another kind or damaged; the message names it.

@@ -117,7 +117,7 @@ pub(super) fn find(folder: &Path, split: Option<&str>) -> Result<DataSet> {
     Ok(DataSet { name, items, notes })
 }
 
-/// NumPy arrays are a set only if there are images and labels.
+/// numpy arrays are a set only if there are images and labels.
 fn is_set(items: &[Item]) -> bool {
     let holds = |kind| items.iter().any(|item| item.kind == kind);
     let is_numpy = |item: &Item| matches!(item.form, Form::Npy | Form::Npz(_));

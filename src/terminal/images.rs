@@ -74,7 +74,7 @@ pub(crate) struct SetOptions {
     /// The data set [default: mnist-10k, or what is in --data-dir]
     #[arg(long, value_name = "NAME", value_parser = set_name())]
     pub dataset: Option<Location>,
-    /// Folder or file with an MNIST-like set: IDX files as published or unpacked, NumPy arrays, CSV,
+    /// Folder or file with an MNIST-like set: IDX files as published or unpacked, numpy arrays, CSV,
     /// or pictures in a folder for each class; with --dataset, the folder of that set's files
     /// [default: the user's cache folder]
     #[arg(long, value_name = "DIR")]
@@ -163,6 +163,7 @@ impl SetOptions {
     }
 
     /// The options for reading it.
+    #[allow(clippy::needless_update, reason = "needed without the extra formats")]
     pub(crate) fn read_options(&self) -> ReadOptions {
         ReadOptions {
             #[cfg(feature = "formats")]
