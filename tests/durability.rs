@@ -112,7 +112,7 @@ fn file_systems_without_hard_links_and_rename_flags_are_enough() {
         "export --model run page.html".to_owned(),
         "evaluate --model run --out scores".to_owned(),
     ] {
-        let Some(output) = traced(path, &without, &line) else {
+        let Some(output) = traced(path, without, &line) else {
             return;
         };
         let error = String::from_utf8(output.stderr).unwrap();

@@ -123,10 +123,10 @@ impl Options {
         let steps = 1..=schedule.steps();
         let scored: Vec<usize> = steps.filter(|&step| schedule.is_scored(step)).collect();
         reference.at(scored.iter().copied())?;
-        let (seeds, scores) = (self.seeds.clone().count(), scored.len());
+        let (seeds, steps) = (self.seeds.clone().count(), scored.len());
         ensure!(
-            seeds * scores <= MAX_POINTS,
-            "{seeds} seeds with {scores} scored steps each do not fit into memory: choose fewer \
+            seeds * steps <= MAX_POINTS,
+            "{seeds} seeds with {steps} scored steps each do not fit into memory: choose fewer \
              --seeds or a larger --eval-every"
         );
         if seeds == 1 && !self.quiet {
