@@ -794,7 +794,7 @@ fn pixels_of_an_unknown_scale_are_refused_or_warned_of() {
     let pixels = |low: f32, high: f32| [vec![low; 784], vec![high; 784]].concat();
     for (low, high, part) in [
         (-0.4242, 2.8215, "fractions up to 2.8215"),
-        (-0.4242, 0.9, "a pixel is -0.4242"),
+        (-0.5, 0.9, "a pixel is -0.5"),
         (0.0, 1.1, "undo their normalization"),
         (0.0, f32::NAN, "a pixel is NaN"),
         (0.0, 256.0, "a pixel is 256"),
