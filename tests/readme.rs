@@ -96,7 +96,7 @@ fn it_names_every_option_and_no_other() {
     let text = manual_text();
     let mut named: BTreeSet<&str> = all(pattern, &text).into_iter().collect();
     // Those of cargo, containers, scripts/setup.sh and Slurm; and one that every program has.
-    let others = "--release --locked --path --example --gpus --cuda --requeue --wrap";
+    let others = "--release --locked --path --example --gpus --cuda --requeue --wrap --signal --no-default-features";
     for other in others.split(' ') {
         assert!(named.remove(other), "{other}");
     }
