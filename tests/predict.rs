@@ -495,19 +495,19 @@ fn peak_memory(folder: &Path, line: &str) -> u64 {
 fn many_threads_take_little_more_memory_than_one() {
     let folder = tempdir().unwrap();
     let path = folder.path();
-    // 120 MB when decoded.
-    let image = drawn(3).0;
-    let large = image.resize_exact(4_000, 3_750, FilterType::Nearest);
-    large.to_rgba16().save(path.join("00.png")).unwrap();
-    for number in 1..12 {
-        fs::hard_link(path.join("00.png"), path.join(format!("{number:02}.png"))).unwrap();
+    // 45 MB as a file and as much again when decoded.
+    let large = drawn(3).0.resize_exact(4_000, 3_750, FilterType::Nearest);
+    large.to_rgb8().save(path.join("00.bmp")).unwrap();
+    for number in 1..16 {
+        let copy = path.join(format!("{number:02}.bmp"));
+        fs::hard_link(path.join("00.bmp"), copy).unwrap();
     }
     let model = MODEL.path().join("run");
     let line = format!("predict --device cpu --model {}", model.display());
-    let one = peak_memory(path, &format!("{line} 00.png --threads 1"));
-    let many = peak_memory(path, &format!("{line} . --threads 12"));
-    // 11 more pictures at the same time would be 1,320 MB more.
-    assert!(one > 200 && many < one + 600, "{one} MB, {many} MB");
+    let one = peak_memory(path, &format!("{line} 00.bmp --threads 1"));
+    let many = peak_memory(path, &format!("{line} . --threads 16"));
+    // 15 more pictures at the same time would take 1,350 MB more.
+    assert!(one > 150 && many < one + 550, "{one} MB, {many} MB");
 }
 
 #[test]
