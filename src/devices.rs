@@ -5,14 +5,15 @@ use std::fmt::Write;
 use anyhow::Result;
 
 use crate::learn::cuda::{self, CudaStatus};
-use crate::learn::device::list;
+use crate::learn::device::{list, on_terminate};
 use crate::learn::probe::usable_gpu;
 use crate::learn::{cores, libtorch};
-use crate::terminal::print;
+use crate::terminal::{end_for_cpp, print};
 
 /// Prints libtorch's version and path, its CUDA build, the driver, the GPUs, which of them work,
 /// and the threads.
 pub(crate) fn run() -> Result<()> {
+    on_terminate(end_for_cpp);
     let status = CudaStatus::detect();
     let mut text = String::new();
     let mut line = |name: &str, value: &str| {

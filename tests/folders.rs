@@ -646,17 +646,21 @@ fn arrays_of_numpy_are_read_in_pairs_and_without_names() {
         set.add("mnist.npz", &npz(&arrays));
         set
     };
-    for set in [
+    for (number, set) in [
         pairs(|kind, part| format!("{part}_{kind}.npy")),
         pairs(|kind, part| format!("{part}/{kind}.npy")),
         pairs(|kind, part| format!("{}_{part}.npy", if kind == "images" { "x" } else { "y" })),
         unnamed([0, 1, 2, 3]),
         unnamed([0, 2, 1, 3]),
-    ] {
+    ]
+    .into_iter()
+    .enumerate()
+    {
         for (part, count) in [(Part::Train, 150), (Part::Test, 30)] {
             let found = read(set.path(), part, None).unwrap();
             let (images, labels) = bars(count, 3, 0);
-            assert!(found.images.labels() == labels && found.images.pixels() == images);
+            assert!(found.images.labels() == labels, "form {number}");
+            assert!(found.images.pixels() == images, "form {number}");
         }
     }
     let notes = read(unnamed([0, 1, 2, 3]).path(), Part::Train, None)
@@ -734,7 +738,9 @@ fn files_of_other_kinds_are_named_with_the_way_out() {
 #[test]
 fn csv_files_of_old_macs_spaces_and_fractions_are_read() {
     let (images, labels) = bars(30, 3, 0);
-    let rows = csv(&images, &labels);
+    let names = (0..784).map(|pixel| format!(",pixel{pixel}"));
+    let header = format!("label{}\n", names.collect::<String>());
+    let rows = header + &csv(&images, &labels);
     let shares = rows.replace("255", "1.0").replace(",0", ",0.0");
     let soft = rows.replace("255", "0.5");
     for (text, ink) in [

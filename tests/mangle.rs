@@ -1,8 +1,9 @@
-//! Damaged data files: whatever stands in a folder, reading it gives a clear error or a valid data
-//! set. Never a panic, and never memory for what a header claims and no file holds.
+//! Damaged data files: whatever is in a folder, reading it gives a clear error or a valid data set.
+//! Never a panic, and never memory for what a header claims and the file does not hold.
 //!
-//! Everything is seeded, so a failure can be repeated. `MANGLE_CASES` says how many cases are
-//! tried; the weekly CI tries 100,000. Files of runs: src/commands/train/tests.rs.
+//! Everything is seeded, so a failure can be repeated. `MANGLE_CASES` is the number of cases; the
+//! weekly CI tries 100,000. Files of runs: src/train/tests.rs; pictures of any size:
+//! src/photos/tests.rs.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
@@ -12,28 +13,34 @@ mod forms;
 
 use std::env;
 use std::fs;
+use std::io::Cursor;
 use std::path::Path;
 use std::sync::LazyLock;
 
 use common::{gzip, idx};
-use forms::{csv, npy, npz};
+use forms::{csv, npy, npz, png};
+use image::{DynamicImage, GrayImage, ImageFormat};
 use mnist_tch::data::{Location, Part, ReadOptions};
 use rand::seq::IndexedRandom;
 use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use tempfile::tempdir;
 
-/// Files, each of which is a set of its own or, of the first two, a half of one.
-const NAMES: [&str; 4] = [
+/// Files, each of which is a set of its own, half of one (the first two), or a picture.
+const NAMES: [&str; 8] = [
     "train-images-idx3-ubyte",
     "train-labels-idx1-ubyte",
     "mnist.npz",
     "train.csv",
+    "train/0/damaged.png",
+    "train/0/damaged.gif",
+    "train/0/damaged.bmp",
+    "train/0/damaged.tiff",
 ];
 const COUNT: u32 = 3;
 
-/// Such files without a fault.
-static GOOD: LazyLock<[Vec<u8>; 4]> = LazyLock::new(|| {
+/// Such files, undamaged.
+static GOOD: LazyLock<[Vec<u8>; 8]> = LazyLock::new(|| {
     let pixels: Vec<u8> = (0..=255).cycle().take(784 * 3).collect();
     let labels = [7, 0, 9];
     let arrays = [
@@ -44,14 +51,33 @@ static GOOD: LazyLock<[Vec<u8>; 4]> = LazyLock::new(|| {
         idx(&[COUNT, 28, 28], &pixels),
         idx(&[COUNT], &labels),
         npz(&arrays),
-        csv(&pixels, &labels).into_bytes(),
+        format!(
+            "label,{}\n{}",
+            "p,".repeat(783) + "p",
+            csv(&pixels, &labels)
+        )
+        .into_bytes(),
+        png(&pixels[..784], 28),
+        picture(ImageFormat::Gif),
+        picture(ImageFormat::Bmp),
+        picture(ImageFormat::Tiff),
     ]
 });
+
+/// A picture of 28x28, which is read without being prepared.
+fn picture(format: ImageFormat) -> Vec<u8> {
+    let image = GrayImage::from_fn(28, 28, |x, y| [u8::try_from(x * y % 256).unwrap()].into());
+    let mut bytes = Cursor::new(Vec::new());
+    let image = DynamicImage::from(image).to_rgb8();
+    image.write_to(&mut bytes, format).unwrap();
+    bytes.into_inner()
+}
 
 /// Reads a good set with `bytes` in the place of one of its files; whether it is taken.
 fn is_taken(folder: &Path, file: usize, bytes: &[u8]) -> bool {
     let is_packed = bytes.starts_with(&[0x1f, 0x8b]);
     let name = NAMES[file].to_owned() + if is_packed { ".gz" } else { "" };
+    fs::create_dir_all(folder.join(&name).parent().unwrap()).unwrap();
     fs::write(folder.join(&name), bytes).unwrap();
     if file < 2 {
         fs::write(folder.join(NAMES[1 - file]), &GOOD[1 - file]).unwrap();
@@ -63,7 +89,10 @@ fn is_taken(folder: &Path, file: usize, bytes: &[u8]) -> bool {
     );
     // Not only written over, for which ext4 would wait for the disk.
     for entry in fs::read_dir(folder).unwrap() {
-        fs::remove_file(entry.unwrap().path()).unwrap();
+        let path = entry.unwrap().path();
+        fs::remove_file(&path)
+            .or_else(|_| fs::remove_dir_all(&path))
+            .unwrap();
     }
     let case = || format!("{name}: {}", bytes.escape_ascii());
     match &set {

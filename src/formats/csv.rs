@@ -116,8 +116,11 @@ impl<'a> Lines<'a> {
             let bytes = start.iter().skip(offset).step_by(2).take(8);
             bytes.len() > 1 && bytes.copied().all(|byte| byte == 0)
         };
-        let is_utf_16 = FileKind::of(&start) == Some(FileKind::Utf16) || is_zero(0) || is_zero(1);
-        ensure!(!is_utf_16, FileKind::Utf16.describe_as_images());
+        let is_utf_16 = is_zero(0) || is_zero(1);
+        let kind = FileKind::of(&start).or(is_utf_16.then_some(FileKind::Utf16));
+        if let Some(kind) = kind {
+            bail!(kind.describe_as_images());
+        }
         let is_cr = start.contains(&b'\r') && !start.contains(&b'\n');
         Ok(Self {
             source: Cursor::new(start).chain(source),

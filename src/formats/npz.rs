@@ -17,10 +17,13 @@ const MAX_HEADER: u32 = 1 << 16;
 /// The shape, the element type, and whether the elements are big-endian.
 type Header = (Vec<usize>, ElementType, bool);
 
-/// Returns the names of the arrays in an archive.
+/// Returns the names of the arrays in an archive, sorted.
 pub(super) fn names(archive: impl Read + Seek) -> Result<Vec<String>> {
     let archive = ZipArchive::new(archive).context("not an .npz file, or a damaged one")?;
-    Ok(archive.file_names().map(str::to_owned).collect())
+    let mut names: Vec<String> = archive.file_names().map(str::to_owned).collect();
+    // arr_10 comes after arr_9.
+    names.sort_by_key(|name| (name.len(), name.clone()));
+    Ok(names)
 }
 
 /// Returns the shape of an array in an archive.

@@ -136,7 +136,10 @@ pub(crate) fn protocol(
             &mut configuration,
             &["seed", "checkpoint_every", "keep"][..],
         ),
-        (&mut data, &["name", "location", "reading", "pictures"]),
+        (
+            &mut data,
+            &["name", "location", "reading", "pictures", "preparation"],
+        ),
     ] {
         if let Some(fields) = value.as_object_mut() {
             fields.retain(|name, _| !names.contains(&name.as_str()));

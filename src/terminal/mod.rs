@@ -56,6 +56,16 @@ pub fn exit(status: i32) -> ! {
     signal_hook::low_level::exit(status)
 }
 
+/// Called instead of C++'s `terminate`: libtorch meets some failures of a GPU where it cannot report
+/// them.
+pub(crate) extern "C" fn end_for_cpp() {
+    note(
+        "error: libtorch cannot continue, probably because the GPU has failed: see nvidia-smi and \
+         dmesg; resume the run with --resume",
+    );
+    exit(1)
+}
+
 /// The start of a stream: up to `max` bytes, and one more if there are more.
 pub(crate) fn read_start(source: impl Read, max: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();

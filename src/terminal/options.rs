@@ -9,6 +9,7 @@ use clap::Args;
 use clap::builder::{RangedU64ValueParser, TypedValueParser};
 
 use crate::data::MAX_CLASSES;
+use crate::learn::device::on_terminate;
 use crate::learn::{Architecture, Config, Device, DeviceChoice, Init, cores};
 
 /// The device and the threads.
@@ -33,6 +34,7 @@ impl Machine {
 
 /// The chosen device. Prints a note if `auto` uses the CPU although there is a GPU driver.
 pub(crate) fn select_device(choice: DeviceChoice, quiet: bool) -> Result<Device> {
+    on_terminate(super::end_for_cpp);
     let (device, why) = choice.find()?;
     if let Some(text) = why
         && !quiet

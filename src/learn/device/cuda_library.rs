@@ -1,5 +1,5 @@
-//! The one place with unsafe code: it loads libtorch's CUDA library and asks the CUDA runtime
-//! (cudart) what there is.
+//! The one place with unsafe code: it loads libtorch's CUDA library, asks the CUDA runtime (cudart)
+//! what there is, and sets what libtorch has no other access to.
 //!
 //! Linux linkers drop `libtorch_cuda.so` from a program that calls nothing in it by name, and
 //! libtorch then says "no CUDA" without a word. Loading it at run time, when CUDA is asked for,
@@ -34,6 +34,7 @@ type GetErrorString = unsafe extern "C" fn(c_int) -> *const c_char;
 type GlobalContext = unsafe extern "C" fn() -> *mut c_void;
 type SetFlag = unsafe extern "C" fn(*mut c_void, bool);
 type GetVersion = unsafe extern "C" fn() -> usize;
+type SetTerminate = unsafe extern "C" fn(extern "C" fn()) -> *const c_void;
 
 /// A status of cudart that is no success, with NVIDIA's words for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -142,10 +143,36 @@ impl Cudart {
 /// their full paths: cuDNN itself would look for them in `LD_LIBRARY_PATH` and in the system before
 /// it looks beside itself, and parts of two versions do not work together.
 pub(super) fn load(libtorch_cuda: &Path) -> Result<(), libloading::Error> {
+    silence_warnings();
     for part in cudnn_parts(libtorch_cuda) {
         open(&part)?;
     }
     open(libtorch_cuda)
+}
+
+/// Has C++ call `handler`, which must not return, where it would end the process with a backtrace.
+/// libtorch throws in destructors when a GPU fails, and nobody can catch that.
+pub(crate) fn on_terminate(handler: extern "C" fn()) {
+    let process = Library::this();
+    // SAFETY: the type is that of std::set_terminate; what it returns is the handler before.
+    unsafe {
+        if let Some(set) = function::<SetTerminate>(&process, "_ZSt13set_terminatePFvvE") {
+            set(handler);
+        }
+    }
+}
+
+/// Keeps libtorch from printing warnings, which it does beside the errors that are reported anyway.
+fn silence_warnings() {
+    const ERRORS_ONLY: c_int = 2;
+    let process = Library::this();
+    // SAFETY: the symbol is libtorch's int for its least log level; no other thread is at work yet
+    // that could log.
+    unsafe {
+        if let Some(level) = function::<*mut c_int>(&process, "FLAGS_caffe2_log_level") {
+            *level = ERRORS_ONLY;
+        }
+    }
 }
 
 fn open(path: &Path) -> Result<(), libloading::Error> {
@@ -212,10 +239,10 @@ pub(super) fn cudnn_version(libtorch_cuda: &Path) -> Option<usize> {
     }
 }
 
-/// The function of this name that `library` sees.
+/// The function or the variable of this name that `library` sees.
 ///
 /// # Safety
-/// `F` has to be its type.
+/// `F` has to be its type, that of a pointer.
 unsafe fn function<F: Copy>(library: &Library, name: &str) -> Option<F> {
     // SAFETY: see above. No library of these is ever unloaded.
     unsafe { library.get::<F>(name.as_bytes()).ok().map(|it| *it) }

@@ -19,6 +19,7 @@ use anyhow::{Result, anyhow};
 use tch::Tensor;
 
 use self::cuda::GpuRecord;
+pub(crate) use self::cuda_library::on_terminate;
 
 /// What `--device` asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -106,7 +107,7 @@ impl Device {
         if !self.tch.is_cuda() {
             return Ok(host.f_to_device(self.tch)?);
         }
-        let pinned = host.f_pin_memory(self.tch)?;
+        let pinned = host.f_internal_pin_memory(self.tch)?;
         Ok(pinned.f_internal_to_copy((host.f_kind()?, self.tch), true)?)
     }
 

@@ -87,7 +87,7 @@ fn hint(line: &str) -> Option<&'static str> {
         "cuBLAS does not start, mostly because the GPU's memory is full: see what nvidia-smi shows"
     } else if says("busy or unavailable") {
         "another program has the GPU for itself (exclusive mode): see in nvidia-smi which"
-    } else if says("cuDNN") || says("CUDNN") {
+    } else if says("cuDNN") || says("CUDNN") || says("unable to find an engine") {
         "cuDNN does not work: `mnist-tch devices` says which one is in use; take others out of \
          LD_LIBRARY_PATH"
     } else if says("driver version is insufficient") {
