@@ -387,8 +387,8 @@ fn prepare_overrides_what_the_model_was_trained_on() {
 fn a_file_of_images_without_labels_is_answered_row_by_row_and_as_csv() {
     let folder = tempdir().unwrap();
     let path = folder.path();
-    let test = mnist_10k().unwrap().test;
-    let images = idx(&[200, 28, 28], &test.pixels()[..200 * 784]);
+    let dataset = mnist_10k().unwrap().test;
+    let images = idx(&[200, 28, 28], &dataset.pixels()[..200 * 784]);
     fs::write(path.join("images-idx3-ubyte"), &images).unwrap();
     fs::write(path.join("images.gz"), gzip(&images)).unwrap();
     let rows = answers(&printed_by(&mut predict(path, "images-idx3-ubyte --json")));
@@ -398,7 +398,7 @@ fn a_file_of_images_without_labels_is_answered_row_by_row_and_as_csv() {
         .collect();
     let right = predicted
         .iter()
-        .zip(test.labels())
+        .zip(dataset.labels())
         .filter(|(one, label)| **one == u64::from(**label));
     assert!(rows.len() == 200 && right.count() > 150);
     assert_eq!(
@@ -451,7 +451,7 @@ fn a_file_of_images_without_labels_is_answered_row_by_row_and_as_csv() {
     // What is wrong with a file is said.
     for (bytes, part) in [
         (
-            idx(&[200], &test.labels()[..200]),
+            idx(&[200], &dataset.labels()[..200]),
             "labels.idx: 200 numbers",
         ),
         (
