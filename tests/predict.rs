@@ -434,7 +434,20 @@ fn a_file_of_images_without_labels_is_answered_row_by_row_and_as_csv() {
     );
     assert!(error.contains("name one file of images"), "{error}");
 
-    // Of pictures the names and classes.
+    // As on Kaggle, but with an id column.
+    let header: String = (0..784).map(|pixel| format!(",pixel{pixel}")).collect();
+    let row = |(id, pixels): (&str, &[u8])| {
+        let cells: String = pixels.iter().map(|pixel| format!(",{pixel}")).collect();
+        format!("{id}{cells}\n")
+    };
+    let rows = ["77", "99"].into_iter().zip(dataset.pixels().chunks(784));
+    let text = format!("id{header}\n{}", rows.map(row).collect::<String>());
+    fs::write(path.join("test.csv"), text).unwrap();
+    printed_by(&mut predict(path, "test.csv --csv ids.csv"));
+    let expected = format!("id,Label\n77,{}\n99,{}\n", predicted[0], predicted[1]);
+    assert_eq!(fs::read_to_string(path.join("ids.csv")).unwrap(), expected);
+
+    // For pictures, names and classes.
     let (three, label) = drawn(3);
     three.save(path.join("a.png")).unwrap();
     three.save(path.join("b,c.png")).unwrap();
@@ -448,7 +461,7 @@ fn a_file_of_images_without_labels_is_answered_row_by_row_and_as_csv() {
         format!("file,Label\na.png,{label}\n\"b,c.png\",{label}\n")
     );
 
-    // What is wrong with a file is said.
+    // Errors name the file.
     for (bytes, part) in [
         (
             idx(&[200], &dataset.labels()[..200]),
