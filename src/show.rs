@@ -1,4 +1,4 @@
-//! `mnist-tch show`: a picture of the images with their labels.
+//! `mnist-tch show`: draws images with their labels.
 
 use std::fmt::Write;
 use std::path::PathBuf;
@@ -11,36 +11,35 @@ use crate::report::figures::samples::{MAX_IMAGES, contact_sheet};
 use crate::terminal::images::{SetOptions, Sources, print_notes, train_range};
 use crate::terminal::print;
 
-/// How many images are shown unless said.
-const USUAL: usize = 100;
+const DEFAULT_IMAGES: usize = 100;
 
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Options {
     #[command(flatten)]
     set: SetOptions,
-    /// Show images A to B - 1 of the training file, or with test:A..B of the test file; 1,000 at
-    /// most [default: the first 100 of the training file]
+    /// Show images A to B - 1 of the training file, or, with test:A..B, of the test file; at most
+    /// 1,000 [default: the first 100 of the training file]
     #[arg(long, value_name = "A..B", value_parser = train_range, allow_hyphen_values = true)]
     range: Option<ImageRange>,
-    /// The picture
+    /// File for the picture
     #[arg(long, value_name = "FILE.png", value_parser = png)]
     #[arg(default_value = "contact_sheet.png")]
     out: PathBuf,
-    /// Replace the picture if it is there
+    /// Replace an existing picture
     #[arg(long)]
     force: bool,
 }
 
-/// The name of a picture to write.
+/// Parses the name of a picture to write.
 fn png(text: &str) -> Result<PathBuf, String> {
     let path = PathBuf::from(text);
     match path.extension() {
         Some(ending) if ending.eq_ignore_ascii_case("png") => Ok(path),
-        _ => Err("a file name that ends in .png is expected".to_owned()),
+        _ => Err("expected a file name that ends in .png".to_owned()),
     }
 }
 
-/// Writes the picture and prints how many images of each class it shows.
+/// Writes the picture and prints the number of images of each class.
 pub(crate) fn run(options: &Options, sources: &Sources) -> Result<()> {
     let (out, shown) = (&options.out, options.out.display());
     files::refuse_taken(out, options.force).context("--out")?;
@@ -52,7 +51,7 @@ pub(crate) fn run(options: &Options, sources: &Sources) -> Result<()> {
     let range = asked.unwrap_or(ImageRange {
         part,
         start: 0,
-        end: Some(USUAL.min(set.images.len())),
+        end: Some(DEFAULT_IMAGES.min(set.images.len())),
     });
     let images = range.select_any(&set.images, "--range")?;
     let taken = ImageRange::covering(part, &images);
@@ -63,11 +62,15 @@ pub(crate) fn run(options: &Options, sources: &Sources) -> Result<()> {
     );
     let title = format!("{} {taken}", location.name());
     files::write(out, &contact_sheet(&images, &set.classes, &title)?, true).context("--out")?;
-    print(&text(&images, &set.classes, &format!("{shown}: {title}")))
+    print(&class_counts_text(
+        &images,
+        &set.classes,
+        &format!("{shown}: {title}"),
+    ))
 }
 
-/// What is in the picture: a line a class that has images, in the order of classes.
-fn text(images: &Dataset, names: &[String], title: &str) -> String {
+/// Counts the images of each class, a line for each class that occurs.
+fn class_counts_text(images: &Dataset, names: &[String], title: &str) -> String {
     let mut text = format!("{title}, {} images\nclass  images\n", images.len());
     for (class, name) in names.iter().enumerate() {
         let labels = images.labels().iter();

@@ -172,7 +172,7 @@ fn odd_images_are_told_with_the_option_that_mends_them() {
     let faint_ones = "warning: no pixel exceeds 1, so 1 is taken as full ink and becomes 255; if \
                       these were fractions, rounding has destroyed them: save them as float32\n";
     let aside = "note: emnist-digits is stored transposed, as EMNIST is, and corrected; \
-                 --transpose turns it back\n";
+                 --transpose undoes it\n";
     for (prefix, change, option, expected) in [
         ("", transposed as Change, "--transpose", ""),
         ("", inverted, "--invert", dark),
@@ -522,6 +522,16 @@ fn result_files_beside_the_data_hide_nothing() {
             "{classes:?}"
         );
     }
+    // Runs beside the class folders.
+    let set = Set(tempdir().unwrap());
+    let (images, labels) = bars(60, 3, 0);
+    set.add_pictures(".", &DIGITS, 28, &images, &labels);
+    let line = "--device cpu --data-dir . --batch-size 10 --epochs 1 --train-range ..40 \
+                --test-range train:40.. --out";
+    for out in ["runs/one", "two"] {
+        printed(set.path(), &format!("{line} {out}"));
+        printed(set.path(), &format!("evaluate --model {out}"));
+    }
 }
 
 #[test]
@@ -669,6 +679,12 @@ fn arrays_of_numpy_are_read_in_pairs_and_without_names() {
         .notes;
     let note = "read arr_0.npy and arr_1.npy as training images and labels, arr_2.npy and arr_3.npy as test images";
     assert!(notes[0].contains(note), "{notes:?}");
+    // The test images may come first.
+    let error = read(unnamed([2, 3, 0, 1]).path(), Part::Train, None).unwrap_err();
+    assert!(
+        error.contains("mnist.npz: the first array of images is not the largest"),
+        "{error}"
+    );
     // Labels of the other part.
     let error = read(unnamed([0, 3, 2, 1]).path(), Part::Train, None).unwrap_err();
     assert!(error.contains("150 images but 30 labels"), "{error}");
@@ -762,6 +778,38 @@ fn csv_files_of_old_macs_spaces_and_fractions_are_read() {
         assert_eq!(found.images.labels(), labels, "{text:.100}");
         let expected: Vec<u8> = images.iter().map(|&pixel| pixel.min(ink)).collect();
         assert!(found.images.pixels() == expected, "{text:.100}");
+    }
+}
+
+#[test]
+fn pixels_of_an_unknown_scale_are_refused_or_warned_of() {
+    let read = |numbers: &[f32]| {
+        let bytes: Vec<u8> = numbers.iter().copied().flat_map(f32::to_le_bytes).collect();
+        let images = npy("<f4", "2, 28, 28", &bytes);
+        let set = Set(tempdir().unwrap());
+        let arrays = [("x_train", images), ("y_train", npy("|u1", "2,", &[0, 1]))];
+        let arrays = arrays.map(|(name, bytes)| (name.to_owned(), bytes));
+        set.add("mnist.npz", &npz(&arrays));
+        read(set.path(), Part::Train, None).map(|read| read.notes.join("\n"))
+    };
+    let pixels = |low: f32, high: f32| [vec![low; 784], vec![high; 784]].concat();
+    for (low, high, part) in [
+        (-0.4242, 2.8215, "fractions up to 2.8215"),
+        (-0.4242, 0.9, "a pixel is -0.4242"),
+        (0.0, 1.1, "undo their normalization"),
+        (0.0, f32::NAN, "a pixel is NaN"),
+        (0.0, 256.0, "a pixel is 256"),
+    ] {
+        let error = read(&pixels(low, high)).unwrap_err();
+        assert!(error.contains(part), "{error}");
+    }
+    let notes = read(&pixels(0.0, 16.0)).unwrap();
+    assert!(
+        notes.contains("warning: no pixel exceeds a quarter of full ink"),
+        "{notes}"
+    );
+    for (low, high) in [(0.0, 254.6), (0.0, 1.0), (0.0, 255.0)] {
+        assert_eq!(read(&pixels(low, high)).unwrap(), "");
     }
 }
 

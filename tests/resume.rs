@@ -268,7 +268,7 @@ fn images_that_moved_are_found_with_data_dir_and_other_images_are_refused() {
     let mut other = good.clone();
     other[10_000] ^= 1;
     fs::write(&file, other).unwrap();
-    let parts = ["are not those the run began with"];
+    let parts = ["have changed since the run started"];
     fails(path, "--resume run --data-dir moved", &parts);
     fs::write(&file, good).unwrap();
     assert!(contents(path) == before);

@@ -1,4 +1,4 @@
-//! Arrays of numbers, as IDX and NumPy files hold them, and their conversion to images and labels.
+//! Arrays of numbers, as IDX and numpy files hold them, and their conversion to images and labels.
 //!
 //! Headers are not trusted: lengths are checked to the byte, and memory grows only with bytes that
 //! are really there.
@@ -9,13 +9,15 @@ use anyhow::{Context, Result, bail, ensure};
 
 use super::PIXELS;
 
-/// Maximum size of the data in one file; the largest file of the family, EMNIST ByClass, has
+/// Maximum size of the data in one file; the largest file of the family, EMNIST by class, has
 /// 638 MB.
 pub(crate) const MAX_BYTES: u64 = 1 << 30;
+/// The brightest pixel of images from 0 to 255 is at least this bright.
+pub(crate) const MIN_WHITE: f64 = 64.0;
 /// Columns of QMNIST's labels: the digit, then what is known about its writer.
 const QMNIST_COLUMNS: usize = 8;
 
-/// The type of the elements: `u`, `i`, `f` or `b` (boolean) as in NumPy, and the size in bytes.
+/// The type of the elements: `u`, `i`, `f` or `b` (boolean) as in numpy, and the size in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ElementType(pub char, pub usize);
 
@@ -173,11 +175,21 @@ pub(crate) fn gray_values(
     numbers: impl Iterator<Item = f64> + Clone,
     may_be_fractions: bool,
 ) -> Result<Vec<u8>> {
-    let is_fraction = may_be_fractions && numbers.clone().all(|number| number <= 1.0);
-    let scale = if is_fraction { 255.0 } else { 1.0 };
+    const EXPECTED: &str = "expected 0 to 255 or 0 to 1";
+    let max = numbers.clone().fold(0.0, f64::max);
+    let has_fraction = || numbers.clone().any(|number| number.fract() != 0.0);
+    ensure!(
+        !(may_be_fractions && max > 1.0 && max < MIN_WHITE && has_fraction()),
+        "pixels are fractions up to {max}, {EXPECTED}: undo their normalization"
+    );
+    let scale = if may_be_fractions && max <= 1.0 {
+        255.0
+    } else {
+        1.0
+    };
     let pixel = |number: f64| {
-        round_to_u8((number * scale).round())
-            .with_context(|| format!("a pixel is {number}, expected 0 to 255 or 0 to 1"))
+        let byte = round_to_u8((number * scale).round()).filter(|_| number >= 0.0);
+        byte.with_context(|| format!("a pixel is {number}, {EXPECTED}"))
     };
     numbers.map(pixel).collect()
 }

@@ -177,8 +177,9 @@ mod json_path {
     }
 
     pub mod option {
-        use super::*;
+        use super::{Deserialize, Deserializer, JsonPath, PathBuf, Serialize, Serializer};
 
+        #[expect(clippy::ref_option, reason = "serde passes it so")]
         pub fn serialize<S: Serializer>(
             path: &Option<PathBuf>,
             serializer: S,

@@ -1,10 +1,9 @@
 //! Labeled images: the ones embedded in the program, IDX files, and which of them to train and
 //! test on.
 //!
-//! A [`Dataset`] holds 28x28 grey values as `u8` and one label per image, below the number of
-//! classes. Anything else is refused with an error that names the file. Other formats are read by
-//! the extra `formats`, published sets are downloaded by `fetch`; both produce what is defined
-//! here. This module knows nothing about tensors or training.
+//! A [`Dataset`] holds images of 28x28 gray values and one label per image, below the number of
+//! classes. Anything else is refused with an error that names the file. The extra `formats` reads
+//! other formats, `fetch` downloads published sets; both produce the types defined here. This module knows nothing about tensors or training.
 
 use std::num::NonZeroUsize;
 use std::panic::resume_unwind;
@@ -46,13 +45,13 @@ pub const CLASSES: usize = 10;
 /// Maximum number of classes: labels are bytes.
 pub const MAX_CLASSES: usize = 256;
 
-/// A digest in hex.
+/// Formats a digest in hex.
 pub(crate) fn hex(digest: impl AsRef<[u8]>) -> String {
     let digits = digest.as_ref().iter().map(|byte| format!("{byte:02x}"));
     digits.collect::<Vec<_>>().concat()
 }
 
-/// The cores that this process may use, at least one.
+/// The number of cores that this process may use, at least one.
 pub fn cores() -> NonZeroUsize {
     thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
 }
@@ -66,13 +65,13 @@ pub(crate) fn in_parallel<T: Send, R: Send>(
     let threads = threads.get().min(items.len());
     let queue = Mutex::new(items.into_iter().enumerate());
     let locked = || queue.lock().unwrap_or_else(PoisonError::into_inner);
-    let one = |(place, item)| {
+    let do_next = |(index, item)| {
         let done = work(item).inspect_err(|_| locked().by_ref().for_each(drop));
-        Ok((place, done?))
+        Ok((index, done?))
     };
-    let share = || -> Result<Vec<_>> { iter::from_fn(|| locked().next()).map(one).collect() };
+    let share = || -> Result<Vec<_>> { iter::from_fn(|| locked().next()).map(do_next).collect() };
     let shares: Result<Vec<_>> = thread::scope(|scope| {
-        // None begins before all are there, so that where the system refuses one nothing is done.
+        // No worker starts before all exist, so that a refused thread leaves nothing half done.
         let mut waiting = locked();
         let start = |_| thread::Builder::new().spawn_scoped(scope, share);
         let others: io::Result<Vec<_>> = (1..threads).map(start).collect();
@@ -88,6 +87,6 @@ pub(crate) fn in_parallel<T: Send, R: Send>(
         others.chain([own]).collect()
     });
     let mut all: Vec<_> = shares?.into_iter().flatten().collect();
-    all.sort_by_key(|(place, _)| *place);
+    all.sort_by_key(|(index, _)| *index);
     Ok(all.into_iter().map(|(_, done)| done).collect())
 }

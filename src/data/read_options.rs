@@ -5,6 +5,7 @@ use std::ops::Not;
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
+use super::array::MIN_WHITE;
 use super::{CLASSES, Dataset, Preparation, SIDE};
 
 /// Options for reading a data set. The default reads it as it is.
@@ -121,6 +122,15 @@ impl ReadOptions {
                  were fractions, rounding has destroyed them: save them as float32"
                     .to_owned(),
             );
+        }
+        if !images.is_empty()
+            && images
+                .pixels()
+                .iter()
+                .all(|&pixel| f64::from(pixel) < MIN_WHITE)
+        {
+            let text = "no pixel exceeds a quarter of full ink, which is 255: scale the images";
+            notes.push(format!("warning: {text}"));
         }
         for (is_asked, change) in [
             (self.invert, invert as fn(&mut [u8])),

@@ -83,19 +83,11 @@ pub(super) fn read(
     let classes = class_names(&found, &options.classes)?;
     let preparation = options.prepare.unwrap_or_else(|| preparation(&found));
     let tree = trees.get(place).context("the folder is not in the set")?;
-    let mut files = Vec::new();
-    for (class, pictures) in &tree.classes {
-        let label = label_of(class, &classes).context("the class has no label")?;
-        let count = pictures.len() as u64;
-        let turns = (0..count).map(|turn| ((2 * turn + 1) << 31) / count);
-        files.extend(turns.zip(pictures).map(|(turn, file)| (turn, label, file)));
-    }
-    files.sort_by_key(|&(turn, label, _)| (turn, label));
     let (inverted, is_light) = match preparation {
         Preparation::Digits => polarity(trees)?,
         _ => (false, None),
     };
-    let pictures = in_parallel(files, cores(), |(_, label, file)| {
+    let pictures = in_parallel(take_turns(tree, &classes)?, cores(), |(label, file)| {
         Ok((label, file, read_picture(file, preparation, is_light)))
     })?;
     let mut done = Pictures {
@@ -131,19 +123,7 @@ pub(super) fn read(
         labels.push(label);
     }
     done.skipped = damaged.len();
-    for (class, pictures) in &tree.classes {
-        let label = label_of(class, &classes);
-        let mut errors = damaged.iter().filter(|(of, _)| Some(*of) == label);
-        let (count, all) = (errors.clone().count(), pictures.len());
-        if let Some((_, error)) = errors.next()
-            && count * 10 > all
-        {
-            bail!(
-                "class {class}: {count} of {all} pictures cannot be read, more than a tenth: \
-                 repair or delete them; the first is {error:#}"
-            );
-        }
-    }
+    check_damage(tree, &classes, &damaged)?;
     let mut notes = vec![
         format!("note: {} classes: {}", classes.len(), list(&classes)),
         summary(place, preparation, done, tree.others),
@@ -175,6 +155,38 @@ pub(super) fn read(
         notes,
         ..LoadedDataset::default()
     })
+}
+
+/// The label and the file of every picture, so that the classes take turns.
+fn take_turns<'a>(tree: &'a Tree, classes: &[String]) -> Result<Vec<(u8, &'a PathBuf)>> {
+    let mut files = Vec::new();
+    for (class, pictures) in &tree.classes {
+        let label = label_of(class, classes).context("the class has no label")?;
+        let count = pictures.len() as u64;
+        let turns = (0..count).map(|turn| ((2 * turn + 1) << 31) / count);
+        files.extend(turns.zip(pictures).map(|(turn, file)| (turn, label, file)));
+    }
+    files.sort_by_key(|&(turn, label, _)| (turn, label));
+    let files = files.into_iter().map(|(_, label, file)| (label, file));
+    Ok(files.collect())
+}
+
+/// Refuses a tree of which more than a tenth of a class is damaged.
+fn check_damage(tree: &Tree, classes: &[String], damaged: &[(u8, Error)]) -> Result<()> {
+    for (class, pictures) in &tree.classes {
+        let label = label_of(class, classes);
+        let mut errors = damaged.iter().filter(|(of, _)| Some(*of) == label);
+        let (count, all) = (errors.clone().count(), pictures.len());
+        if let Some((_, error)) = errors.next()
+            && count * 10 > all
+        {
+            bail!(
+                "class {class}: {count} of {all} pictures cannot be read, more than a tenth: \
+                 repair or delete them; the first is {error:#}"
+            );
+        }
+    }
+    Ok(())
 }
 
 /// What was done, in a line for the user.

@@ -1,8 +1,9 @@
-//! Reads data sets in the forms that people have: IDX files under various names, NumPy arrays, CSV
+//! Reads data sets in the forms that people have: IDX files under various names, numpy arrays, CSV
 //! files, and folders of pictures.
 
 mod class_folders;
 mod csv;
+mod csv_columns;
 mod listing;
 mod npz;
 mod sets;
@@ -54,10 +55,7 @@ pub fn read(
     if let Some(classes) = emnist(&set.name) {
         found.images = found.images.map_images(transpose);
         found.classes = classes;
-        found.notes.push(format!(
-            "note: {} is stored transposed, as EMNIST is, and corrected; --transpose turns it back",
-            set.name
-        ));
+        found.notes.push(emnist_note(&set.name));
     }
     found.split = Some(set.name.clone());
     let applied = options.apply(found);
@@ -70,7 +68,11 @@ fn emnist(name: &str) -> Option<Vec<String>> {
     emnist_classes(name.strip_suffix(".csv").unwrap_or(name))
 }
 
-/// Reads images without labels from an IDX, NumPy or CSV file.
+fn emnist_note(name: &str) -> String {
+    format!("note: {name} is stored transposed, as EMNIST is, and corrected; --transpose undoes it")
+}
+
+/// Reads images without labels from an IDX, numpy or CSV file.
 ///
 /// # Errors
 /// If the file is of another kind or damaged; the message names it.
@@ -98,8 +100,12 @@ pub(crate) fn read_unlabeled(path: &Path) -> Result<Unlabeled> {
     }?;
     let count = pixels.len() / PIXELS;
     let images = Dataset::new(size, pixels, vec![0; count]);
-    let images = images.with_context(|| path.display().to_string())?;
-    let (images, notes) = ReadOptions::default().change(images, None);
+    let mut images = images.with_context(|| path.display().to_string())?;
+    let mut notes = Vec::new();
+    if let Some(name) = sets::name_of(path).filter(|name| emnist(name).is_some()) {
+        images = images.map_images(transpose);
+        notes.push(emnist_note(&name));
+    }
     Ok(Unlabeled { images, ids, notes })
 }
 
@@ -225,4 +231,102 @@ fn missing(items: &[Item], part: Part, kind: Kind) -> Error {
         (Kind::Labels, _) => format!("no array y_{part}"),
     };
     anyhow!("{shown}: {what} belongs to it; with one file only use --test-range train:A..B")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::io::Write;
+
+    use flate2::Compression;
+    use flate2::write::GzEncoder;
+    use tempfile::tempdir;
+
+    use super::*;
+
+    fn npy(shape: &str, bytes: &[u8]) -> Vec<u8> {
+        let header = format!("{{'descr': '|u1', 'fortran_order': False, 'shape': ({shape}), }}\n");
+        let length = u16::try_from(header.len()).unwrap().to_le_bytes();
+        [b"\x93NUMPY\x01\0", &length[..], header.as_bytes(), bytes].concat()
+    }
+
+    fn npz(arrays: &[(&str, &[u8])]) -> Vec<u8> {
+        let mut archive = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+        for (name, bytes) in arrays {
+            let options = zip::write::FileOptions::default();
+            archive.start_file(*name, options).unwrap();
+            archive.write_all(bytes).unwrap();
+        }
+        archive.finish().unwrap().into_inner()
+    }
+
+    #[test]
+    fn images_without_labels_are_read_from_idx_numpy_and_csv_files() {
+        let folder = tempdir().unwrap();
+        let read = |name: &str, bytes: &[u8]| {
+            let path = folder.path().join(name);
+            fs::write(&path, bytes).unwrap();
+            read_unlabeled(&path).map_err(|error| format!("{error:#}"))
+        };
+        let pixels: Vec<u8> = (0..=255).cycle().take(2 * PIXELS).collect();
+        let idx = [
+            &[0, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0, 28, 0, 0, 0, 28],
+            &pixels[..],
+        ]
+        .concat();
+        let mut packed = GzEncoder::new(Vec::new(), Compression::fast());
+        packed.write_all(&idx).unwrap();
+        let packed = packed.finish().unwrap();
+        let array = npy("2, 28, 28", &pixels);
+        let labels = npy("2,", &[1, 2]);
+        let csv = pixels.chunks(PIXELS).map(|row| {
+            let row: Vec<String> = row.iter().map(ToString::to_string).collect();
+            row.join(",") + "\n"
+        });
+        let csv: String = csv.collect();
+        let all: [(&str, &[u8]); 4] = [
+            ("x_train.npy", &npy("1, 784", &pixels[..PIXELS])),
+            ("y_train.npy", &labels),
+            ("x_test.npy", &array),
+            ("y_test.npy", &labels),
+        ];
+        for (name, bytes) in [
+            ("t10k-images-idx3-ubyte", idx.clone()),
+            ("any.gz", packed),
+            ("test.npy", array.clone()),
+            ("test.npz", npz(&[("arr_0.npy", &array)])),
+            ("mnist.npz", npz(&all)),
+            ("test.csv", csv.clone().into_bytes()),
+        ] {
+            let found = read(name, &bytes).unwrap();
+            assert!(found.images.pixels() == pixels, "{name}");
+            assert!(found.ids.is_none() && found.notes.is_empty());
+        }
+        // EMNIST is corrected as it was for training.
+        let found = read("emnist-letters-test-images-idx3-ubyte", &idx).unwrap();
+        assert_eq!(found.images.pixels()[1], pixels[28]);
+        assert!(
+            found.notes[0].contains("emnist-letters is stored transposed"),
+            "{:?}",
+            found.notes
+        );
+        for (name, bytes, part) in [
+            (
+                "two.npz",
+                npz(&[("a.npy", &array), ("b.npy", &array)]),
+                "expected one array of images",
+            ),
+            ("labels.npy", labels, "swapped"),
+            ("test.parquet", b"PAR1".to_vec(), "a Parquet file: "),
+            ("small.csv", b"1,2,3\n".to_vec(), "3 columns"),
+            (
+                "large.npy",
+                npy("1, 32, 32", &[0; 1024]),
+                "images are 32x32",
+            ),
+        ] {
+            let error = read(name, &bytes).err().unwrap();
+            assert!(error.contains(name) && error.contains(part), "{error}");
+        }
+    }
 }

@@ -1,7 +1,7 @@
-//! Reads NumPy's arrays: `.npy` files, and `.npz` files, zip archives of them such as Keras's
+//! Reads numpy's arrays: `.npy` files, and `.npz` files, zip archives of them such as Keras's
 //! `mnist.npz`.
 //!
-//! The format is described in NumPy's `numpy.lib.format`: a magic number, a version, the length of
+//! The format is described in numpy's `numpy.lib.format`: a magic number, a version, the length of
 //! the header, the header as a Python dictionary with three known entries, the data.
 
 use std::io::{Read, Seek};

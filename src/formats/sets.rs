@@ -117,7 +117,7 @@ pub(super) fn find(folder: &Path, split: Option<&str>) -> Result<DataSet> {
     Ok(DataSet { name, items, notes })
 }
 
-/// NumPy arrays are a set only if there are images and labels.
+/// numpy arrays are a set only if there are images and labels.
 fn is_set(items: &[Item]) -> bool {
     let holds = |kind| items.iter().any(|item| item.kind == kind);
     let is_numpy = |item: &Item| matches!(item.form, Form::Npy | Form::Npz(_));
@@ -265,11 +265,19 @@ impl Finder<'_> {
     /// Adds arrays that `numpy.savez` has numbered: their shapes tell images from labels, and the
     /// training arrays are taken to come first.
     fn add_unnamed(&mut self, file: &Path, arrays: Vec<String>, set: &str) -> Result<()> {
-        let mut found = [Vec::new(), Vec::new()];
+        let (mut found, mut counts) = ([Vec::new(), Vec::new()], Vec::new());
         for array in arrays {
             let shape = content::open(file, |archive| npz::shape(archive, &array))?;
-            found[usize::from(!array::holds_images(&shape))].push(array);
+            let is_images = array::holds_images(&shape);
+            found[usize::from(!is_images)].push(array);
+            counts.extend(shape.first().filter(|_| is_images).copied());
         }
+        ensure!(
+            counts.is_sorted_by(|first, second| first >= second),
+            "{}: the first array of images is not the largest: save the arrays as x_train, \
+             y_train, x_test and y_test",
+            file.display()
+        );
         let [images, labels] = &found;
         if !(1..=2).contains(&images.len()) || images.len() != labels.len() {
             return Ok(());
@@ -381,6 +389,14 @@ fn is_tree(tree: &Tree, is_part: bool) -> bool {
 
 fn section_of(path: &Path) -> Option<Section> {
     section(path.file_name()?.to_str()?)
+}
+
+/// The name that a set has by the name of its file.
+pub(super) fn name_of(path: &Path) -> Option<String> {
+    let name = unpacked(path.file_name()?.to_str()?);
+    let stem = name.rsplit_once('.').map_or(name, |(stem, _)| stem);
+    let prefix = NameTokens::of(name).before_idx();
+    Some(prefix.unwrap_or_else(|| NameTokens::of(stem).rest.join("-")))
 }
 
 /// The part of a set that a name tells.

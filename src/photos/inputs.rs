@@ -8,7 +8,7 @@ use anyhow::{Context, Result, ensure};
 
 use super::{PictureFile, Prepared, detect};
 use crate::data::file_kind::FileKind;
-use crate::data::{Dataset, PIXELS, Preparation, Unlabeled, content, idx};
+use crate::data::{Dataset, PIXELS, Preparation, ReadOptions, Unlabeled, content, idx};
 use crate::terminal::images::{Sources, print_notes};
 use crate::terminal::note;
 
@@ -106,10 +106,11 @@ fn pictures_in(folder: &Path) -> Result<Vec<PathBuf>> {
 pub(super) fn read(
     path: PathBuf,
     preparation: Preparation,
+    read_options: &ReadOptions,
     sources: &Sources,
 ) -> Result<FileContent> {
     if is_file_of_images(&path) {
-        read_images(path, sources)
+        read_images(path, preparation, read_options, sources)
     } else {
         read_picture(path, preparation)
     }
@@ -141,11 +142,19 @@ fn read_picture(path: PathBuf, preparation: Preparation) -> Result<FileContent> 
     })
 }
 
-fn read_images(path: PathBuf, sources: &Sources) -> Result<FileContent> {
+/// Reads images that need no preparation, and changes them like those that the model was trained on.
+fn read_images(
+    path: PathBuf,
+    preparation: Preparation,
+    read_options: &ReadOptions,
+    sources: &Sources,
+) -> Result<FileContent> {
     let name = path.display().to_string();
     let read = sources.read_unlabeled.unwrap_or(read_idx);
     let Unlabeled { images, ids, notes } = read(&path)?;
+    let (images, warnings) = read_options.change(images, Some(preparation));
     print_notes(&notes);
+    print_notes(&warnings);
     ensure!(!images.is_empty(), "{name}: no image in this file");
     let (id_column, ids) = ids.unwrap_or_else(|| {
         let numbers = (1..=images.len()).map(|number| number.to_string());

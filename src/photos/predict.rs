@@ -61,7 +61,8 @@ pub(crate) struct Options {
 pub(crate) fn run(options: &Options, sources: &Sources) -> Result<()> {
     let model = model::open(&options.model.model, false)?;
     let (device, threads) = options.machine.select(DeviceChoice::Cpu, false)?;
-    let (_, preparation, classes) = model.trained_on(&options.model)?;
+    let (run, preparation, classes) = model.trained_on(&options.model)?;
+    let read_options = run.map(|run| run.data.read_options()).unwrap_or_default();
     let preparation = options.prepare.map_or(preparation, Into::into);
     let out = options.out.as_deref();
     let out = out.map(|path| OutputFolder::create(path, options.force));
@@ -75,8 +76,9 @@ pub(crate) fn run(options: &Options, sources: &Sources) -> Result<()> {
     while inputs.peek().is_some() {
         let group = inputs.by_ref().take(GROUP).collect();
         let mut digits = Vec::new();
-        let read =
-            |path: Result<PathBuf>| Ok(path.and_then(|path| read(path, preparation, sources)));
+        let read = |path: Result<PathBuf>| {
+            Ok(path.and_then(|path| read(path, preparation, &read_options, sources)))
+        };
         for content in in_parallel(group, threads, read)? {
             let saved = content.and_then(|content| {
                 if let Some(out) = &mut out {

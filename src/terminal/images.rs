@@ -1,4 +1,4 @@
-//! The images of a command: the options that name them, and how they are found, fetched and read.
+//! The options that name the images of a command, and finding, fetching and reading them.
 
 use std::path::{Path, PathBuf};
 
@@ -13,7 +13,7 @@ use crate::data::{
 };
 use crate::learn::Config;
 
-/// How the program gets at images: what the core can do, and what extras add.
+/// The functions that get images: those of the core, and those that extras add.
 pub(crate) struct Sources {
     /// Reads the set in a folder.
     pub read_folder: FolderReader,
@@ -74,9 +74,9 @@ pub(crate) struct SetOptions {
     /// The data set [default: mnist-10k, or what is in --data-dir]
     #[arg(long, value_name = "NAME", value_parser = set_name())]
     pub dataset: Option<Location>,
-    /// Folder, or file, with an MNIST-like set: IDX files as they are published or unpacked,
-    /// mnist.npz, CSV, or pictures in a folder for each class; with --dataset, where the files of
-    /// that set are or go to [default: the user's cache folder]
+    /// Folder or file with an MNIST-like set: IDX files as published or unpacked, numpy arrays, CSV,
+    /// or pictures in a folder for each class; with --dataset, the folder of that set's files
+    /// [default: the user's cache folder]
     #[arg(long, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
     /// Which of several sets in --data-dir: its name, the last part of it, or a word
@@ -100,17 +100,17 @@ pub(crate) struct SetOptions {
     invert: bool,
     #[command(flatten)]
     pub mirrors: Mirrors,
-    /// Number of classes, 2 to 256; labels go from 0 to N - 1 [default: as many as the set is known
-    /// to have, else 10]
+    /// Number of classes, 2 to 256; labels go from 0 to N - 1 [default: as known for the set, else
+    /// 10]
     #[arg(long, value_name = "N", value_parser = options::classes(), allow_negative_numbers = true)]
     pub classes: Option<usize>,
 }
 
-/// Where data sets are fetched from.
+/// The servers that data sets are downloaded from.
 #[derive(Debug, Clone, Default, Args)]
 pub(crate) struct Mirrors {
-    /// Fetch from this folder on the web in place of the public mirrors; again, or several with
-    /// spaces between them, to try one after the other
+    /// Download from this folder on the web instead of the public mirrors; several, separated by
+    /// spaces or given repeatedly, are tried in turn
     #[cfg(feature = "fetch")]
     #[arg(long, value_name = "URL", env = "MNIST_TCH_MIRROR")]
     mirror: Vec<String>,
@@ -136,23 +136,23 @@ impl Mirrors {
 pub(crate) struct ImageOptions {
     #[command(flatten)]
     pub set: SetOptions,
-    /// Train on images A to B - 1 of the training file (..B from the first, A.. to the last), or
-    /// with test:A..B of the test file [default: all of the training file]
+    /// Train on images A to B - 1 of the training file (..B: from the first, A..: to the last), or,
+    /// with test:A..B, of the test file [default: all of the training file]
     #[arg(long, value_name = "A..B", value_parser = train_range, allow_hyphen_values = true)]
     pub train_range: Option<ImageRange>,
-    /// Score images A to B - 1 of the test file, or with train:A..B of the training file [default:
+    /// Score images A to B - 1 of the test file, or, with train:A..B, of the training file [default:
     /// all of the test file]
     #[arg(long, value_name = "A..B", value_parser = test_range, allow_hyphen_values = true)]
     pub test_range: Option<ImageRange>,
 }
 
 impl SetOptions {
-    /// Finds the set, the one in the program where none is named; fetches what is missing.
+    /// Finds the set, by default the embedded one, and downloads what is missing.
     pub(crate) fn find(&self, sources: &Sources, quiet: bool) -> Result<Location> {
         let location = match (self.dataset.clone(), self.data_dir.clone()) {
             (Some(Location::Embedded), Some(_)) => bail!(
-                "--data-dir: --dataset {} is part of the program; name another set, or leave one \
-                 of the two out",
+                "--data-dir: --dataset {} is part of the program; name another set, or omit one of \
+                 the two options",
                 Location::Embedded.name()
             ),
             (set, Some(path)) => set.unwrap_or(Location::Embedded).moved(path),
@@ -162,7 +162,8 @@ impl SetOptions {
         Ok(location)
     }
 
-    /// How it is to be read.
+    /// The options for reading it.
+    #[allow(clippy::needless_update, reason = "needed without the extra formats")]
     pub(crate) fn read_options(&self) -> ReadOptions {
         ReadOptions {
             #[cfg(feature = "formats")]
@@ -221,7 +222,7 @@ impl ImageOptions {
     }
 }
 
-/// Reads the images of a run again. They have to be the same ones.
+/// Reads the images of a run again. They must not have changed.
 pub(crate) fn reload(
     data: &DataRecord,
     sources: &Sources,
@@ -243,24 +244,24 @@ pub(crate) fn reload(
     let [is, was] = digests.map(|digest| digest.get(..12).unwrap_or(digest));
     ensure!(
         found.sha256 == data.sha256,
-        "the images in {name} are not those the run began with (SHA-256 {is}..., it was {was}...): \
-         bring those back, or say with --data-dir where they are"
+        "the images in {name} have changed since the run started (SHA-256 {is}..., it was {was}...): \
+         restore them, or name their folder with --data-dir"
     );
     Ok((split, found))
 }
 
-/// The names of data sets, each with what it is.
+/// Parses the name of a data set.
 pub(crate) fn set_name() -> impl TypedValueParser<Value = Location> {
     let names = Location::named().map(|(name, about, _)| PossibleValue::new(name).help(about));
     PossibleValuesParser::new(names).map(|name| Location::from_name(&name))
 }
 
-/// Images to train on: of the training file unless said.
+/// Parses a range of the training file, or of a file that it names.
 pub(crate) fn train_range(text: &str) -> Result<ImageRange, String> {
     ImageRange::parse(text, Part::Train)
 }
 
-/// Images to score: of the test file unless said.
+/// Parses a range of the test file, or of a file that it names.
 pub(crate) fn test_range(text: &str) -> Result<ImageRange, String> {
     ImageRange::parse(text, Part::Test)
 }
