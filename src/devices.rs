@@ -34,13 +34,16 @@ pub(crate) fn run() -> Result<()> {
     }
     if status.gpus.is_empty() {
         line("GPU", "none");
-    } else if let Some((version, folder)) = cuda::cudnn() {
-        let folder = folder.map(|folder| format!("  {}", folder.display()));
-        line("cuDNN", &(version + &folder.unwrap_or_default()));
     }
     line("threads", &cores().to_string());
     let tried = (0..status.gpus.len().max(1)).map(|gpu| usable_gpu(&status, gpu).map(|_| gpu));
     let (usable, unusable): (Vec<_>, Vec<_>) = tried.partition(Result::is_ok);
+    // Its parts are loaded when they are needed.
+    if let Some((version, folders)) = cuda::cudnn() {
+        for folder in folders {
+            line("cuDNN", &format!("{version}  {}", folder.display()));
+        }
+    }
     line("usable", &list(usable.into_iter().flatten()));
     let problems = unusable.into_iter().filter_map(Result::err);
     for problem in problems.filter(|_| status.driver.is_some()) {

@@ -74,6 +74,17 @@ fn every_command_runs_on_a_gpu() {
 }
 
 #[test]
+fn another_cudnn_in_the_library_path_is_not_mixed_with_that_of_the_set() {
+    let Some(gpu) = NullGpu::new() else { return };
+    let (gpu, set, foreign) = gpu.with_set_and_foreign_cudnn();
+    let devices = gpu.printed("devices");
+    let own = format!("cuDNN       9.20.0  {}\n", set.display());
+    assert!(devices.contains(&own), "{devices}");
+    assert!(!devices.contains(foreign.to_str().unwrap()), "{devices}");
+    assert!(devices.contains("usable      cpu, cuda:0\n"), "{devices}");
+}
+
+#[test]
 fn commands_whose_work_is_small_leave_a_gpu_alone_unless_told_otherwise() {
     let Some(gpu) = NullGpu::new() else { return };
     gpu.printed(&SHORT.replace("cuda", "cpu"));
