@@ -11,9 +11,9 @@ export LC_ALL=C
 (($# <= 2)) || fail "usage: scripts/gpu-trial.sh [DEVICE [LOG]]"
 device=${1:-cuda} log=$(realpath "${2:-gpu-trial.log}") python=${PYTHON:-python3}
 [[ $device =~ ^(cpu|cuda(:[0-9]+)?)$ ]] || fail "$device: the device is cpu, cuda or cuda:N"
-# Passes through 60,000 images, their multiple, and seeds.
-passes=12 more=5 seeds=8
-if [[ $device == cpu ]]; then passes=1 more=2 seeds=2; fi
+# Passes through 60,000 images, their multiple, seeds, and the epochs of a run that is stopped.
+passes=12 more=5 seeds=8 long=40
+if [[ $device == cpu ]]; then passes=1 more=2 seeds=2 long=3; fi
 if [[ -n ${MNIST_TCH_PROGRAM:-} ]]; then program=$(realpath "$MNIST_TCH_PROGRAM"); else prepare; fi
 scratch
 cd "$folder" || exit
@@ -128,7 +128,7 @@ resuming() {
     train --epochs 2 --out half >/dev/null && train --resume half --epochs 5 >/dev/null
     same article half
     # Ctrl-C in the middle of a longer run.
-    "$program" -q --device "$device" --epochs 40 --out stopped >said 2>&1 &
+    "$program" -q --device "$device" --epochs "$long" --out stopped >said 2>&1 &
     running=$!
     until (($({ wc -l <stopped/accuracy.csv || echo 0; } 2>/dev/null) > 60)) || ! kill -0 "$running" 2>/dev/null; do sleep 0.02; done
     kill -INT "$running" 2>/dev/null
@@ -137,7 +137,7 @@ resuming() {
     echo "Ctrl-C: status $status, $(tail -n 1 said)"
     [[ $status == 130 ]] || wrong "Ctrl-C ends with status $status"
     timed "$program" -q --resume stopped >/dev/null
-    train --epochs 40 --out whole >/dev/null && same stopped whole
+    train --epochs "$long" --out whole >/dev/null && same stopped whole
 }
 
 evaluating() {
