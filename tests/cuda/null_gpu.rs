@@ -183,7 +183,8 @@ impl Machine {
                 let flags = ["-Wl,--no-as-needed", null_gpu.to_str().unwrap()];
                 libraries.compile(&found[1], Path::new("/dev/null"), &flags.map(str::to_owned));
             } else {
-                let loss = loss.captures(&error).expect(&error)[1].to_owned();
+                let found = loss.captures(&error);
+                let loss = found.unwrap_or_else(|| panic!("{error}"))[1].to_owned();
                 return Some(Self {
                     libraries,
                     libtorch: folder,
