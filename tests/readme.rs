@@ -122,7 +122,7 @@ fn every_command_has_a_row() {
 #[test]
 fn the_files_of_a_run_are_those_in_its_table() {
     let readme = readme();
-    let (_, table) = readme.split_once("| file | what it holds |").unwrap();
+    let (_, table) = readme.split_once("| file | contents |").unwrap();
     let (table, _) = table.split_once("\n\n").unwrap();
     let folder = tempdir().unwrap();
     small_run(&folder, "--keep best");
