@@ -130,7 +130,7 @@ disks() {
     mount -t tmpfs -o size=96k none disk 2>/dev/null || { say "skipped: full disks (mounting a tmpfs needs root)"; return; }
     ends "$program" "${job[@]}" --out disk/run --quiet
     half=$(grep -vE '^(epoch|([0-9.]+,){4}[0-9.]+$)' disk/run/accuracy.csv || true)
-    expect "disk full (a tmpfs of 96 KB): whole rows" 1 "go on with: mnist-tch --resume disk/run: cannot write" "$half"
+    expect "disk full (a tmpfs of 96 KB): whole rows" 1 "resume with: mnist-tch --resume disk/run: cannot write" "$half"
     mount -o remount,size=8m disk
     ends "$program" --resume disk/run --quiet
     expect "  resumed with more room" 0 "" "$(differing disk/run)"

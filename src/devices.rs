@@ -15,6 +15,9 @@ use crate::terminal::{end_for_cpp, print};
 pub(crate) fn run() -> Result<()> {
     on_terminate(end_for_cpp);
     let status = CudaStatus::detect();
+    // cuDNN loads its parts when they are used, so the GPUs are tried before its folder is printed.
+    let tried = (0..status.gpus.len().max(1)).map(|gpu| usable_gpu(&status, gpu).map(|_| gpu));
+    let (usable, unusable): (Vec<_>, Vec<_>) = tried.partition(Result::is_ok);
     let mut text = String::new();
     let mut line = |name: &str, value: &str| {
         let _ = writeln!(text, "{name:<12}{value}");
@@ -34,13 +37,12 @@ pub(crate) fn run() -> Result<()> {
     }
     if status.gpus.is_empty() {
         line("GPU", "none");
-    } else if let Some((version, folder)) = cuda::cudnn() {
-        let folder = folder.map(|folder| format!("  {}", folder.display()));
-        line("cuDNN", &(version + &folder.unwrap_or_default()));
+    } else if let Some((version, folders)) = cuda::cudnn() {
+        for folder in folders {
+            line("cuDNN", &format!("{version}  {}", folder.display()));
+        }
     }
     line("threads", &cores().to_string());
-    let tried = (0..status.gpus.len().max(1)).map(|gpu| usable_gpu(&status, gpu).map(|_| gpu));
-    let (usable, unusable): (Vec<_>, Vec<_>) = tried.partition(Result::is_ok);
     line("usable", &list(usable.into_iter().flatten()));
     let problems = unusable.into_iter().filter_map(Result::err);
     for problem in problems.filter(|_| status.driver.is_some()) {

@@ -37,7 +37,7 @@ fn each_malformed_file_gives_one_line_with_its_name_and_nothing_is_run() {
     let in_gzip = format!("{IMAGES}.gz");
     printed(folder.path(), HERE);
     for (name, bytes, part) in [
-        (IMAGES, b"<!DOCTYPE html>".as_slice(), "not an IDX file"),
+        (IMAGES, b"<!DOCTYPE html>".as_slice(), "a web page"),
         (IMAGES, &idx(&[20, 56, 56], &vec![0; 20 * 56 * 56]), "56x56"),
         (
             LABELS,
@@ -46,7 +46,7 @@ fn each_malformed_file_gives_one_line_with_its_name_and_nothing_is_run() {
         ),
         (LABELS, &few, "20 images but 19 labels"),
         (&in_gzip, &packed[..packed.len() / 2], "within the gzip"),
-        (&in_gzip, b"<!DOCTYPE html>", "not a gzip file"),
+        (&in_gzip, b"<!DOCTYPE html>", "a web page"),
     ] {
         let folder = good_folder();
         if name == in_gzip {
@@ -64,7 +64,7 @@ fn a_set_that_is_not_there_is_told_with_what_was_looked_for() {
     fs::remove_file(folder.path().join("t10k-labels-idx1-ubyte")).unwrap();
     fs::write(folder.path().join("file"), "mine").unwrap();
     fs::create_dir(folder.path().join("empty")).unwrap();
-    let names = "none of t10k-labels-idx1-ubyte, t10k-labels-idx1-ubyte.gz, ";
+    let names = "no t10k-labels-idx1-ubyte belongs to it";
     for (name, parts) in [
         (".", [names, ""]),
         ("nowhere", ["nowhere: no such folder", ""]),

@@ -96,7 +96,7 @@ fn it_names_every_option_and_no_other() {
     let text = manual_text();
     let mut named: BTreeSet<&str> = all(pattern, &text).into_iter().collect();
     // Those of cargo, containers, scripts/setup.sh and Slurm; and one that every program has.
-    let others = "--release --locked --path --example --gpus --cuda --requeue --wrap";
+    let others = "--release --locked --path --example --gpus --cuda --requeue --wrap --signal --no-default-features";
     for other in others.split(' ') {
         assert!(named.remove(other), "{other}");
     }
@@ -122,7 +122,7 @@ fn every_command_has_a_row() {
 #[test]
 fn the_files_of_a_run_are_those_in_its_table() {
     let readme = readme();
-    let (_, table) = readme.split_once("| file | what it holds |").unwrap();
+    let (_, table) = readme.split_once("| file | contents |").unwrap();
     let (table, _) = table.split_once("\n\n").unwrap();
     let folder = tempdir().unwrap();
     small_run(&folder, "--keep best");

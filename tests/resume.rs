@@ -100,7 +100,7 @@ fn stopped_by_ctrl_c_it_says_how_to_go_on_and_ends_with_the_same_bytes() {
         let path = folder.path();
         let text = stopped(path, &format!("{JOB} {options}"), rows, "-INT", 130);
         assert!(text.starts_with("stopped by Ctrl-C after step "), "{text}");
-        let hint = "of 120; go on with: mnist-tch --resume run\n";
+        let hint = "of 120; resume with: mnist-tch --resume run\n";
         assert!(text.ends_with(hint), "{text}");
         let names: Vec<String> = contents(path).into_keys().collect();
         let there = "accuracy.csv accuracy.png checkpoint.jsonl confusion.csv confusion.png \
@@ -172,7 +172,7 @@ fn what_is_no_run_that_can_go_on_is_refused_and_one_that_can_is_not_replaced() {
     let empty = tempdir().unwrap();
     fails(empty.path(), "--resume run", &["run: no such folder"]);
     fs::create_dir(empty.path().join("run")).unwrap();
-    let parts = ["run holds no checkpoint.jsonl"];
+    let parts = ["run has no checkpoint.jsonl"];
     fails(empty.path(), "--resume run", &parts);
     assert!(contents(empty.path()).is_empty());
 
@@ -223,14 +223,14 @@ fn with_more_epochs_a_run_ends_as_if_it_had_been_planned_so() {
     // As many as there are change nothing, so that a script can say it again.
     let before = contents(path);
     printed(path, "--resume run -q --epochs 2");
-    let parts = ["--epochs 1: the run has 2"];
+    let parts = ["--epochs 1: the run was started with 2"];
     fails(path, "--resume run --epochs 1", &parts);
     assert!(contents(path) == before);
     printed(path, "--resume run -q --epochs 4");
     assert!(results(path) == results(whole.path()));
 
     printed(path, &format!("{SMALL} -q --out run --force --lr-final 0"));
-    let parts = ["--epochs 9", "learning rate has fallen", "--from"];
+    let parts = ["--epochs 9", "learning rate was to reach", "--from"];
     fails(path, "--resume run --epochs 9", &parts);
 }
 

@@ -18,7 +18,7 @@ pub(super) struct Rect {
 }
 
 impl Rect {
-    /// The bounding box of these pixels; `None` if there are none.
+    /// The bounding box of these pixels; `None` without pixels.
     pub fn bounding(pixels: impl Iterator<Item = (u32, u32)>) -> Option<Self> {
         let pixel = |(left, top)| Self {
             left,

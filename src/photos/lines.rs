@@ -35,9 +35,9 @@ struct Lines {
     max_thickness: f32,
 }
 
-/// Crops `area` from the ink and erases the lines that cross it. `None` if there are none, if they
-/// may be strokes of digits, or if nothing else remains. Lines count if they form a box, or ruled
-/// paper where `area` is the whole drawing.
+/// Crops `area` from the ink and erases the lines that cross it. `None` without lines, if they may
+/// be strokes of digits, or if nothing else remains. Lines count if they form a box, or ruled paper
+/// where `area` is the whole drawing.
 pub(super) fn without_lines(
     ink: &Plane,
     area: Rect,

@@ -3,8 +3,8 @@
 //! For digits the steps are: decode the file to light values ([`mod@decode`]); find ink, darker or
 //! lighter than its surroundings ([`ink`]), and its connected [`components`]; remove the table, the
 //! edge of the paper ([`mod@drawing`]), [`lines`] and printed boxes; merge components to
-//! [`mod@digits`]; crop each, scale it into 20x20 pixels without distortion, and paste it into 28x28
-//! with its center of mass in the middle.
+//! [`mod@digits`]; crop each, scale it into 20x20 pixels without distortion, and paste it into
+//! 28x28 with its center of mass in the middle.
 
 #![expect(
     clippy::cast_precision_loss,
@@ -23,6 +23,8 @@ mod decode;
 mod digits;
 mod drawing;
 mod ink;
+#[cfg(feature = "predict")]
+mod inputs;
 mod lines;
 mod memory;
 #[cfg(feature = "predict")]

@@ -2,22 +2,19 @@
 //! to files of images without labels.
 
 use std::collections::HashSet;
-use std::fs::{self, File};
-use std::io::{self, Read};
+use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use clap::Args;
 use serde::Serialize;
 
-use super::{PictureFile, Prepared, detect, to_png};
-use crate::data::file_kind::FileKind;
-use crate::data::{
-    Dataset, PIXELS, Preparation, ReadOptions, Unlabeled, content, files, idx, in_parallel,
-};
+use super::inputs::{DetectedDigit, FileContent, find_files, is_file_of_images, is_stdin, read};
+use super::to_png;
+use crate::data::{Dataset, files, in_parallel};
 use crate::learn::{DeviceChoice, Prediction, score};
 use crate::report::run_dir::RunDir;
-use crate::terminal::images::{Prepare, Sources, print_notes};
+use crate::terminal::images::{Prepare, Sources};
 use crate::terminal::model::{self, ModelOptions};
 use crate::terminal::options::{Machine, fraction};
 use crate::terminal::{note, print, printable};
@@ -25,20 +22,8 @@ use crate::terminal::{note, print, printable};
 /// Number of files that are answered together; small, so that the first line appears soon.
 const GROUP: usize = 64;
 
-/// The argument that means stdin.
-const STDIN: &str = "-";
-
-/// Extensions of the files in a folder that are read. The last four are not supported; their errors
-/// say what to do.
-const EXTENSIONS: [&str; 12] = [
-    "png", "jpg", "jpeg", "webp", "bmp", "gif", "tif", "tiff", "heic", "heif", "avif", "pdf",
-];
-
 /// Name of the id column of `--csv` for pictures.
 const FILE_COLUMN: &str = "file";
-/// Name of the id column of `--csv` for a file of images that has no ids, as on Kaggle.
-const NUMBER_COLUMN: &str = "ImageId";
-
 #[derive(Debug, Args)]
 pub(crate) struct Options {
     /// Pictures (PNG, JPEG, WebP, BMP, GIF, TIFF) of one or more digits, dark on light or light on
@@ -72,26 +57,6 @@ pub(crate) struct Options {
     machine: Machine,
 }
 
-/// A digit, or whatever the model knows, to be answered.
-struct DetectedDigit {
-    file: String,
-    /// Its number in the file, from 1, if there are several.
-    number: Option<usize>,
-    /// Its id in the output of `--csv`.
-    id: String,
-    image: Prepared,
-    /// Left, top, width and height in pixels of the picture; `None` for a file of images.
-    bounding_box: Option<[u32; 4]>,
-}
-
-/// The digits of one file.
-struct FileContent {
-    path: PathBuf,
-    digits: Vec<DetectedDigit>,
-    /// What their ids are called.
-    id_column: String,
-}
-
 /// Answers all files that can be read. Reports the others in their place and fails at the end.
 pub(crate) fn run(options: &Options, sources: &Sources) -> Result<()> {
     let model = model::open(&options.model.model, false)?;
@@ -123,8 +88,8 @@ pub(crate) fn run(options: &Options, sources: &Sources) -> Result<()> {
             });
             match saved {
                 Ok(content) => {
-                    if let Some(csv) = &mut csv {
-                        csv.id_column = content.id_column;
+                    if let (Some(csv), Some(id_column)) = (&mut csv, content.id_column) {
+                        csv.id_column = id_column;
                     }
                     digits.extend(content.digits);
                 }
@@ -163,145 +128,6 @@ pub(crate) fn run(options: &Options, sources: &Sources) -> Result<()> {
     Ok(())
 }
 
-/// The files in `paths`, in this order. A folder stands for the pictures in it, sorted by name.
-fn find_files(paths: &[PathBuf]) -> Vec<Result<PathBuf>> {
-    let files = |path: &PathBuf| {
-        if path.as_os_str() == STDIN || !path.is_dir() {
-            return vec![Ok(path.clone())];
-        }
-        match pictures_in(path).with_context(|| path.display().to_string()) {
-            Ok(files) => files.into_iter().map(Ok).collect(),
-            Err(error) => vec![Err(error)],
-        }
-    };
-    paths.iter().flat_map(files).collect()
-}
-
-fn pictures_in(folder: &Path) -> Result<Vec<PathBuf>> {
-    let (mut pictures, mut others) = (Vec::new(), 0);
-    for entry in fs::read_dir(folder).context("cannot read the folder")? {
-        let path = entry.context("cannot read the folder")?.path();
-        let extension = path.extension().unwrap_or_default().to_ascii_lowercase();
-        if !path.is_file() {
-            continue;
-        }
-        if EXTENSIONS.iter().any(|known| extension == *known) {
-            pictures.push(path);
-        } else {
-            others += 1;
-        }
-    }
-    ensure!(
-        !pictures.is_empty(),
-        "no picture in this folder: no name ends in .{}",
-        EXTENSIONS.join(", .")
-    );
-    if others > 0 {
-        let folder = folder.display();
-        note(&format!(
-            "note: {folder}: files ignored, not pictures by their names: {others}"
-        ));
-    }
-    pictures.sort();
-    Ok(pictures)
-}
-
-fn read(
-    path: PathBuf,
-    preparation: Preparation,
-    read_options: &ReadOptions,
-    sources: &Sources,
-) -> Result<FileContent> {
-    let file = path.display().to_string();
-    if is_file_of_images(&path) {
-        let read = sources.read_unlabeled.unwrap_or(read_idx);
-        let Unlabeled { images, ids, notes } = read(&path)?;
-        // As the images that the model was trained on.
-        let (images, warnings) = read_options.change(images, Some(preparation));
-        print_notes(&notes);
-        print_notes(&warnings);
-        ensure!(!images.is_empty(), "{file}: no image in this file");
-        let (id_column, ids) = ids.unwrap_or_else(|| {
-            let numbers = (1..=images.len()).map(|number| number.to_string());
-            (NUMBER_COLUMN.to_owned(), numbers.collect())
-        });
-        let (images, _) = images.pixels().as_chunks::<PIXELS>();
-        let digits = (1..)
-            .zip(images.iter().zip(ids))
-            .map(|(number, (image, id))| DetectedDigit {
-                file: file.clone(),
-                number: Some(number),
-                id,
-                image: *image,
-                bounding_box: None,
-            });
-        return Ok(FileContent {
-            digits: digits.collect(),
-            id_column,
-            path,
-        });
-    }
-    let detections = read_picture(&path).and_then(|bytes| detect(bytes, preparation));
-    let detections = detections.with_context(|| file.clone())?;
-    let has_several = detections.len() > 1;
-    let digits = (1..)
-        .zip(detections)
-        .map(|(number, detection)| DetectedDigit {
-            id: if has_several {
-                format!("{file}[{number}]")
-            } else {
-                file.clone()
-            },
-            number: has_several.then_some(number),
-            file: file.clone(),
-            image: detection.image,
-            bounding_box: Some(detection.bounding_box),
-        });
-    Ok(FileContent {
-        digits: digits.collect(),
-        id_column: FILE_COLUMN.to_owned(),
-        path,
-    })
-}
-
-fn read_picture(path: &Path) -> Result<PictureFile> {
-    if path.as_os_str() == STDIN {
-        PictureFile::from_stream(io::stdin().lock())
-    } else {
-        PictureFile::open(path)
-    }
-}
-
-/// True for a file of images, recognized by its first bytes, CSV by its name.
-fn is_file_of_images(path: &Path) -> bool {
-    // Pipes can only be read once.
-    if !path.is_file() {
-        return false;
-    }
-    let mut start = [0; 4];
-    let read = File::open(path).and_then(|mut file| file.read_exact(&mut start));
-    let is_idx = read.is_ok() && matches!(start, [0, 0, 0x08..=0x0e, 1..=4]);
-    let extension = path.extension().unwrap_or_default();
-    is_idx
-        || extension.eq_ignore_ascii_case("csv")
-        || matches!(
-            content::kind(path),
-            Some(FileKind::Npy | FileKind::Npz | FileKind::Gzip)
-        )
-}
-
-/// Reads an IDX file of images, the one format of the core.
-fn read_idx(path: &Path) -> Result<Unlabeled> {
-    let (size, pixels) = content::open_maybe_gzip(path, |bytes| idx::read(bytes)?.images())?;
-    let labels = vec![0; pixels.len() / PIXELS];
-    let images = Dataset::new(size, pixels, labels);
-    Ok(Unlabeled {
-        images: images.with_context(|| path.display().to_string())?,
-        ids: None,
-        notes: Vec::new(),
-    })
-}
-
 /// The folder that keeps the prepared pictures.
 struct OutputFolder {
     folder: RunDir,
@@ -322,7 +148,7 @@ impl OutputFolder {
     /// Writes the digits of a picture.
     fn save(&mut self, content: &FileContent) -> Result<()> {
         let file_name = match content.path.file_name() {
-            Some(name) if name != STDIN => printable(&name.to_string_lossy(), &[]),
+            Some(name) if !is_stdin(&content.path) => printable(&name.to_string_lossy(), &[]),
             _ => "stdin".to_owned(),
         };
         let mut name = file_name.clone();
@@ -387,7 +213,7 @@ impl<'a> CsvFile<'a> {
             Some(_) => classes[best].clone(),
             None => best.to_string(),
         };
-        self.rows.push([digit.id.clone(), label]);
+        self.rows.push([digit.id(), label]);
         self.unsure += usize::from(!is_sure);
     }
 
@@ -404,20 +230,12 @@ impl<'a> CsvFile<'a> {
 }
 
 impl DetectedDigit {
-    fn number_suffix(&self) -> String {
-        let number = self.number.map(|number| format!("[{number}]"));
-        number.unwrap_or_default()
-    }
-
     fn line(&self, answer: &Prediction, is_sure: bool, classes: &[String]) -> String {
         let ((best, probability), (second, rest)) = (answer.best(), answer.runner_up());
         let (best, second) = (&classes[best], &classes[second]);
         let unsure = if is_sure { "" } else { ", unsure" };
-        let number = self.number_suffix();
-        let line = format!(
-            "{}{number}: {best} {probability:.4}, else {second} {rest:.4}{unsure}",
-            self.file
-        );
+        let name = self.name();
+        let line = format!("{name}: {best} {probability:.4}, else {second} {rest:.4}{unsure}");
         // A line break in a file's name must not look like another answer.
         printable(&line, &[]) + "\n"
     }

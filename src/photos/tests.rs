@@ -67,7 +67,7 @@ fn a_digit_of_mnist_drawn_large_comes_back_nearly_itself() {
         assert!(found < 20.0, "digit {index}: {found}");
         sum += found;
     }
-    // The digits' own mean is 33 grey values.
+    // The digits' own mean is 33 gray values.
     assert!(sum / 100.0 < 9.0, "{}", sum / 100.0);
 }
 

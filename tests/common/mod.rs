@@ -63,13 +63,17 @@ pub fn run_file(folder: &TempDir, name: &str) -> Vec<u8> {
     fs::read(folder.path().join("run").join(name)).unwrap()
 }
 
-/// The text of what was printed to stderr, which must be one line about an error and no panic.
+/// The one line about an error that was printed to stderr, after notes and warnings if there are any.
 pub fn error_line(command: &mut Command, status: i32) -> String {
     let output = command.output().unwrap();
     let text = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(status), "{text}");
-    assert!(text.starts_with("error: "), "{text}");
-    assert_eq!(text.lines().count(), 1, "{text}");
+    let is_error = |line: &&str| !line.starts_with("note: ") && !line.starts_with("warning: ");
+    let lines: Vec<&str> = text.lines().filter(is_error).collect();
+    assert!(
+        lines.len() == 1 && lines[0].starts_with("error: "),
+        "{text}"
+    );
     let is_panic = text.contains("panicked") || text.contains("frame #");
     assert!(!is_panic, "{text}");
     text

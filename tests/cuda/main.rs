@@ -3,7 +3,11 @@
 //! waits for it, its memory, and what becomes of each failure. It shows no right number.
 
 #![cfg(all(target_os = "linux", target_arch = "x86_64"))]
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "a test that cannot go on has failed, and one that is skipped says so"
+)]
 
 #[path = "../common/mod.rs"]
 mod common;
@@ -74,6 +78,17 @@ fn every_command_runs_on_a_gpu() {
 }
 
 #[test]
+fn another_cudnn_in_the_library_path_is_not_mixed_with_that_of_the_set() {
+    let Some(gpu) = NullGpu::new() else { return };
+    let (gpu, set, foreign) = gpu.with_set_and_foreign_cudnn();
+    let devices = gpu.printed("devices");
+    let own = format!("cuDNN       9.20.0  {}\n", set.display());
+    assert!(devices.contains(&own), "{devices}");
+    assert!(!devices.contains(foreign.to_str().unwrap()), "{devices}");
+    assert!(devices.contains("usable      cpu, cuda:0\n"), "{devices}");
+}
+
+#[test]
 fn commands_whose_work_is_small_leave_a_gpu_alone_unless_told_otherwise() {
     let Some(gpu) = NullGpu::new() else { return };
     gpu.printed(&SHORT.replace("cuda", "cpu"));
@@ -137,7 +152,7 @@ fn memory_follows_a_budget_and_not_the_width() {
     write_set(gpu.folder(), "t10k", &images, &labels);
     write_set(gpu.folder(), "train", &images[..200 * 784], &labels[..200]);
     for (channels, most) in [("8,16,8", 600), ("32,64,64", 700), ("512,512,512", 1_200)] {
-        let line = format!("--device cuda -q --force --out run --data-dir . --epochs 1 --channels");
+        let line = "--device cuda -q --force --out run --data-dir . --epochs 1 --channels";
         let (report, _) = gpu.report(&format!("{line} {channels}"));
         let peak = report["peak MiB"];
         assert!((100..=most).contains(&peak), "{channels}: {peak} MiB");
@@ -266,17 +281,17 @@ fn a_gpu_that_does_not_work_is_refused_and_auto_goes_on_to_the_cpu_with_the_reas
             "20",
             "the GPU's memory is full: see in nvidia-smi",
         ),
-        ("NULLGPU_LOSS", "", "the device does not count right"),
+        (
+            "NULLGPU_LOSS",
+            "",
+            "its counts do not add up to 10 test images",
+        ),
         (
             "NULLGPU_LOSS",
             "1.5",
             "it gives wrong numbers: a loss of 1.5 where the CPU has",
         ),
-        (
-            "NULLGPU_LOSS",
-            "-1",
-            "the loss is -1: the device does not compute right",
-        ),
+        ("NULLGPU_LOSS", "-1", "the loss is -1"),
         ("NULLGPU_FAIL", "cublasCreate_v2=1", "cuBLAS does not start"),
         (
             "NULLGPU_FAIL",

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::env;
 use std::fs;
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
@@ -31,6 +32,8 @@ pub struct NullGpu {
 /// What all tests share.
 struct Machine {
     libraries: TempDir,
+    /// The folder of the libtorch that the program was built with.
+    libtorch: PathBuf,
     /// The loss that the program's probe expects of a GPU.
     loss: String,
 }
@@ -51,6 +54,60 @@ impl NullGpu {
         let mut other = self.clone();
         other.variables.push((name.to_owned(), value.to_owned()));
         other
+    }
+
+    /// The same on a copy of libtorch with a cuDNN of its own, while parts of another are in the
+    /// library path; and the folders of both.
+    pub fn with_set_and_foreign_cudnn(&self) -> (Self, PathBuf, PathBuf) {
+        let libraries = &self.machine.libraries;
+        let [lib, own, foreign] = ["torch/lib", "nvidia/cudnn/lib", "foreign"].map(|name| {
+            let folder = self.folder().join(name);
+            fs::create_dir_all(&folder).unwrap();
+            folder
+        });
+        for name in ["libtorch_cpu.so", "libtorch_cuda.so"] {
+            let (from, to) = (self.machine.libtorch.join(name), lib.join(name));
+            // A link if that can be: the files are large.
+            let copy = |_| fs::copy(&from, &to).map(drop);
+            fs::hard_link(&from, &to).or_else(copy).unwrap();
+        }
+        for name in [
+            "libc10.so",
+            "libc10_cuda.so",
+            "libtorch_nvshmem.so",
+            "libgomp.so.1",
+        ] {
+            symlink(self.machine.libtorch.join(name), lib.join(name)).unwrap();
+        }
+        let runtime = self.machine.libtorch.join("../../nvidia/cu13");
+        symlink(runtime, self.folder().join("nvidia/cu13")).unwrap();
+        let version = self.machine.libtorch.with_file_name("version.py");
+        fs::copy(version, lib.with_file_name("version.py")).unwrap();
+        for (folder, names) in [
+            (&own, &["graph", "ops", "cnn"][..]),
+            (&foreign, &["graph", "ops"]),
+        ] {
+            for name in names {
+                let file = format!("libcudnn_{name}.so.9");
+                libraries.compile(&file, Path::new("/dev/null"), &[]);
+                fs::rename(libraries.path().join(&file), folder.join(&file)).unwrap();
+            }
+        }
+        // libtorch_cuda.so finds it by its own path, before that of the environment.
+        let main = "libcudnn.so.9";
+        if libraries.path().join(main).exists() {
+            fs::copy(libraries.path().join(main), own.join(main)).unwrap();
+        }
+        let preload = [
+            libraries.path().join("libcuda.so.1"),
+            lib.join("libtorch_cpu.so"),
+        ];
+        let preload = preload.map(|path| path.display().to_string()).join(":");
+        let path = format!("{}:{}", foreign.display(), libraries.path().display());
+        let other = self
+            .with("LD_PRELOAD", &preload)
+            .with("LD_LIBRARY_PATH", &path);
+        (other, own, foreign)
     }
 
     pub fn folder(&self) -> &Path {
@@ -126,8 +183,13 @@ impl Machine {
                 let flags = ["-Wl,--no-as-needed", null_gpu.to_str().unwrap()];
                 libraries.compile(&found[1], Path::new("/dev/null"), &flags.map(str::to_owned));
             } else {
-                let loss = loss.captures(&error).expect(&error)[1].to_owned();
-                return Some(Self { libraries, loss });
+                let found = loss.captures(&error);
+                let loss = found.unwrap_or_else(|| panic!("{error}"))[1].to_owned();
+                return Some(Self {
+                    libraries,
+                    libtorch: folder,
+                    loss,
+                });
             }
         }
     }

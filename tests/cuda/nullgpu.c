@@ -266,8 +266,8 @@ int cudaPointerGetAttributes(struct cudaPointerAttributes *attributes, const voi
 
 /* ---- Plausible results ---- */
 
-/* Images that were counted since counts were last read. */
-static long scored;
+/* Images that this thread, which makes a run of its own, counted since it last read counts. */
+static __thread long scored;
 
 /*
  * Puts plausible numbers into what is read back. They are told apart by their size, so the logits of
@@ -487,7 +487,14 @@ enum { HEURISTIC_RESULTS = 202, CONFIG_ENGINE = 300, PLAN_MEMORY = 402, ENGINE_N
 enum { TYPE_DESCRIPTOR = 15 };                                              /* types of attributes */
 enum { TENSOR_CORE = 0, DOWN_CONVERT_INPUTS = 1, NONDETERMINISTIC = 4 };    /* notes */
 
-int cudnnCreate(void **handle) { CALLED(); *handle = new_handle(); return 0; }
+/* As the real one does: the parts are looked for by name, in LD_LIBRARY_PATH first. */
+int cudnnCreate(void **handle) {
+    CALLED();
+    dlopen("libcudnn_graph.so.9", RTLD_LAZY);
+    dlopen("libcudnn_ops.so.9", RTLD_LAZY);
+    *handle = new_handle();
+    return 0;
+}
 SUCCEEDS(cudnnSetStream)
 size_t cudnnGetVersion(void) { return 92000; }
 size_t cudnnGetCudartVersion(void) { return 13000; }

@@ -7,6 +7,7 @@
 //! Order matters: libtorch keeps for good what it finds when it is first asked for CUDA, and starts
 //! the threads of its backward passes once. So a device is found before libtorch does anything.
 
+use std::collections::BTreeSet;
 use std::env;
 use std::fs;
 use std::path::PathBuf;
@@ -133,13 +134,13 @@ impl GpuRecord {
     }
 }
 
-/// The cuDNN that is in use, once CUDA is: its version, such as 9.20.0, and its folder.
-pub(crate) fn cudnn() -> Option<(String, Option<PathBuf>)> {
+/// The cuDNN that is in use, once CUDA is: its version, such as 9.20.0, and the folders that its
+/// parts come from, which is one unless somebody's `LD_LIBRARY_PATH` has mixed them.
+pub(crate) fn cudnn() -> Option<(String, BTreeSet<PathBuf>)> {
     let number = cuda_library::cudnn_version(&library()?)?;
     let [major, minor, patch] = [number / 10_000, number / 100 % 100, number % 100];
-    let file = libtorch::mapped("/libcudnn");
-    let folder = file.and_then(|file| file.parent().map(PathBuf::from));
-    Some((format!("{major}.{minor}.{patch}"), folder))
+    let folders = libtorch::folders_with("/libcudnn");
+    Some((format!("{major}.{minor}.{patch}"), folders))
 }
 
 /// CUDA's 13000 as 13.0.

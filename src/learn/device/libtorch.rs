@@ -1,5 +1,6 @@
 //! Which libtorch is loaded, and whether it is the one this program was built with.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
@@ -12,15 +13,16 @@ const FOLDER: &str = env!("LIBTORCH_FOLDER");
 
 /// Several ask for it at every start.
 static LOADED: LazyLock<Option<PathBuf>> =
-    LazyLock::new(|| Some(mapped("/libtorch_cpu.")?.parent()?.to_owned()));
+    LazyLock::new(|| folders_with("/libtorch_cpu.").into_iter().next());
 
-/// The first file in this process's memory map whose path contains `part`, where the system tells
-/// (Linux).
-pub(super) fn mapped(part: &str) -> Option<PathBuf> {
-    let maps = fs::read_to_string("/proc/self/maps").ok()?;
+/// The folders of the files in this process's memory whose paths contain `part`, where the system
+/// tells (Linux).
+pub(super) fn folders_with(part: &str) -> BTreeSet<PathBuf> {
+    let maps = fs::read_to_string("/proc/self/maps").unwrap_or_default();
     // A line is: addresses, permissions, offset, device, inode, path; the path may hold spaces.
-    let line = maps.lines().find(|line| line.contains(part))?;
-    Some(line[line.find('/')?..].into())
+    let lines = maps.lines().filter(|line| line.contains(part));
+    let folder = |line: &str| Some(Path::new(&line[line.find('/')?..]).parent()?.to_owned());
+    lines.filter_map(folder).collect()
 }
 
 /// The folder of the libtorch libraries that are loaded, where the system tells (Linux).
