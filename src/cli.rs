@@ -33,10 +33,10 @@ Examples:
   mnist-tch --data-dir mnist --epochs 1        your own images
   mnist-tch --data-dir mnist --train-range 0..5000 --test-range train:5000..10000
                                                the article's images from MNIST
-  mnist-tch reproduce                          40 seeds: is the article's curve
-                                               one of them?
+  mnist-tch reproduce                          40 seeds and a verdict
   mnist-tch evaluate --model first             precision, recall, F1, matrix
   mnist-tch predict --model first photo.jpg    your own pictures; - for stdin
+  mnist-tch predict --model first test.csv --csv out.csv
   mnist-tch export --model first digit.html    a web page to draw on
   mnist-tch export --model first model.onnx    for other runtimes
   mnist-tch describe --png network.png         the layers, as a figure too
@@ -53,7 +53,7 @@ Exit status: 0 success, 1 error, 2 wrong usage, 128 + N if signal N stopped the 
     version,
     about = ABOUT,
     long_about = LONG_ABOUT,
-    after_help = EXAMPLES,
+    after_help = examples(),
     args_conflicts_with_subcommands = true,
     disable_help_subcommand = true
 )]
@@ -137,16 +137,29 @@ impl CommandLine {
 }
 
 /// Where images come from: IDX files, and what the extras add.
+#[allow(clippy::needless_update, reason = "not every build has all extras")]
 fn sources() -> Sources {
-    #[allow(unused_mut, reason = "without the extras nothing is added")]
-    let mut sources = Sources::default();
-    #[cfg(feature = "formats")]
-    (sources.read_folder = crate::formats::read);
-    #[cfg(feature = "formats")]
-    (sources.read_unlabeled = Some(crate::formats::read_unlabeled));
-    #[cfg(feature = "fetch")]
-    (sources.fetch = Some(crate::fetch::fetch_missing));
-    sources
+    Sources {
+        #[cfg(feature = "formats")]
+        read_folder: crate::formats::read,
+        #[cfg(feature = "formats")]
+        read_unlabeled: Some(crate::formats::read_unlabeled),
+        #[cfg(feature = "fetch")]
+        fetch: Some(crate::fetch::fetch_missing),
+        ..Sources::default()
+    }
+}
+
+/// The examples of `--help`, without those that need an extra which is not built.
+fn examples() -> String {
+    let extras = [
+        ("mnist-tch reproduce", cfg!(feature = "reproduce")),
+        ("mnist-tch predict", cfg!(feature = "predict")),
+        ("mnist-tch export", cfg!(feature = "export")),
+        ("fashion-mnist", cfg!(feature = "fetch")),
+    ];
+    let is_built = |line: &&str| extras.iter().all(|(text, built)| *built || !line.contains(text));
+    EXAMPLES.split_inclusive('\n').filter(is_built).collect()
 }
 
 /// The supported shells.

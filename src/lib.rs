@@ -56,6 +56,17 @@
 //! # }
 //! ```
 
+#![cfg_attr(
+    not(all(
+        feature = "export",
+        feature = "fetch",
+        feature = "formats",
+        feature = "predict",
+        feature = "reproduce"
+    )),
+    allow(dead_code, unused_imports, reason = "some parts of the core are for the extras")
+)]
+
 // The core.
 pub mod data;
 mod describe;
