@@ -1,4 +1,4 @@
-//! `mnist-tch evaluate`: how good a trained model is, as a whole and class by class.
+//! `mnist-tch evaluate`: the accuracy of a trained model, with precision, recall and F1 per class.
 
 use std::path::PathBuf;
 
@@ -18,7 +18,7 @@ use crate::terminal::{file_list, print};
 const CLASSES_CSV: &str = "classes.csv";
 const PREDICTIONS_CSV: &str = "predictions.csv";
 
-/// Everything that `--out` holds.
+/// All files in `--out`.
 const FILES: [&str; 5] = [
     CLASSES_CSV,
     CONFUSION_CSV,
@@ -29,14 +29,14 @@ const FILES: [&str; 5] = [
 
 #[derive(Debug, Args)]
 pub(crate) struct Options {
-    /// The model: a safetensors file of this program or of PyTorch, or the directory of a run,
-    /// whose own test images are then the default
+    /// The model: a safetensors file of this program or of PyTorch, or the folder of a run. A model
+    /// in the folder of a run is scored on the test images of that run by default
     #[arg(long, value_name = "FILE|RUN_DIR")]
     model: PathBuf,
     #[command(flatten, next_help_heading = "Data")]
     set: SetOptions,
     /// Score images A to B - 1 of the test file, or with train:A..B of the training file [default:
-    /// all of the test file, or those of the model's run]
+    /// those of the model's run, else all of the test file]
     #[arg(long, value_name = "A..B", value_parser = test_range, allow_hyphen_values = true)]
     #[arg(help_heading = "Data")]
     test_range: Option<ImageRange>,
@@ -46,28 +46,28 @@ pub(crate) struct Options {
     /// (every logit)
     #[arg(long, value_name = "DIR", help_heading = "Output")]
     out: Option<PathBuf>,
-    /// Replace files of these names
+    /// Replace these files if they exist
     #[arg(long, requires = "out", help_heading = "Output")]
     force: bool,
 }
 
-/// Scores a model, prints the result and writes it into files.
+/// Scores a model, prints the result and writes the files.
 pub(crate) fn run(options: &Options, sources: &Sources) -> Result<()> {
     let model = model::open(&options.model, false)?;
     let (device, threads) = options.machine.select(DeviceChoice::Cpu, false)?;
+    let out = options.out.as_ref();
+    let out = out
+        .map(|path| RunDir::beside(path, &FILES, options.force))
+        .transpose()?;
     let TestSet {
         name,
         classes,
         images,
     } = model.images(&options.set, options.test_range, sources)?;
-    let out = options.out.as_ref();
-    let out = out
-        .map(|path| RunDir::beside(path, &FILES, options.force))
-        .transpose()?;
     let scores = score(&model.weights, &images, device, threads)?;
     let confusion = &scores.confusion;
     let class_scores = confusion.class_scores();
-    // The accuracy with all its digits, as it stands in accuracy.csv.
+    // All digits of the accuracy, as in accuracy.csv.
     let mut report = format!(
         "accuracy {} on {} test images of {}\n\n{}\n{}",
         confusion.accuracy(),

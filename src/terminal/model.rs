@@ -240,29 +240,32 @@ impl Model {
         let is_named = options.dataset.is_some() || options.data_dir.is_some();
         let run = self.run();
         let run = if is_named { run.ok().flatten() } else { run? };
-        let (mut own, mut class_names) = (None, None);
+        let mut class_names = None;
         let (location, read_options) = match run {
             Some(run) if !is_named => {
                 let (split, data) = reload(&run.data, sources, &options.mirrors, false)
                     .with_context(|| {
                         format!(
-                            "the images of the run in {} cannot be used; to score others, name \
-                             them with --data-dir",
-                            self.run_folder
-                                .as_deref()
-                                .unwrap_or(Path::new(""))
-                                .display()
+                            "{}: the images of its run cannot be used; to score others, name them \
+                             with --data-dir",
+                            self.origin.path.display()
                         )
                     })?;
-                let source = (data.location.clone(), data.read_options());
-                own = Some((split, data));
-                source
+                if range.is_none() {
+                    self.warn_of_overlap(&split.test, Some(&data), sources, false);
+                    return Ok(TestSet {
+                        name: split.name,
+                        classes: split.classes,
+                        images: split.test,
+                    });
+                }
+                (data.location.clone(), data.read_options())
             }
             run => {
-                // The run also says which folder of pictures is which class, and how pictures are
-                // prepared.
                 let mut read_options = options.read_options();
                 read_options.classes = Classes::Number(count);
+                // The run also says which folder of pictures is which class, and how pictures are
+                // prepared.
                 if let Some(run) = run {
                     let preparation = run.data.preparation;
                     read_options.prepare = read_options.prepare.or(Some(preparation));
@@ -272,26 +275,16 @@ impl Model {
                 (options.find(sources, false)?, read_options)
             }
         };
-        let test_set = match &own {
-            Some((split, _)) if range.is_none() => TestSet {
-                name: split.name.clone(),
-                classes: split.classes.clone(),
-                images: split.test.clone(),
-            },
-            _ => {
-                let test = range.unwrap_or(ImageRange::all(Part::Test));
-                let set = location.read(test.part, &read_options, sources.read_folder)?;
-                print_notes(&set.notes);
-                TestSet {
-                    name: location.name(),
-                    classes: class_names.unwrap_or(set.classes),
-                    images: test.select(&set.images, "--test-range")?,
-                }
-            }
-        };
-        let own = own.as_ref().map(|(split, data)| (data, &split.train));
-        self.warn_of_overlap(&test_set.images, own, sources, false);
-        Ok(test_set)
+        let test = range.unwrap_or(ImageRange::all(Part::Test));
+        let set = location.read(test.part, &read_options, sources.read_folder)?;
+        print_notes(&set.notes);
+        let images = test.select(&set.images, "--test-range")?;
+        self.warn_of_overlap(&images, None, sources, false);
+        Ok(TestSet {
+            name: location.name(),
+            classes: class_names.unwrap_or(set.classes),
+            images,
+        })
     }
 
     /// The images that the weights were trained on, in their own run and in those that it started
@@ -306,13 +299,13 @@ impl Model {
         Ok(sets)
     }
 
-    /// Warns if the model was trained on some of the images that are to be `scored`. The images in
-    /// `loaded` are the training images of that data set and are not read again. Warnings are printed
-    /// even if `quiet`.
+    /// Warns, even if `quiet`, if the model was trained on some of the images that are to be
+    /// `scored`. If these are all test images of a data set, `own_set`, the training images of that
+    /// set are others and not read again.
     pub fn warn_of_overlap(
         &self,
         scored: &Dataset,
-        loaded: Option<(&DataRecord, &Dataset)>,
+        own_set: Option<&DataRecord>,
         sources: &Sources,
         quiet: bool,
     ) {
@@ -321,19 +314,15 @@ impl Model {
             fetch: None,
             ..*sources
         };
-        let read = |data: &DataRecord| match loaded {
-            Some((known, images)) if known.sha256 == data.sha256 => Ok(images.clone()),
-            _ => {
-                let (split, _) = reload(data, &sources, &Mirrors::default(), true)?;
-                Ok(split.train)
-            }
-        };
+        let is_other = |data: &&DataRecord| own_set.is_none_or(|own| own.sha256 != data.sha256);
+        let read = |data: &DataRecord| reload(data, &sources, &Mirrors::default(), true);
         let count = || -> Result<usize> {
-            let sets: Result<Vec<Dataset>> = self.training_data()?.iter().map(read).collect();
+            let data = self.training_data()?;
+            let sets: Result<Vec<_>> = data.iter().filter(is_other).map(read).collect();
             let sets = sets?;
             let images = sets
                 .iter()
-                .flat_map(|set| set.pixels().chunks_exact(PIXELS));
+                .flat_map(|(split, _)| split.train.pixels().chunks_exact(PIXELS));
             let images: HashSet<&[u8]> = images.collect();
             let scored = scored.pixels().chunks_exact(PIXELS);
             Ok(scored.filter(|&image| images.contains(image)).count())

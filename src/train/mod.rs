@@ -163,8 +163,7 @@ impl Options {
         let (split, data) = images?;
         let mut from = None;
         if let Some(model) = &trained {
-            let loaded = Some((&data, &split.train));
-            model.warn_of_overlap(&split.test, loaded, sources, self.quiet);
+            model.warn_of_overlap(&split.test, Some(&data), sources, self.quiet);
             from = Some(Origin {
                 trained_on: model.training_data().unwrap_or_default(),
                 ..model.origin.clone()
