@@ -158,7 +158,11 @@ fn examples() -> String {
         ("mnist-tch export", cfg!(feature = "export")),
         ("fashion-mnist", cfg!(feature = "fetch")),
     ];
-    let is_built = |line: &&str| extras.iter().all(|(text, built)| *built || !line.contains(text));
+    let is_built = |line: &&str| {
+        extras
+            .iter()
+            .all(|(text, built)| *built || !line.contains(text))
+    };
     EXAMPLES.split_inclusive('\n').filter(is_built).collect()
 }
 

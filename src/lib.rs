@@ -64,7 +64,11 @@
         feature = "predict",
         feature = "reproduce"
     )),
-    allow(dead_code, unused_imports, reason = "some parts of the core are for the extras")
+    allow(
+        dead_code,
+        unused_imports,
+        reason = "some parts of the core are for the extras"
+    )
 )]
 
 // The core.

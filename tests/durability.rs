@@ -72,12 +72,12 @@ fn every_whole_file_is_written_then_synced_then_renamed_and_its_folder_synced() 
 fn check_order(trace: &str, name: &str) {
     let name = name.replace('.', r"\.");
     let rename =
-        format!(r#"(?m)^(\d+) rename\w*\(.*/(\.mnist-tch-\w+)", .*"([^"]*/{name})".*= 0$"#);
+        format!(r#"(?m)^(\d+) +rename\w*\(.*/(\.mnist-tch-\w+)", .*"([^"]*/{name})".*= 0$"#);
     let rename = Regex::new(&rename).unwrap().captures(trace);
     let rename = rename.unwrap_or_else(|| panic!("{name} is not renamed: {trace}"));
     let (whole, thread, temporary) = (rename.get(0).unwrap(), &rename[1], &rename[2]);
     let (before, after) = (&trace[..whole.start()], &trace[whole.end()..]);
-    let calls = Regex::new(&format!(r"(?m)^{thread} (\w+)\(\d+<[^>]*/{temporary}>.*$")).unwrap();
+    let calls = Regex::new(&format!(r"(?m)^{thread} +(\w+)\(\d+<[^>]*/{temporary}>.*$")).unwrap();
     let calls: Vec<_> = calls
         .captures_iter(before)
         .map(|call| call[1].to_owned())
@@ -88,7 +88,7 @@ fn check_order(trace: &str, name: &str) {
         !writes.is_empty() && writes.iter().all(|call| call == "write"),
         "{calls:?}"
     );
-    let next = Regex::new(&format!(r"(?m)^{thread} (\w+)\(\d+<([^>]*)>\) += 0$")).unwrap();
+    let next = Regex::new(&format!(r"(?m)^{thread} +(\w+)\(\d+<([^>]*)>\) += 0$")).unwrap();
     let next = next.captures(after).unwrap();
     let parent = Path::new(&rename[3]).parent().unwrap();
     assert_eq!(&next[1], "fsync", "{name}: after its rename");

@@ -42,7 +42,7 @@ fn each_malformed_file_gives_one_line_with_its_name_and_nothing_is_run() {
         (
             LABELS,
             &idx(&[20], &labels),
-            "label 10 at position 13 where labels go from 0 to 9; --classes 11 takes all",
+            "label 10 at position 13, expected 0 to 9: use --classes 11",
         ),
         (LABELS, &few, "20 images but 19 labels"),
         (&in_gzip, &packed[..packed.len() / 2], "within the gzip"),
@@ -68,8 +68,11 @@ fn a_set_that_is_not_there_is_told_with_what_was_looked_for() {
     for (name, parts) in [
         (".", [names, ""]),
         ("nowhere", ["nowhere: no such folder", ""]),
-        ("empty", ["looked for train-images-idx3-ubyte", "MNIST/raw"]),
-        ("file", ["file is a file", "--data-dir takes the folder"]),
+        (
+            "empty",
+            ["5 folders deep for train-images-idx3-ubyte", "CSV files"],
+        ),
+        ("file", ["file: no data set", "found file"]),
     ] {
         let line = format!("--device cpu --data-dir {name}");
         fails(folder.path(), &line, &parts);

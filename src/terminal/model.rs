@@ -189,9 +189,9 @@ impl Model {
         let (own, expected) = (self.weights.classes(), run.data.classes.len());
         ensure!(
             own == expected,
-            "{} has {own} classes, the run in its folder {expected}: move the file to another \
-             folder",
-            self.origin.path.display()
+            "{} has {own} classes, but {} names {expected}: move the model to another folder",
+            self.origin.path.display(),
+            file.display()
         );
         Ok(Some(run))
     }
