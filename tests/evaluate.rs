@@ -97,7 +97,11 @@ fn images_that_are_gone_or_changed_are_told() {
     let evaluate = format!("{EVALUATE} run");
     printed(folder.path(), &evaluate);
     write_set(folder.path(), "t10k", &[8; 784 * 20], &labels);
-    fails(folder.path(), &evaluate, &["are not those the run"]);
+    fails(
+        folder.path(),
+        &evaluate,
+        &["have changed since the run started"],
+    );
     printed(folder.path(), &format!("{evaluate} --data-dir ."));
     // Text from a file cannot break the line or reach the terminal as an escape sequence.
     let summary = String::from_utf8(run_file(&folder, "summary.json")).unwrap();
@@ -168,8 +172,8 @@ fn a_weights_file_in_the_folder_of_a_run_is_scored_on_the_images_of_that_run() {
     )
     .unwrap();
     let parts = [
-        "other.safetensors has 7 classes, the run in its folder 10",
-        "move the file",
+        "other.safetensors has 7 classes, but ",
+        "names 10: move the model",
     ];
     fails(path, &format!("{EVALUATE} run/other.safetensors"), &parts);
 }

@@ -166,7 +166,7 @@ fn stopped_after_any_step_training_goes_on_with_the_same_numbers() {
     }
 }
 
-// What else a checkpoint may hold is tested where it is read: src/commands/train/tests.rs.
+// What else a checkpoint may hold is tested where it is read: src/train/tests.rs.
 #[test]
 fn what_is_no_run_that_can_go_on_is_refused_and_one_that_can_is_not_replaced() {
     let empty = tempdir().unwrap();
@@ -186,7 +186,10 @@ fn what_is_no_run_that_can_go_on_is_refused_and_one_that_can_is_not_replaced() {
     flipped[20_000] ^= 4;
     fs::write(&checkpoint, flipped).unwrap();
     let before = contents(folder.path());
-    let parts = ["run/checkpoint.jsonl", "damaged: its content does not"];
+    let parts = [
+        "run/checkpoint.jsonl",
+        "damaged: the content does not match",
+    ];
     fails(folder.path(), "--resume run", &parts);
     assert!(contents(folder.path()) == before);
     printed(folder.path(), &format!("{line} --force"));

@@ -73,7 +73,9 @@ pub(crate) fn mangle(file: &Path, read: impl Fn() -> Result<()>) {
             Ok(()) => accepted += 1,
             Err(error) => {
                 let text = format!("{error:#}");
-                let is_named = text.contains(name) || text.starts_with("--resume: ");
+                let is_named = text.contains(name)
+                    || text.contains("the images of its run cannot be used")
+                    || text.starts_with("--resume: ");
                 assert!(is_named && text.len() < 600, "{text}");
             }
         }
