@@ -127,9 +127,11 @@ resuming() {
     local running status
     train --epochs 2 --out half >/dev/null && train --resume half --epochs 5 >/dev/null
     same article half
-    # Ctrl-C in the middle of a longer run.
+    # Ctrl-C in the middle of a longer run. Without job control bash would start it with the signal ignored.
+    set -m
     "$program" -q --device "$device" --epochs "$long" --out stopped >said 2>&1 &
     running=$!
+    set +m
     until (($({ wc -l <stopped/accuracy.csv || echo 0; } 2>/dev/null) > 60)) || ! kill -0 "$running" 2>/dev/null; do sleep 0.02; done
     kill -INT "$running" 2>/dev/null
     wait "$running"
