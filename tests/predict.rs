@@ -435,13 +435,17 @@ fn a_file_of_images_without_labels_is_answered_row_by_row_and_as_csv() {
     assert!(error.contains("name one file of images"), "{error}");
 
     // As on Kaggle, but with an id column.
-    let header: String = (0..784).map(|pixel| format!(",pixel{pixel}")).collect();
+    let header: Vec<String> = (0..784).map(|pixel| format!("pixel{pixel}")).collect();
     let row = |(id, pixels): (&str, &[u8])| {
-        let cells: String = pixels.iter().map(|pixel| format!(",{pixel}")).collect();
-        format!("{id}{cells}\n")
+        let cells: Vec<String> = pixels.iter().map(ToString::to_string).collect();
+        format!("{id},{}\n", cells.join(","))
     };
     let rows = ["77", "99"].into_iter().zip(dataset.pixels().chunks(784));
-    let text = format!("id{header}\n{}", rows.map(row).collect::<String>());
+    let text = format!(
+        "id,{}\n{}",
+        header.join(","),
+        rows.map(row).collect::<String>()
+    );
     fs::write(path.join("test.csv"), text).unwrap();
     printed_by(&mut predict(path, "test.csv --csv ids.csv"));
     let expected = format!("id,Label\n77,{}\n99,{}\n", predicted[0], predicted[1]);

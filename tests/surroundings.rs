@@ -2,6 +2,7 @@
 //! in scripts and on closed terminals.
 
 #![cfg(target_os = "linux")]
+#![allow(clippy::print_stderr, reason = "it says what is skipped")]
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod common;
@@ -115,7 +116,7 @@ fn one_thread_needs_no_other_and_a_refused_thread_is_one_line() {
         .status
         .success()
     {
-        println!("skipped: needs root, setpriv and prlimit");
+        eprintln!("skipped: needs root, setpriv and prlimit");
         return;
     }
     let program = assert_cmd::cargo::cargo_bin("mnist-tch");

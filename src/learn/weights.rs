@@ -410,13 +410,15 @@ mod tests {
         }
     }
 
+    type Encode = fn(f32) -> Vec<u8>;
+
     #[test]
     fn other_float_types_are_converted() {
         let weights = Weights::initial(Init::Flux, 0, &article(10));
         // Values that every type holds exactly.
         let values = weights.values.iter().map(|value| (value * 8.0).round());
         let weights = Weights::from_values(values.collect(), &article(10)).unwrap();
-        let types: [(Dtype, fn(f32) -> Vec<u8>); 3] = [
+        let types: [(Dtype, Encode); 3] = [
             (Dtype::F16, |it| f16::from_f32(it).to_le_bytes().to_vec()),
             (Dtype::BF16, |it| bf16::from_f32(it).to_le_bytes().to_vec()),
             (Dtype::F64, |it| f64::from(it).to_le_bytes().to_vec()),

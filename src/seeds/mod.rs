@@ -3,7 +3,7 @@
 //!
 //! [`runner`] trains the seeds that are missing, and [`store`] keeps each run as soon as it is
 //! complete. Everything else follows from the stored runs: [`ensemble`] has the statistics,
-//! [`verdict`] the comparison with the [`reference`], and [`results`] the files.
+//! [`verdict`] the comparison with the [`mod@reference`], and [`results`] the files.
 
 mod band;
 mod ensemble;

@@ -111,23 +111,19 @@ pub(crate) struct SetOptions {
 pub(crate) struct Mirrors {
     /// Download from this folder on the web instead of the public mirrors; several, separated by
     /// spaces or given repeatedly, are tried in turn
-    #[cfg(feature = "fetch")]
-    #[arg(long, value_name = "URL", env = "MNIST_TCH_MIRROR")]
+    #[cfg_attr(
+        feature = "fetch",
+        arg(long, value_name = "URL", env = "MNIST_TCH_MIRROR")
+    )]
+    #[cfg_attr(not(feature = "fetch"), arg(skip))]
     mirror: Vec<String>,
 }
 
 impl Mirrors {
     /// The addresses that were given.
     pub(crate) fn urls(&self) -> Vec<String> {
-        #[cfg(feature = "fetch")]
-        return self
-            .mirror
-            .iter()
-            .flat_map(|urls| urls.split_whitespace())
-            .map(str::to_owned)
-            .collect();
-        #[cfg(not(feature = "fetch"))]
-        Vec::new()
+        let words = self.mirror.iter().flat_map(|urls| urls.split_whitespace());
+        words.map(str::to_owned).collect()
     }
 }
 

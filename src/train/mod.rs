@@ -64,7 +64,7 @@ pub(crate) struct Options {
     from: Option<PathBuf>,
     #[command(flatten, next_help_heading = "Data")]
     images: ImageOptions,
-    /// Folder for the files of this run [default: runs/<time stamp>]
+    /// Folder for the files of this run [default: runs/TIME, with the start time]
     #[arg(long, value_name = "DIR", help_heading = "Output")]
     out: Option<PathBuf>,
     /// Resume the interrupted run in DIR, with the configuration in its checkpoint

@@ -48,7 +48,7 @@ fn damage_header(header: &mut Map<String, Value>, rng: &mut ChaCha8Rng) {
     let sizes = [0, 1, 3, 8, 10, 72, u64::MAX, 1 << 62];
     let size = *sizes.choose(rng).unwrap();
     match rng.random_range(0..7) {
-        0 => return,
+        0 => {}
         1 => drop(header.insert((*NAMES.choose(rng).unwrap()).to_owned(), tensor)),
         2 => {
             // The same tensor under two names.
