@@ -1,11 +1,12 @@
 //! The command line: the list of commands, and what each room adds to the program.
 
 use std::env;
+use std::fmt::Write;
 use std::time::Instant;
 
 use anyhow::Result;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use clap::{CommandFactory, Parser, Subcommand};
+use clap::{Arg, CommandFactory, Parser, Subcommand};
 use clap_complete::{Shell, generate};
 
 use crate::terminal::images::Sources;
@@ -177,7 +178,36 @@ fn completions(shell: Shell) -> String {
     generate(shell, &mut command, "mnist-tch", &mut script);
     // For bash, clap_complete spells a name with a hyphen in two ways, so that no option of a
     // subcommand would be completed (clap-rs/clap#6421).
-    String::from_utf8_lossy(&script).replace("mnist__subcmd__tch", "mnist__tch")
+    let mut script = String::from_utf8_lossy(&script).replace("mnist__subcmd__tch", "mnist__tch");
+    if shell == Shell::Fish {
+        // Behind an option that waits for its value, fish's argparse fails; there is no command yet.
+        script = script.replace("    or return\n", "    or return 0\n");
+        script += &fish_positionals(&command);
+    }
+    script
+}
+
+/// Completions for positional values, which clap_complete leaves out for fish.
+fn fish_positionals(command: &clap::Command) -> String {
+    let mut script = String::new();
+    for subcommand in command.get_subcommands() {
+        let values = subcommand
+            .get_positionals()
+            .flat_map(Arg::get_possible_values);
+        let values: Vec<String> = values.map(|value| value.get_name().to_owned()).collect();
+        if !values.is_empty() {
+            let condition = format!(
+                "__fish_mnist_tch_using_subcommand {}",
+                subcommand.get_name()
+            );
+            let values = values.join(" ");
+            let _ = writeln!(
+                script,
+                "complete -c mnist-tch -n '{condition}' -f -a '{values}'"
+            );
+        }
+    }
+    script
 }
 
 #[cfg(test)]

@@ -142,7 +142,31 @@ fn shells_complete_commands_options_and_their_values() {
     let folder = tempdir().unwrap();
     let script = |shell| printed(folder.path(), &format!("completions {shell}"));
     assert!(script("zsh").contains("#compdef mnist-tch"));
-    assert!(script("fish").contains("complete -c mnist-tch"));
+    let fish = script("fish");
+    assert!(fish.contains("using_subcommand fetch' -f -a 'mnist-10k mnist fashion-mnist kmnist'"));
+    // fish runs what is in parentheses within the values of an option as a command.
+    let values = fish
+        .lines()
+        .filter_map(|line| line.split_once(" -a \""))
+        .map(|(_, it)| it);
+    assert!(!values.collect::<String>().contains('('), "{fish}");
+    if Command::new("fish").arg("--version").output().is_ok() {
+        fs::write(folder.path().join("m.fish"), &fish).unwrap();
+        for (line, expected) in [
+            ("--init ", "glorot"),
+            ("fetch ", "kmnist"),
+            ("eva", "evaluate"),
+        ] {
+            let complete = format!("source m.fish; complete -C 'mnist-tch {line}'");
+            let mut shell = Command::new("fish");
+            let output = shell
+                .current_dir(folder.path())
+                .args(["-c", &complete])
+                .output();
+            let found = String::from_utf8(output.unwrap().stdout).unwrap();
+            assert!(found.contains(expected), "{line}: {found}");
+        }
+    }
     let program = script("bash") + PRESS_TAB;
     for (line, expected) in [
         ("mnist-tch eva", "evaluate"),

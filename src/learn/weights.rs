@@ -24,13 +24,18 @@ const MAX_LISTED: usize = 12;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum Init {
-    /// The article's: 0.5·√(24 / sum of all dimensions of the weight tensor), the `glorot_uniform`
-    /// of Flux 0.7-0.9
+    /// The article's, which Flux 0.7-0.9 called `glorot_uniform`
+    ///
+    /// The bound is 0.5·√(24 / sum of all dimensions of the weight tensor).
     #[default]
     Flux,
-    /// √(6 / (fan in + fan out)), Glorot and Bengio 2010
+    /// Glorot and Bengio 2010
+    ///
+    /// The bound is √(6 / (fan in + fan out)).
     Glorot,
-    /// √(6 / fan in), He et al. 2015, for layers followed by ReLU
+    /// He et al. 2015, for layers followed by ReLU
+    ///
+    /// The bound is √(6 / fan in).
     Kaiming,
 }
 
