@@ -523,6 +523,11 @@ mod tests {
 
     /// The pixels (0..=255) and labels of the first 120 images as batches bring them.
     fn loaded(change: impl FnOnce(&mut Config)) -> (Vec<u8>, Vec<i64>) {
+        loaded_in(1, change)
+    }
+
+    /// The same in this epoch.
+    fn loaded_in(epoch: usize, change: impl FnOnce(&mut Config)) -> (Vec<u8>, Vec<i64>) {
         let mut config = Config {
             batch_size: NonZeroUsize::new(120).unwrap(),
             ..Config::default()
@@ -530,7 +535,7 @@ mod tests {
         change(&mut config);
         let train = mnist_10k().unwrap().train.slice(0..120).unwrap();
         let mut batches = Batches::new(&config, &train, Device::CPU).unwrap();
-        let position = batches.schedule().position(1);
+        let position = batches.schedule().position(epoch);
         let (mut bytes, mut all_labels) = (Vec::new(), Vec::new());
         let parts = batches.parts(&position).unwrap();
         assert_eq!(parts.len(), 2);
@@ -570,11 +575,13 @@ mod tests {
     #[test]
     fn shifts_follow_from_seed_epoch_and_image_and_go_in_every_direction() {
         let (plain, labels) = loaded(|_| {});
-        let (bytes, same_labels) = loaded(|config| config.augment = 2);
+        let (bytes, same_labels) = loaded(|config| config.augment = 3);
         assert_eq!(labels, same_labels);
-        assert_eq!(bytes, loaded(|config| config.augment = 2).0);
-        let (other, _) = loaded(|config| (config.augment, config.seed) = (2, 1));
+        assert_eq!(bytes, loaded(|config| config.augment = 3).0);
+        let (other, _) = loaded(|config| (config.augment, config.seed) = (3, 1));
         assert_ne!(bytes, other);
+        let (next_epoch, _) = loaded_in(2, |config| config.augment = 3);
+        assert_ne!(bytes, next_epoch);
         // The ink's first row and column tell how far an image went.
         let corner = |image: &[u8]| {
             let ink = |at: usize| image[at] > 0;
@@ -585,10 +592,10 @@ mod tests {
         let images = plain.chunks(PIXELS).zip(bytes.chunks(PIXELS));
         let moves = images.map(|(before, after)| {
             let (before, after) = (corner(before), corner(after));
-            (after.0 + 2 - before.0, after.1 + 2 - before.1)
+            (after.0 + 3 - before.0, after.1 + 3 - before.1)
         });
         let (down, right): (BTreeSet<usize>, BTreeSet<usize>) = moves.unzip();
-        let all: BTreeSet<usize> = (0..=4).collect();
+        let all: BTreeSet<usize> = (0..=6).collect();
         assert_eq!((&down, &right), (&all, &all));
     }
 }
