@@ -1,4 +1,4 @@
-//! The command line: the list of commands, and what each room adds to the program.
+//! The command line: the list of commands, and what each extra adds to the core.
 
 use std::env;
 use std::time::Instant;

@@ -1,5 +1,5 @@
-//! From a picture's file to light values: decoded, turned the way the camera says, and scaled down
-//! to a size that is enough to work with. Bounds the memory that files and decoded pictures take.
+//! From a picture file to light values: decodes it, applies the EXIF orientation, and scales it
+//! down to a working size. Limits the memory for files and decoded pictures.
 
 use std::fs::File;
 use std::io::{Cursor, Read};
@@ -157,7 +157,7 @@ fn refuse_unsupported(bytes: &[u8]) -> Result<()> {
 }
 
 /// Scales a picture to at most `MAX_KEPT_SIDE` pixels a side; each pixel is the mean of those that
-/// it covers. Works row by row, because the decoded picture is large enough by itself.
+/// it covers. Works row by row, because the decoded picture already takes much memory.
 fn scale_down(image: &DynamicImage) -> GrayAlphaImage {
     let (full_width, full_height) = image.dimensions();
     let (width, height) = fit_within(MAX_KEPT_SIDE, (full_width, full_height));

@@ -1,4 +1,4 @@
-//! The input of `predict`: which files there are, and the digits in each.
+//! The input of `predict`: lists the files, and finds the digits in each.
 
 use std::fs::{self, File};
 use std::io::{self, Read};
@@ -142,7 +142,8 @@ fn read_picture(path: PathBuf, preparation: Preparation) -> Result<FileContent> 
     })
 }
 
-/// Reads images that need no preparation, and changes them like those that the model was trained on.
+/// Reads images that need no preparation, and changes them like those that the model was trained
+/// on.
 fn read_images(
     path: PathBuf,
     preparation: Preparation,

@@ -117,7 +117,7 @@ pub(crate) fn run(options: &Options, sources: &Sources) -> Result<()> {
 }
 
 impl Options {
-    /// Refuses before the work what could not be finished.
+    /// Checks limits before training starts.
     fn check(&self, schedule: &Schedule, reference: &Reference) -> Result<()> {
         schedule.check()?;
         let steps = 1..=schedule.steps();

@@ -25,7 +25,7 @@ use crate::terminal::progress::RunProgress;
 use crate::terminal::signals::{Interrupt, Stopped};
 use crate::terminal::{file_list, print};
 
-/// What a checkpoint records besides the training state.
+/// Run metadata in a checkpoint, besides the training state.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct RunMetadata {
     /// Start time of the run: UTC, ISO 8601.
@@ -56,8 +56,8 @@ pub(crate) struct Run<'a> {
 }
 
 impl Run<'_> {
-    /// Trains to the end and writes the results; on a signal, writes a checkpoint and the results so
-    /// far.
+    /// Trains to the end and writes the results; on a signal, writes a checkpoint and the results
+    /// so far.
     pub fn run(mut self, program_start: Instant) -> Result<()> {
         let interrupt = Interrupt::listen()?;
         let start_seconds = program_start.elapsed().as_secs_f64();
