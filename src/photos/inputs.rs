@@ -18,10 +18,10 @@ const EXTENSIONS: [&str; 12] = [
     "png", "jpg", "jpeg", "webp", "bmp", "gif", "tif", "tiff", "heic", "heif", "avif", "pdf",
 ];
 
-/// Name of the ids if a file of images has none, as on Kaggle.
+/// Default name of the id column for a file of images, as on Kaggle.
 const DEFAULT_ID_COLUMN: &str = "ImageId";
 
-/// A digit, or whatever the model knows, to be answered.
+/// An image to classify: a digit, or another class of the model.
 pub(super) struct DetectedDigit {
     pub file: String,
     /// Its number in the file, from 1, if there are several.

@@ -39,7 +39,7 @@ pub(crate) const FILES: [&str; 7] = [
     SUMMARY,
 ];
 
-/// A folder for the files of a run.
+/// The output folder of a run.
 #[derive(Debug)]
 pub(crate) struct RunDir {
     path: PathBuf,
@@ -76,8 +76,8 @@ impl RunDir {
         Ok(run_dir)
     }
 
-    /// Opens a folder that several processes may write to at once, or creates it. What killed
-    /// processes left half-written is removed.
+    /// Opens a folder that several processes may write to at once, or creates it. Leftover
+    /// temporary files of killed processes are removed.
     pub(crate) fn shared(path: &Path) -> Result<Self> {
         refuse_file(path)?;
         create_folder(path)?;
@@ -151,8 +151,8 @@ impl RunDir {
         &self.path
     }
 
-    /// Opens an existing file that grows during the run. What killed processes left half-written
-    /// is removed.
+    /// Opens an existing file that grows during the run. Leftover temporary files of killed
+    /// processes are removed.
     pub(crate) fn append(&self, name: &str) -> Result<Growing> {
         files::remove_unfinished(&self.path);
         let path = self.path.join(name);
