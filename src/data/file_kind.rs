@@ -196,7 +196,7 @@ impl FileKind {
                 "an ONNX model, which this program writes but does not read",
                 [
                     NAME_DATA,
-                    "name the model.safetensors that it was made from",
+                    "pass the model.safetensors that it was exported from",
                 ],
             ),
             Self::Parquet => (

@@ -183,7 +183,7 @@ impl ImageRange {
     /// range.
     pub(crate) fn select_any(&self, file: &Dataset, option: &str) -> Result<Dataset> {
         let (length, name) = (file.len(), self.part.name());
-        ensure!(length > 0, "the {name} file holds no image");
+        ensure!(length > 0, "the {name} file holds no images");
         let Range { start, end } = self.start..self.end.unwrap_or(length);
         ensure!(
             start < end.min(length) && end <= length,
@@ -355,6 +355,6 @@ mod tests {
         let error = ImageRange::all(Part::Train)
             .select_any(&nothing, "")
             .unwrap_err();
-        assert_eq!(error.to_string(), "the train file holds no image");
+        assert_eq!(error.to_string(), "the train file holds no images");
     }
 }

@@ -74,7 +74,7 @@ pub(super) fn read(
     ensure!(
         !options.invert,
         "--invert: digits in class folders are inverted as needed, other pictures must stay as \
-         predict will see them"
+         they will be given to predict"
     );
     let found: BTreeSet<&str> = trees
         .values()
@@ -131,7 +131,7 @@ pub(super) fn read(
     if !blank.is_empty() {
         notes.push(format!(
             "warning: nothing is drawn on {} pictures, which become blank images ({}); if they are \
-             no pictures of ink, use --prepare plain",
+             not ink on paper, use --prepare plain",
             blank.len(),
             list(&blank)
         ));
@@ -196,7 +196,7 @@ fn summary(place: &Path, preparation: Preparation, done: Pictures, others: usize
         _ => "scaled to 28x28",
     };
     let inverted = if done.inverted {
-        " but inverted, being dark on light"
+        " but inverted (dark on light)"
     } else {
         ""
     };

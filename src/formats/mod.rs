@@ -230,7 +230,7 @@ fn missing(items: &[Item], part: Part, kind: Kind) -> Error {
         (Kind::Images, _) => format!("no array x_{part}"),
         (Kind::Labels, _) => format!("no array y_{part}"),
     };
-    anyhow!("{shown}: {what} belongs to it; with one file only use --test-range train:A..B")
+    anyhow!("{shown}: {what} found for it; with a single file, use --test-range train:A..B")
 }
 
 #[cfg(test)]

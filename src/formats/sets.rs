@@ -152,7 +152,7 @@ fn choose(
         .or_else(|| only(&|name| last(name) == wanted))
         .or_else(|| only(&|name| words(name).contains(&wanted)));
     name.and_then(|name| sets.remove_entry(&name))
-        .with_context(|| format!("--split {split}: not the name of one data set; there are: {all}"))
+        .with_context(|| format!("--split {split}: no unique match; available sets: {all}"))
 }
 
 /// Explains why a folder holds no set.

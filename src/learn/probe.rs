@@ -105,7 +105,7 @@ fn first_loss(device: Device) -> Result<f32> {
     };
     let state = State::new(&config, split.classes.len())?;
     let mut training = Training::new(&config, &state, &split, device, NonZeroUsize::MIN)?;
-    let step = training.next().context("no step was made")??;
+    let step = training.next().context("no training step was run")??;
     Ok(step.train_loss)
 }
 

@@ -89,13 +89,13 @@ fn pictures_in(folder: &Path) -> Result<Vec<PathBuf>> {
     }
     ensure!(
         !pictures.is_empty(),
-        "no picture in this folder: no name ends in .{}",
+        "no picture in this folder: no file name ends in .{}",
         EXTENSIONS.join(", .")
     );
     if others > 0 {
         let folder = folder.display();
         note(&format!(
-            "note: {folder}: files ignored, not pictures by their names: {others}"
+            "note: {folder}: files ignored, no known picture extension: {others}"
         ));
     }
     pictures.sort();

@@ -108,7 +108,7 @@ impl RunDir {
         }
         let folder = File::open(&path).with_context(|| format!("cannot open {shown}"))?;
         if let Err(TryLockError::WouldBlock) = folder.try_lock() {
-            bail!("{shown}: another process is at work in this folder");
+            bail!("{shown}: another process is using this folder");
         }
         // Any other error means a file system without locks, which is no reason to stop.
         Ok(Self {
