@@ -73,8 +73,8 @@ pub(super) fn read(
 ) -> Result<LoadedDataset> {
     ensure!(
         !options.invert,
-        "--invert: digits in class folders are inverted as needed, other pictures must stay as \
-         they will be given to predict"
+        "--invert: digits in class folders are inverted automatically, other pictures must match \
+         those given to predict later"
     );
     let found: BTreeSet<&str> = trees
         .values()

@@ -28,9 +28,10 @@ const MAX_KEPT_SIDE: u32 = 2_048;
 /// Memory per pixel of a scaled picture while it is searched: measured, rounded up.
 const BYTES_PER_PIXEL: u64 = 12;
 
-/// For files. A thread that has a share here waits for one of `PICTURES`, never the reverse.
+/// Memory budget for files. A thread that holds a share of it may wait for `PICTURES`, never the
+/// reverse.
 static FILES: Budget = Budget::new(MAX_FILE_BYTES);
-/// For pictures, from decoding on until their digits are found.
+/// Memory budget for pictures, from decoding until their digits are found.
 static PICTURES: Budget = Budget::new(MAX_DECODED_BYTES);
 
 /// The content of a picture's file, and its share of the memory for files.
@@ -52,7 +53,7 @@ impl PictureFile {
     pub fn open(path: &Path) -> Result<Self> {
         let file = File::open(path).context("cannot read the file")?;
         let metadata = file.metadata().context("cannot read the file")?;
-        // Pipes do not know their length.
+        // The length of a pipe is unknown.
         let length = if metadata.is_file() {
             metadata.len()
         } else {
@@ -139,7 +140,7 @@ fn decode_with(reader: ImageReader<Cursor<&[u8]>>, file_bytes: u64) -> Result<Pi
     })
 }
 
-/// Recognizes files that people bring but that are not supported, and says what to do.
+/// Recognizes common but unsupported formats, and explains how to convert them.
 fn refuse_unsupported(bytes: &[u8]) -> Result<()> {
     let (what, hint) = match bytes.get(4..12).unwrap_or_default() {
         b"ftypavif" | b"ftypavis" => ("an AVIF picture", "save it as PNG or JPEG"),

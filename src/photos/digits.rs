@@ -1,5 +1,5 @@
 //! From components to digits: merges strokes that do not touch, drops specks and remnants of other
-//! things, and sorts the digits in reading order.
+//! objects, and sorts the digits in reading order.
 
 use super::components::{Component, Rect, connected_components, typical};
 use super::drawing::Drawing;

@@ -28,7 +28,7 @@ pub(crate) const BEST: &str = "best.safetensors";
 /// Everything that `--resume` needs.
 pub(crate) const CHECKPOINT: &str = "checkpoint.jsonl";
 
-/// The files of a complete run, in the order in which people look for them.
+/// The files of a complete run, in display order.
 pub(crate) const FILES: [&str; 7] = [
     ACCURACY_CSV,
     ACCURACY_PNG,

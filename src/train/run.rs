@@ -1,5 +1,5 @@
-//! Training with its output: every step becomes a row, and the end of the run becomes checkpoint,
-//! figures, weights and summary.
+//! Training with its output: a row per scored step, and at the end checkpoint, figures, weights and
+//! summary.
 //!
 //! A new run is one that resumes from step 0. `history` is the whole run in memory; on disk, it is
 //! the checkpoint. `accuracy.csv` is written anew from it, so rows after the last checkpoint of a
@@ -113,7 +113,7 @@ impl Run<'_> {
 
     /// Saves `state` and the rows so far as the checkpoint.
     pub fn save_checkpoint(&mut self, state: State) -> Result<()> {
-        // Never checkpoint NaNs: the checkpoint before is worth more.
+        // Never checkpoint NaNs: keep the previous one.
         if !state.is_finite() {
             return Ok(());
         }
