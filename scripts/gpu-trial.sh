@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# What a GPU machine should show, in at most eight minutes and one log. Whatever fails is called WRONG, and the trial goes on.
+# Tests the program on a GPU, in at most eight minutes and one log. Failures are marked WRONG, and the trial continues.
 #   scripts/gpu-trial.sh [DEVICE [LOG]]       cuda and gpu-trial.log by default; cpu tries the script itself
 # MNIST_TCH_PROGRAM names a program that is built already, for a machine without Rust and network; PYTHON names a Python with PyTorch to
 # compare with. Exit status 1 if something is WRONG.
@@ -24,10 +24,10 @@ wrong() { echo "WRONG: $*" | tee -a wrong >&2; }
 calculate() { awk "BEGIN { printf \"%.${2:-2}f\", $1 }"; }
 holds() { awk "BEGIN { exit !($1) }"; }
 
-# value NAME FILE: a number in a summary.json, such as training_seconds; 0 where there is none.
+# value NAME FILE: a number in a summary.json, such as training_seconds; 0 if missing.
 value() { sed -n "s/.*\"$1\": \([0-9.]*\).*/\1/p" "$2" 2>/dev/null | grep . || echo 0; }
 
-# timed COMMAND...: prints the seconds it took; where it failed, or the eight minutes are over, it is WRONG with its last word.
+# timed COMMAND...: prints the seconds it took, or WRONG and its last message if it fails or the eight minutes are over.
 timed() {
     local from=$EPOCHREALTIME
     if timeout $((SECONDS < 450 ? 460 - SECONDS : 2)) "$@" >said 2>&1; then
@@ -40,7 +40,7 @@ timed() {
 
 train() { timed "$program" -q --device "$device" "$@"; }
 
-# apart COLUMNS A B: the largest difference in these columns of two CSV files; 1e9 where one is missing.
+# apart COLUMNS A B: the largest difference in these columns of two CSV files; 1e9 if one is missing.
 apart() {
     [[ -s $2 && -s $3 ]] || { echo 1e9; return; }
     paste -d, <(cut -d, -f "$1" "$2") <(cut -d, -f "$1" "$3") | awk -F, 'NR > 1 { for (i = 1; i <= NF / 2; i++) {
@@ -56,7 +56,7 @@ same() {
     echo "$1 and $2: the same bytes"
 }
 
-# peak COMMAND...: the most memory in use on the GPUs while it runs, as nvidia-smi says twice a second.
+# peak COMMAND...: peak memory in use on the GPUs while it runs, sampled with nvidia-smi twice a second.
 peak() {
     local now most='' running
     "$@" >seconds &
@@ -173,7 +173,7 @@ many() {
     done
 }
 
-# rate COMMAND...: seconds of a whole process that goes once through 60,000 images, and of each later pass.
+# rate COMMAND...: seconds of a whole process for one epoch of 60,000 images, and of each further epoch.
 rate() {
     local first all
     first=$(timed "$@" --epochs "$passes" --out "once-$RANDOM") && all=$(timed "$@" --epochs $((more * passes)) --out "often-$RANDOM") &&

@@ -10,7 +10,7 @@ set -euo pipefail
 (($# <= 1)) || fail "usage: scripts/interop.sh [RUN_DIR]"
 model=${1:-}
 python_with_torch
-# The other packages go into a folder of their own, so that this Python stays as it is.
+# The other packages go into a folder of their own, so that this Python is not changed.
 export PYTHONPATH=$root/target/interop-packages
 if ! "$python" -c 'import onnx, onnxruntime' 2>/dev/null; then
     say "installing onnx and onnxruntime into $PYTHONPATH ..."

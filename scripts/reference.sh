@@ -14,7 +14,7 @@ parity() {
     scratch
     "$python" -B "$root/scripts/python/parity.py" "$fixtures/weights_step0.safetensors" "$fixtures/reference.json" whole
     for widths in "$@"; do
-        # This learning rate leaves the weights as they are, and moves the biases from 0 to about 1e-30.
+        # This learning rate leaves the weights unchanged, and moves the biases from 0 to about 1e-30.
         "$program" --device cpu --quiet --seed 7 --channels "$widths" --lr 1e-30 --epochs 1 --train-range ..100 --out "$folder/$widths"
         "$python" -B "$root/scripts/python/parity.py" "$folder/$widths/model.safetensors" "$fixtures/channels-$widths.json"
     done

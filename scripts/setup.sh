@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # usage: scripts/setup.sh [--cpu | --cuda]
 #
-# Installs libtorch into ./libtorch with pip or uv. Needs no virtual environment and leaves your Python as it is.
+# Installs libtorch into ./libtorch with pip or uv. Needs no virtual environment and leaves your Python unchanged.
 #   --cpu    libtorch for the CPU: 540 MB to download, 1.2 GB on disk (Linux)
 #   --cuda   libtorch for CUDA, which also runs on the CPU: 2.5 GB to download, 4 GB on disk
-# Without an option, an installed libtorch is kept. If there is none, --cuda is chosen if there is a GPU that it can use.
+# Without an option, an installed libtorch is kept. Otherwise, --cuda is chosen if there is a usable GPU.
 # If LIBTORCH or LIBTORCH_USE_PYTORCH is set, nothing is installed; the version is checked.
 set -euo pipefail
 # shellcheck source=scripts/common.sh

@@ -1,4 +1,4 @@
-//! The command line: the list of commands, and what each room adds to the program.
+//! The command line: the list of commands, and what each extra adds to the core.
 
 use std::env;
 use std::fmt::Write;
@@ -67,7 +67,7 @@ pub struct CommandLine {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Run the same job for many seeds: is the article's curve one of them?
+    /// Train with many seeds, and test whether the article's curve is typical of them
     #[cfg(feature = "reproduce")]
     Reproduce(Box<crate::seeds::Options>),
     /// Score a trained model: accuracy, precision, recall, F1, confusion matrix
@@ -80,10 +80,10 @@ enum Command {
     Export(crate::export::Options),
     /// Show the layers: shapes, parameters, multiply-adds; as a figure too
     Describe(describe::Options),
-    /// Draw images with their labels into a PNG, to see what there is to train on
+    /// Draw a contact sheet of images with their labels as a PNG, to inspect a data set
     Show(crate::show::Options),
-    /// Download MNIST, Fashion-MNIST or KMNIST, or check that it is there; --dataset does so by
-    /// itself
+    /// Download MNIST, Fashion-MNIST or KMNIST, or verify the files; --dataset downloads
+    /// automatically
     #[cfg(feature = "fetch")]
     Fetch(crate::fetch::Options),
     /// Show libtorch, the CUDA driver, the GPUs and the threads of this machine

@@ -1,4 +1,4 @@
-//! `mnist-tch devices`: what this machine and this libtorch have to offer.
+//! `mnist-tch devices`: lists libtorch, the CUDA driver, GPUs and threads.
 
 use std::fmt::Write;
 

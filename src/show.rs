@@ -21,16 +21,16 @@ pub(crate) struct Options {
     /// 1,000 [default: the first 100 of the training file]
     #[arg(long, value_name = "A..B", value_parser = train_range, allow_hyphen_values = true)]
     range: Option<ImageRange>,
-    /// File for the picture
+    /// Output file
     #[arg(long, value_name = "FILE.png", value_parser = png)]
     #[arg(default_value = "contact_sheet.png")]
     out: PathBuf,
-    /// Replace an existing picture
+    /// Replace an existing file
     #[arg(long)]
     force: bool,
 }
 
-/// Parses the name of a picture to write.
+/// Parses the name of a PNG file to write.
 fn png(text: &str) -> Result<PathBuf, String> {
     let path = PathBuf::from(text);
     match path.extension() {

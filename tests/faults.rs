@@ -64,7 +64,7 @@ fn a_set_that_is_not_there_is_told_with_what_was_looked_for() {
     fs::remove_file(folder.path().join("t10k-labels-idx1-ubyte")).unwrap();
     fs::write(folder.path().join("file"), "mine").unwrap();
     fs::create_dir(folder.path().join("empty")).unwrap();
-    let names = "no t10k-labels-idx1-ubyte belongs to it";
+    let names = "no t10k-labels-idx1-ubyte found for it";
     for (name, parts) in [
         (".", [names, ""]),
         ("nowhere", ["nowhere: no such folder", ""]),

@@ -153,7 +153,7 @@ fn of_several_sets_one_is_chosen_by_its_name_or_a_word_of_it() {
         assert_eq!(choose(Some(split)), name);
     }
     for split in ["emnist", "byclass"] {
-        let there = format!("not the name of one data set; there are: ., {all}");
+        let there = format!("no unique match; available sets: ., {all}");
         assert_eq!(choose(Some(split)), format!("--split {split}: {there}"));
     }
 }
@@ -628,10 +628,7 @@ fn two_sizes_of_a_set_are_two_sets_and_split_takes_every_name_that_is_listed() {
         assert_eq!(read.split.unwrap(), found);
     }
     let error = read(set.path(), Part::Train, Some("mnist")).unwrap_err();
-    assert!(
-        error.contains("--split mnist: not the name of one data set"),
-        "{error}"
-    );
+    assert!(error.contains("--split mnist: no unique match"), "{error}");
 }
 
 #[test]

@@ -153,7 +153,7 @@ fn folders_stdin_and_unreadable_files_are_answered_in_their_order() {
     assert_eq!(names, ["some/a.png", "some/b.PNG", "-", "c.png"]);
     assert_eq!(answers[..3], [answers[0]; 3]);
     for part in [
-        "note: some: files ignored, not pictures by their names: 1\n",
+        "note: some: files ignored, no known picture extension: 1\n",
         "error: b.png: not a picture (PNG, JPEG,",
         "error: missing.png: cannot read the file",
         "error: empty: no picture in this folder",

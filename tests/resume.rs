@@ -242,7 +242,7 @@ fn two_processes_never_work_in_one_folder() {
     let folder = tempdir().unwrap();
     let mut child = start(folder.path(), &format!("{JOB} -q"), 1);
     for line in ["--resume run", &format!("{JOB} --force")] {
-        fails(folder.path(), line, &["another process is at work"]);
+        fails(folder.path(), line, &["another process is using"]);
     }
     child.kill().unwrap();
     child.wait().unwrap();

@@ -1,7 +1,7 @@
-//! Arrays of numbers, as IDX and numpy files hold them, and their conversion to images and labels.
+//! Arrays of numbers from IDX and NumPy files, and their conversion to images and labels.
 //!
-//! Headers are not trusted: lengths are checked to the byte, and memory grows only with bytes that
-//! are really there.
+//! Headers are not trusted: lengths are checked to the byte, and memory grows only with the bytes
+//! actually read.
 
 use std::io::Read;
 
@@ -9,15 +9,15 @@ use anyhow::{Context, Result, bail, ensure};
 
 use super::PIXELS;
 
-/// Maximum size of the data in one file; the largest file of the family, EMNIST by class, has
+/// Maximum size of the data in one file; the largest file of the family, EMNIST ByClass, has
 /// 638 MB.
 pub(crate) const MAX_BYTES: u64 = 1 << 30;
-/// The brightest pixel of images from 0 to 255 is at least this bright.
+/// In images scaled to 0-255, the brightest pixel is at least this bright.
 pub(crate) const MIN_WHITE: f64 = 64.0;
-/// Columns of QMNIST's labels: the digit, then what is known about its writer.
+/// Columns of QMNIST's labels: the digit, then metadata about its writer.
 const QMNIST_COLUMNS: usize = 8;
 
-/// The type of the elements: `u`, `i`, `f` or `b` (boolean) as in numpy, and the size in bytes.
+/// The type of the elements: `u`, `i`, `f` or `b` (boolean) as in NumPy, and the size in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ElementType(pub char, pub usize);
 
@@ -57,7 +57,7 @@ pub struct Array {
 }
 
 impl Array {
-    /// Reads the elements, which must be all that `source` holds.
+    /// Reads the elements; `source` must end after them.
     pub fn read(
         source: impl Read,
         shape: Vec<usize>,
@@ -76,7 +76,7 @@ impl Array {
             "the header claims {} elements, {expected} bytes of data; the maximum is {MAX_BYTES}",
             format_shape(&shape)
         );
-        // One byte more than promised shows trailing bytes.
+        // Reading one extra byte detects trailing bytes.
         let mut bytes = Vec::new();
         let mut source = source.take(expected + 1);
         source
@@ -101,8 +101,8 @@ impl Array {
         })
     }
 
-    /// Height and width of images, and their pixels, scaled to 0-255 if they are fractions. A
-    /// channel dimension of 1 is accepted, and images that are flat rows of pixels.
+    /// Height, width and pixels of the images; fractions are scaled to 0-255. Accepts a channel
+    /// dimension of 1, and flattened images.
     pub fn images(self) -> Result<([usize; 2], Vec<u8>)> {
         let sizes = self.shape.iter().skip(1).copied();
         let sizes: Vec<usize> = sizes.filter(|&size| size != 1).collect();
@@ -170,7 +170,7 @@ pub(crate) fn holds_images(shape: &[usize]) -> bool {
     shape.len() > 1 && shape[1..].iter().product::<usize>() == PIXELS
 }
 
-/// Pixels from 0 to 255, rounded. Fractions, where `may_be_fractions`, are scaled from 0-1.
+/// Pixels from 0 to 255, rounded. With `may_be_fractions`, values from 0 to 1 are scaled up.
 pub(crate) fn gray_values(
     numbers: impl Iterator<Item = f64> + Clone,
     may_be_fractions: bool,

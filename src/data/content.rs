@@ -1,4 +1,4 @@
-//! Opens data files, through gzip where a file is compressed, and names files of another kind.
+//! Opens data files, decompresses gzip, and explains which unsupported kind a file is.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
@@ -24,7 +24,7 @@ pub(crate) fn open_maybe_gzip<T>(
     read: impl FnOnce(&mut dyn BufRead) -> Result<T>,
 ) -> Result<T> {
     open(path, |mut file| {
-        // Some unpackers keep the name of the gzip file.
+        // Some unpackers keep the `.gz` suffix, so the name does not decide.
         if FileKind::of(file.fill_buf()?) != Some(FileKind::Gzip) {
             return read(&mut file);
         }
@@ -32,8 +32,8 @@ pub(crate) fn open_maybe_gzip<T>(
     })
 }
 
-/// The kind of a file by its first bytes, within gzip if it is compressed; `None` for IDX, CSV and
-/// whatever else is not in the table.
+/// The kind of a file by its first (decompressed) bytes; `None` for IDX, CSV and anything else that
+/// is not in the table.
 pub(crate) fn kind(path: &Path) -> Option<FileKind> {
     let mut file = BufReader::new(File::open(path).ok()?);
     let kind = FileKind::of(file.fill_buf().ok()?);
@@ -48,7 +48,7 @@ pub(crate) fn kind(path: &Path) -> Option<FileKind> {
     FileKind::of(&start).or(kind)
 }
 
-/// Replaces the error of a reader that got a file of quite another kind.
+/// Replaces a parse error by a clearer one if the file is of an unsupported kind.
 fn explain(path: &Path, error: Error) -> Error {
     match kind(path) {
         None | Some(FileKind::Gzip | FileKind::Npy | FileKind::Npz) => error,

@@ -10,8 +10,8 @@ use super::{MAX_CLASSES, PIXELS, SIDE};
 /// Sample size for guessing whether images are dark on light.
 const SAMPLE: usize = 500;
 
-/// Labeled images: 28x28 gray values from 0 to 255 and a label each. Clones and slices share their
-/// memory.
+/// Labeled images: 28x28 gray values from 0 to 255, with one label each. Clones and slices share
+/// their memory.
 #[derive(Debug, Clone, Default)]
 pub struct Dataset {
     /// Pixels of the whole file.
@@ -128,11 +128,11 @@ impl Dataset {
         Ok(())
     }
 
-    /// True if batches of neighbors hold far fewer classes than batches of shuffled images would.
+    /// True if batches in file order hold far fewer classes than shuffled batches would.
     #[expect(clippy::cast_precision_loss, reason = "counts far below 2^53")]
     pub(crate) fn is_sorted_by_label(&self, batch_size: usize) -> bool {
         let counts = class_counts(self.labels());
-        // Smaller batches hold few classes anyway, but the order matters to them all the same.
+        // Small batches hold few classes even when shuffled, so test with larger ones.
         let batch_size = batch_size.max(2 * occurring(&counts));
         let batches = self.labels().chunks_exact(batch_size);
         let is_absent = |&count: &usize| {

@@ -1,5 +1,5 @@
-//! File kinds that users hand over by mistake, recognized by their first bytes, each with the way
-//! to a file that this program reads. Data files and weight files share this table.
+//! Unsupported file kinds that users commonly pass, recognized by their first bytes, each with a
+//! hint how to convert it. Data files and weight files share this table.
 
 /// Number of bytes at the start of a file that [`FileKind::of`] looks at.
 pub(crate) const START_BYTES: usize = 512;
@@ -72,7 +72,7 @@ const SIGNATURES: [(&[u8], FileKind); 29] = [
 
 impl FileKind {
     /// The kind of a file that starts with these bytes ([`START_BYTES`] of them are enough);
-    /// `None` if it is none of the known ones.
+    /// `None` if unknown.
     pub(crate) fn of(start: &[u8]) -> Option<Self> {
         // The length of the header, then the header, which is JSON.
         let header = start
@@ -98,7 +98,7 @@ impl FileKind {
         }
     }
 
-    /// What kind of zip archive it is, by the name of its first file. `header` follows the
+    /// The kind of a zip archive, by the name of its first file. `header` follows the
     /// signature of that file.
     fn of_zip(header: &[u8]) -> Self {
         let length = header.get(22..24).map_or(0, |bytes| {
@@ -133,20 +133,19 @@ impl FileKind {
         }
     }
 
-    /// What the file is, and how to get images out of it, for an error message about a data file.
+    /// Names the kind and explains how to get images from it, for errors about data files.
     pub(crate) fn describe_as_images(self) -> String {
         let (name, [hint, _]) = self.describe();
         format!("{name}: {hint}")
     }
 
-    /// What the file is, and how to get weights out of it, for an error message about a model.
+    /// Names the kind and explains how to get weights from it, for errors about models.
     pub(crate) fn describe_as_weights(self) -> String {
         let (name, [_, hint]) = self.describe();
         format!("{name}: {hint}")
     }
 
-    /// The name of the kind with its article; what to do with such a file instead of reading
-    /// images from it, and weights.
+    /// The name of the kind with its article, a hint for data files, and a hint for models.
     fn describe(self) -> (&'static str, [&'static str; 2]) {
         const SAVEZ: &str = "save the arrays as x_train, y_train, x_test and y_test with \
                              numpy.savez";
@@ -197,7 +196,7 @@ impl FileKind {
                 "an ONNX model, which this program writes but does not read",
                 [
                     NAME_DATA,
-                    "name the model.safetensors that it was made from",
+                    "pass the model.safetensors that it was exported from",
                 ],
             ),
             Self::Parquet => (

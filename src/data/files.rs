@@ -1,5 +1,5 @@
-//! Whole files: they appear under their names complete and synced, or not at all, and replace
-//! nothing unasked.
+//! Atomic file writes: a file appears complete and synced, or not at all, and is never replaced
+//! unless requested.
 
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Write};
@@ -27,8 +27,8 @@ pub(crate) fn remove_unfinished(folder: &Path) {
     }
 }
 
-/// Writes a file that appears complete or not at all, with the permissions of any new file. It is
-/// synced before it gets its name. Several processes may write the same file.
+/// Writes a file atomically, with default permissions. It is synced before it is renamed. Several
+/// processes may write the same file.
 ///
 /// # Errors
 /// Without `replace`, an [`io::Error`] of the kind [`ErrorKind::AlreadyExists`] when the name is
@@ -46,7 +46,7 @@ pub(crate) fn write(path: &Path, bytes: &[u8], replace: bool) -> Result<()> {
         } else {
             persist_new(file, path)?;
         }
-        // Makes the name survive a power cut. Some systems cannot open a folder for it.
+        // Makes the rename survive a power failure. Some systems cannot open a folder for it.
         let _ = File::open(folder).and_then(|folder| folder.sync_all());
         Ok(())
     };
@@ -71,7 +71,7 @@ fn create_temporary(folder: &Path) -> io::Result<NamedTempFile> {
     }
 }
 
-/// Gives a temporary file its name unless the name is taken.
+/// Renames a temporary file unless the destination exists.
 fn persist_new(file: NamedTempFile, path: &Path) -> io::Result<()> {
     let Err(failed) = file.persist_noclobber(path) else {
         return Ok(());
@@ -89,8 +89,7 @@ fn persist_new(file: NamedTempFile, path: &Path) -> io::Result<()> {
     })
 }
 
-/// Refuses a path that is taken, so that nothing is replaced without `force`. A folder is never
-/// replaced.
+/// Fails if `path` exists, unless `force` is set. A folder is never replaced.
 pub(crate) fn refuse_taken(path: &Path, force: bool) -> Result<()> {
     let shown = path.display();
     ensure!(!path.is_dir(), "{shown} is a folder: expected a file name");

@@ -12,8 +12,8 @@ use super::{Dataset, LoadedDataset, PIXELS, Part, Preparation, Published, ReadOp
 
 /// Reads a part of the set in a folder or a file, which may be a published one.
 ///
-/// The core's own reader reads IDX files under their published names; the extra `formats` reads the
-/// other forms.
+/// The core's reader supports IDX files under their published names; the extra `formats` supports
+/// the other formats.
 pub type FolderReader = fn(&Path, Option<Published>, Part, &ReadOptions) -> Result<LoadedDataset>;
 
 /// Where a data set is.
@@ -30,7 +30,7 @@ pub enum Location {
         #[serde(with = "json_path::option")]
         folder: Option<PathBuf>,
     },
-    /// A folder, or a file, with a set in any form.
+    /// A folder or file that holds a set in any supported format.
     Folder(#[serde(with = "json_path")] PathBuf),
 }
 
@@ -45,7 +45,7 @@ impl Location {
         [(EMBEDDED, about, Self::Embedded), mnist, fashion, kmnist]
     }
 
-    /// Returns the set of this name, or the folder.
+    /// Returns the set called `name`, or the folder.
     pub(crate) fn from_name(name: &str) -> Self {
         let known = Self::named().into_iter().find(|(known, ..)| *known == name);
         known.map_or_else(|| Self::Folder(name.into()), |(_, _, set)| set)
@@ -75,7 +75,7 @@ impl Location {
         self.clone().moved(path)
     }
 
-    /// How pictures have to be prepared to look like its images: as digits unless more is known.
+    /// How pictures must be prepared to match its images: as digits by default.
     pub(crate) fn preparation(&self) -> Preparation {
         match self {
             Self::Published { set, .. } => set.info().preparation,
@@ -121,7 +121,7 @@ impl Location {
     }
 }
 
-/// The name of the set in the program.
+/// Name of the embedded set.
 const EMBEDDED: &str = "mnist-10k";
 /// Number of training images; the others are the test images.
 const TRAIN: usize = 5_000;

@@ -3,7 +3,8 @@
 //!
 //! A [`Dataset`] holds images of 28x28 gray values and one label per image, below the number of
 //! classes. Anything else is refused with an error that names the file. The extra `formats` reads
-//! other formats, `fetch` downloads published sets; both produce the types defined here. This module knows nothing about tensors or training.
+//! other formats, `fetch` downloads published sets; both produce the types defined here. This
+//! module knows nothing about tensors or training.
 
 use std::num::NonZeroUsize;
 use std::panic::resume_unwind;
@@ -71,7 +72,7 @@ pub(crate) fn in_parallel<T: Send, R: Send>(
     };
     let share = || -> Result<Vec<_>> { iter::from_fn(|| locked().next()).map(do_next).collect() };
     let shares: Result<Vec<_>> = thread::scope(|scope| {
-        // No worker starts before all exist, so that a refused thread leaves nothing half done.
+        // No worker starts before all exist, so that a failed spawn leaves nothing half done.
         let mut waiting = locked();
         let start = |_| thread::Builder::new().spawn_scoped(scope, share);
         let others: io::Result<Vec<_>> = (1..threads).map(start).collect();

@@ -1,5 +1,5 @@
-//! The published data sets of the MNIST family: what they are called, what their classes mean, and
-//! how their files are named. Where they are downloaded from is for the extra `fetch`.
+//! The published data sets of the MNIST family: their names, classes and file names. Their download
+//! mirrors are in the extra `fetch`.
 
 use std::path::{Path, PathBuf};
 
@@ -19,33 +19,33 @@ pub enum Published {
     Kmnist,
 }
 
-/// What is known about a published set.
+/// Description of a published set.
 pub(crate) struct DatasetInfo {
-    /// The name that is typed, and the name of its folder in the cache.
+    /// Name on the command line, and of the folder in the cache.
     pub name: &'static str,
-    /// The name its authors gave it.
+    /// Official name, for display.
     pub title: &'static str,
-    /// What the images show, and how many there are.
+    /// Contents and number of images, for `--help`.
     pub about: &'static str,
     /// Names of the classes 0 to 9, separated by ", ".
     classes: &'static str,
-    /// How a picture has to be prepared to look like the images.
+    /// How pictures must be prepared to match the images.
     pub preparation: Preparation,
 }
 
-/// How a picture is prepared to look like the images that a model was trained on.
+/// How a picture is prepared to match the images that a model was trained on.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Preparation {
     /// Like MNIST's digits: each digit is cropped and scaled into a box of 20x20.
     #[default]
     Digits,
-    /// The whole picture is scaled to 28x28 gray values, and that is all.
+    /// The whole picture is scaled to 28x28 gray values, without any other change.
     Plain,
     /// Like KMNIST's characters: all ink is one character, which fills the image.
     Character,
-    /// Like Fashion-MNIST's articles: all that differs from the background fills the image, in its
-    /// own gray values.
+    /// Like Fashion-MNIST's articles: everything that differs from the background fills the image
+    /// and keeps its gray values.
     Article,
 }
 
@@ -71,9 +71,9 @@ impl Published {
         names.map(str::to_owned).collect()
     }
 
-    /// The folder of its files: in `data_dir` where torchvision has put them, else `data_dir`
-    /// itself; without one `mnist-tch/NAME` in the user's cache, which is `XDG_CACHE_HOME` or
-    /// `~/.cache`, and on Windows the local application data.
+    /// The folder of its files: torchvision's subfolder of `data_dir` if it exists, else `data_dir`
+    /// itself; without `data_dir`, `mnist-tch/NAME` in the user's cache, which is `XDG_CACHE_HOME`
+    /// or `~/.cache`, and on Windows the local application data.
     pub(crate) fn folder(self, data_dir: Option<&Path>) -> Result<PathBuf> {
         let info = self.info();
         if let Some(path) = data_dir {

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::array::MIN_WHITE;
 use super::{CLASSES, Dataset, Preparation, SIDE};
 
-/// Options for reading a data set. The default reads it as it is.
+/// Options for reading a data set. The default leaves the images unchanged.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ReadOptions {
@@ -35,27 +35,27 @@ pub struct ReadOptions {
 /// The classes of a data set.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Classes {
-    /// The classes that the set is known to have, else ten.
+    /// The known classes of the set, else ten.
     #[default]
     Found,
     /// This number of classes.
     Number(usize),
-    /// Classes of these names, in the order of labels; class folders are matched by name.
+    /// These class names, indexed by label; class folders are matched by name.
     Named(Vec<String>),
 }
 
-/// One file of a data set, and what is known about the set.
+/// The images of one file of a data set, with metadata about the set.
 #[derive(Debug, Default)]
 pub struct LoadedDataset {
     /// The images.
     pub images: Dataset,
-    /// The class names, in the order of labels; every label is below their number.
+    /// Class names, indexed by label; every label has one.
     pub classes: Vec<String>,
-    /// The name of the set among those in its folder.
+    /// Name of the set within its folder, as for `--split`.
     pub split: Option<String>,
     /// What was done to pictures in class folders.
     pub pictures: Option<Pictures>,
-    /// How pictures have to be prepared to look like the images; `None` means that the location
+    /// How pictures must be prepared to match the images; `None` means that the location
     /// decides ([`Location::preparation`](super::Location)).
     pub preparation: Option<Preparation>,
     /// Notes and warnings for the user, a line each.
@@ -82,7 +82,7 @@ pub struct Pictures {
     /// Number of damaged pictures that were left out.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub skipped: usize,
-    /// Whether the pictures of 28x28 were dark on light, and so inverted.
+    /// True if the 28x28 pictures were dark on light and have been inverted.
     #[serde(default, skip_serializing_if = "Not::not")]
     pub inverted: bool,
 }
@@ -96,7 +96,7 @@ fn is_zero(count: &usize) -> bool {
 }
 
 impl ReadOptions {
-    /// Names the classes, checks the labels, changes the images as asked, and adds warnings.
+    /// Determines the class names, checks the labels, transforms the images and adds warnings.
     pub(crate) fn apply(&self, mut found: LoadedDataset) -> Result<LoadedDataset> {
         found.classes = self.classes.names(found.classes);
         found.images.check_labels(found.classes.len())?;
@@ -106,8 +106,8 @@ impl ReadOptions {
         Ok(found)
     }
 
-    /// Changes images as asked, and stretches those whose pixels are only 0 and 1. Returns notes
-    /// and warnings too.
+    /// Transposes and inverts images if requested, and scales pixels that are only 0 and 1 to
+    /// 0-255. Also returns notes and warnings.
     pub(crate) fn change(
         &self,
         mut images: Dataset,
@@ -140,7 +140,7 @@ impl ReadOptions {
                 images = images.map_images(change);
             }
         }
-        // Photographs are no ink on paper.
+        // Photographs are not ink on paper.
         if preparation != Some(Preparation::Plain) && images.is_dark_on_light() {
             let text = "the images are dark on light, expected light on dark: use --invert";
             notes.push(format!("warning: {text}"));
@@ -166,7 +166,7 @@ pub(crate) fn transpose(image: &mut [u8]) {
 }
 
 impl Classes {
-    /// Class names, given the names that the set is known to have; numbers for the others.
+    /// The class names: the `known` names of the set, or numbers.
     fn names(&self, mut known: Vec<String>) -> Vec<String> {
         let count = match self {
             Self::Found if known.is_empty() => CLASSES,

@@ -1,5 +1,5 @@
-//! The record of a run's images: where they came from, how they were read, and which ones they
-//! were. Other commands find the same images by it.
+//! The record of a run's images: their source, the options for reading them, and the ranges used.
+//! Other commands use it to load the same images.
 
 use serde::{Deserialize, Serialize};
 
@@ -12,13 +12,13 @@ pub(crate) struct DataRecord {
     pub name: String,
     /// Where it is.
     pub location: Location,
-    /// Options that it was read with.
+    /// Options it was read with.
     #[serde(default, skip_serializing_if = "is_default")]
     pub reading: ReadOptions,
     /// What was done to pictures in class folders.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pictures: Option<Pictures>,
-    /// How pictures have to be prepared to look like these images.
+    /// How pictures must be prepared to match these images.
     #[serde(default)]
     pub preparation: Preparation,
     /// The names of the classes, in the order of labels.
@@ -49,7 +49,7 @@ impl DataRecord {
                 // Other sets may be added to the folder later.
                 split: split.set.clone(),
                 classes: Classes::Found,
-                // Stands in `preparation`, also if the class names have decided.
+                // Recorded in `preparation`, even if it was inferred from the class names.
                 prepare: None,
                 ..options.clone()
             },

@@ -25,25 +25,25 @@ pub fn mnist_10k() -> Result<Split> {
 pub struct Split {
     /// Name or folder of the data set, for display.
     pub name: String,
-    /// The class names, in the order of labels; every label is below their number.
+    /// Class names, indexed by label; every label has one.
     pub classes: Vec<String>,
     /// The images the weights are fitted to.
     pub train: Dataset,
     /// The images the accuracy is measured on.
     pub test: Dataset,
-    /// The name of the set among those in its folder.
+    /// Name of the set within its folder, as for `--split`.
     pub(crate) set: Option<String>,
     /// What was done to the pictures of both files.
     pub(crate) pictures: Option<Pictures>,
-    /// How pictures have to be prepared to look like the images; `None`: the location decides.
+    /// How pictures must be prepared to match the images; `None`: the location decides.
     pub(crate) preparation: Option<Preparation>,
     /// Notes and warnings for the user, a line each.
     pub(crate) notes: Vec<String>,
 }
 
 impl Split {
-    /// Reads the images `train` and `test` of the set at `location`. A file that neither range names
-    /// is not read.
+    /// Reads the images `train` and `test` of the set at `location`. A file that
+    /// neither range refers to is not read.
     pub(crate) fn read(
         location: &Location,
         options: &ReadOptions,
@@ -147,8 +147,8 @@ impl ImageRange {
         Self { part, start, end }
     }
 
-    /// Parses `A..B`, `..B`, `A..` or `..`, with the prefix `train:` or `test:` for another file
-    /// than `part`.
+    /// Parses `A..B`, `..B`, `A..` or `..`, optionally prefixed with `train:` or `test:`;
+    /// without a prefix, the range refers to `part`.
     pub(crate) fn parse(text: &str, part: Part) -> Result<Self, String> {
         let (part, range) = match text.split_once(':') {
             Some(("train", range)) => (Part::Train, range),
@@ -179,10 +179,11 @@ impl ImageRange {
         Self { part, start, end }
     }
 
-    /// Returns these images of `file`, at least one. Errors name the `option` of the range.
+    /// Selects the images of this range, at least one, from `file`. Errors name the `option` of the
+    /// range.
     pub(crate) fn select_any(&self, file: &Dataset, option: &str) -> Result<Dataset> {
         let (length, name) = (file.len(), self.part.name());
-        ensure!(length > 0, "the {name} file holds no image");
+        ensure!(length > 0, "the {name} file holds no images");
         let Range { start, end } = self.start..self.end.unwrap_or(length);
         ensure!(
             start < end.min(length) && end <= length,
@@ -191,7 +192,7 @@ impl ImageRange {
         file.slice(start..end)
     }
 
-    /// As [`Self::select_any`], for training and scoring: more than one class must occur.
+    /// Like [`Self::select_any`], but requires more than one class, as training and scoring do.
     pub(crate) fn select(&self, file: &Dataset, option: &str) -> Result<Dataset> {
         let images = self.select_any(file, option)?;
         images.check_variety(&format!("{option} {}", Self::covering(self.part, &images)))?;
@@ -354,6 +355,6 @@ mod tests {
         let error = ImageRange::all(Part::Train)
             .select_any(&nothing, "")
             .unwrap_err();
-        assert_eq!(error.to_string(), "the train file holds no image");
+        assert_eq!(error.to_string(), "the train file holds no images");
     }
 }

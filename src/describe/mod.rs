@@ -25,7 +25,7 @@ pub(crate) struct Options {
     /// Draw the network as well: stacks of feature maps with their sizes
     #[arg(long, value_name = "FILE")]
     png: Option<PathBuf>,
-    /// Replace the file
+    /// Replace an existing file
     #[arg(long, requires = "png")]
     force: bool,
 }

@@ -23,7 +23,7 @@ pub(crate) struct Options {
     file: PathBuf,
     #[command(flatten)]
     model: ModelOptions,
-    /// Replace the file if it exists
+    /// Replace an existing file
     #[arg(long)]
     force: bool,
 }

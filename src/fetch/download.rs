@@ -1,5 +1,5 @@
-//! Downloads published files from mirrors into a folder in which a file under its final name is
-//! always the right one. It prints nothing: events are reported through a closure.
+//! Downloads published files from mirrors into a folder. A file under its final name has always
+//! been verified. It prints nothing: events are reported through a closure.
 //!
 //! Files are small enough to be downloaded and checked in memory before they are written. One
 //! process at a time downloads into a folder.
@@ -34,7 +34,7 @@ const MAX_REDIRECTS: u32 = 5;
 /// Files to download.
 pub(crate) struct Download<'a> {
     pub files: &'a [PublishedFile],
-    /// Addresses of web folders with these files, in the order in which they are asked.
+    /// Base URLs of the mirrors, in the order in which they are tried.
     pub mirrors: &'a [String],
     /// Where the files go; created if missing.
     pub folder: &'a Path,
@@ -264,7 +264,7 @@ fn is_loopback(url: &str) -> bool {
     host == "localhost" || ip.is_ok_and(|ip| ip.is_loopback())
 }
 
-/// Explains an error in words that help the user.
+/// Converts an error to a helpful message, and says whether a retry may succeed.
 fn explain(error: ureq::Error) -> Failure {
     let (read, whole) = (READ_TIMEOUT.as_secs(), FILE_TIMEOUT.as_secs());
     let (reason, is_transient) = match error {

@@ -53,7 +53,7 @@ impl PublishedFile {
                 let found = hex(Md5::digest(bytes));
                 ensure!(
                     found == expected,
-                    "not the published file, or compressed again: its MD5 is {found}, not {expected}"
+                    "not the published file, or recompressed: its MD5 is {found}, not {expected}"
                 );
                 return Ok(());
             }

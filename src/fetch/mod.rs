@@ -20,12 +20,12 @@ pub(crate) struct Options {
     /// The data set
     #[arg(value_name = "DATASET", value_parser = set_name())]
     dataset: Location,
-    /// Folder for its four files [default: mnist-tch/DATASET in the user's cache folder]
+    /// Folder for the four files [default: mnist-tch/DATASET in the user's cache folder]
     #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
     #[command(flatten)]
     mirrors: Mirrors,
-    /// Print nothing but errors
+    /// Print only errors
     #[arg(long, short)]
     quiet: bool,
 }
@@ -53,8 +53,8 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     print(&format!("{title}: {what}, digests checked\n{folder}\n"))
 }
 
-/// Makes sure that the files of `set` are in `folder` (`None`: the cache), and returns how many were
-/// downloaded from `mirrors` (none: the public ones).
+/// Downloads the files of `set` that are missing in `folder` (`None`: the cache) from `mirrors`
+/// (empty: the public ones), and returns how many were downloaded.
 pub(crate) fn fetch_missing(
     set: Published,
     folder: Option<&Path>,

@@ -1,4 +1,4 @@
-//! Progress of downloads on stderr: a bar per file on a terminal, elsewhere a line now and then.
+//! Progress of downloads on stderr: a bar per file on a terminal, elsewhere occasional lines.
 
 use std::time::{Duration, Instant};
 
@@ -21,7 +21,7 @@ pub(crate) struct DownloadProgress {
 }
 
 impl DownloadProgress {
-    /// A display without events.
+    /// A display that has received no events yet.
     pub(crate) fn new(quiet: bool) -> Self {
         Self {
             display: Display::new(quiet, 0, BYTES),

@@ -15,7 +15,7 @@ use crate::data::{
 };
 use crate::photos::{self, PictureFile, Prepared};
 
-/// Endings of the names of pictures.
+/// File extensions of pictures.
 pub(super) const ENDINGS: [&str; 8] = ["png", "jpg", "jpeg", "bmp", "gif", "webp", "tif", "tiff"];
 /// Sample size for guessing the polarity.
 const SAMPLE: usize = 200;
@@ -64,8 +64,8 @@ enum Picture {
     Damaged(Error),
 }
 
-/// Reads the pictures in `place`, one of the `trees` of a set. The classes take turns, so that any
-/// range holds its share of each.
+/// Reads the pictures in `place`, one of the `trees` of a set. The classes are interleaved, so that
+/// any range is balanced.
 pub(super) fn read(
     place: &Path,
     trees: &BTreeMap<&Path, &Tree>,
@@ -73,8 +73,8 @@ pub(super) fn read(
 ) -> Result<LoadedDataset> {
     ensure!(
         !options.invert,
-        "--invert: digits in class folders are inverted as needed, other pictures must stay as \
-         predict will see them"
+        "--invert: digits in class folders are inverted automatically, other pictures must match \
+         those given to predict later"
     );
     let found: BTreeSet<&str> = trees
         .values()
@@ -131,7 +131,7 @@ pub(super) fn read(
     if !blank.is_empty() {
         notes.push(format!(
             "warning: nothing is drawn on {} pictures, which become blank images ({}); if they are \
-             no pictures of ink, use --prepare plain",
+             not ink on paper, use --prepare plain",
             blank.len(),
             list(&blank)
         ));
@@ -157,7 +157,7 @@ pub(super) fn read(
     })
 }
 
-/// The label and the file of every picture, so that the classes take turns.
+/// The label and the file of every picture, with the classes interleaved.
 fn take_turns<'a>(tree: &'a Tree, classes: &[String]) -> Result<Vec<(u8, &'a PathBuf)>> {
     let mut files = Vec::new();
     for (class, pictures) in &tree.classes {
@@ -171,7 +171,7 @@ fn take_turns<'a>(tree: &'a Tree, classes: &[String]) -> Result<Vec<(u8, &'a Pat
     Ok(files.collect())
 }
 
-/// Refuses a tree of which more than a tenth of a class is damaged.
+/// Fails if more than a tenth of the pictures in any class are damaged.
 fn check_damage(tree: &Tree, classes: &[String], damaged: &[(u8, Error)]) -> Result<()> {
     for (class, pictures) in &tree.classes {
         let label = label_of(class, classes);
@@ -189,14 +189,14 @@ fn check_damage(tree: &Tree, classes: &[String], damaged: &[(u8, Error)]) -> Res
     Ok(())
 }
 
-/// What was done, in a line for the user.
+/// A one-line summary of what was read.
 fn summary(place: &Path, preparation: Preparation, done: Pictures, others: usize) -> String {
     let how = match preparation {
         Preparation::Digits => "prepared as by predict",
         _ => "scaled to 28x28",
     };
     let inverted = if done.inverted {
-        " but inverted, being dark on light"
+        " but inverted (dark on light)"
     } else {
         ""
     };
@@ -220,7 +220,7 @@ fn list(texts: &[String]) -> String {
     }
 }
 
-/// The number that names a class; the label of such a class.
+/// The label of a class folder named by a number.
 fn number(name: &str) -> Option<u8> {
     let is_number = name.bytes().all(|byte| byte.is_ascii_digit());
     name.parse().ok().filter(|_| is_number)
@@ -263,7 +263,7 @@ fn label_of(class: &str, names: &[String]) -> Option<u8> {
     label.and_then(|label| u8::try_from(label).ok())
 }
 
-/// How pictures of these classes are prepared: digits as by predict, others as they are.
+/// How pictures of these classes are prepared: digits as in `predict`, others only scaled.
 fn preparation(classes: &BTreeSet<&str>) -> Preparation {
     let mut numbers = classes.iter().map(|name| number(name));
     if numbers.all(|number| number.is_some_and(|number| number <= 9)) {
@@ -280,7 +280,7 @@ fn read_picture(file: &Path, preparation: Preparation, is_light: Option<bool>) -
         }
         match photos::prepare(bytes, preparation, is_light) {
             Ok(image) => Ok(Picture::Prepared(image)),
-            // It can be decoded, so there is no ink on it.
+            // It can be decoded, so it must be blank.
             Err(_) if photos::prepare(bytes, Preparation::Plain, None).is_ok() => {
                 Ok(Picture::Blank)
             }
@@ -311,8 +311,8 @@ fn decode_28x28(bytes: &[u8]) -> Option<Prepared> {
     pixels.try_into().ok().filter(|_| is_opaque)
 }
 
-/// Whether the pictures of 28x28 show dark ink on light paper; and whether the ink of the others is
-/// light, if nearly all agree.
+/// Guesses the polarity from a sample: true if the 28x28 pictures are dark on light; and whether
+/// the other pictures have light ink, if nearly all agree.
 fn polarity(trees: &BTreeMap<&Path, &Tree>) -> Result<(bool, Option<bool>)> {
     let files = trees.values().flat_map(|tree| tree.classes.values());
     let files = files.flatten();

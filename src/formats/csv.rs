@@ -1,4 +1,4 @@
-//! Reads images from CSV files as Kaggle and others have them: one image per row, 784 gray values,
+//! Reads images from CSV files such as Kaggle's: one image per row, 784 gray values,
 //! usually a label, and sometimes an id.
 //!
 //! Rows are split here because the csv crate does not limit the length of a row; no field needs
@@ -300,7 +300,7 @@ fn bad_pixel(row: u64, column: usize, field: &str) -> String {
     format!("row {row}: column {column} is \"{field:.20}\", expected a number from 0 to 255")
 }
 
-// Files as people have them are tested in tests/labels.rs and tests/folders.rs.
+// Realistic files are tested in tests/labels.rs and tests/folders.rs.
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,5 +1,5 @@
 //! Decides which columns of a CSV file hold labels, ids and pixels: by the header, by the number of
-//! columns, and by the values. What they do not tell is an error.
+//! columns, and by the values. If they do not decide, it is an error.
 
 use std::collections::BTreeSet;
 
@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail, ensure};
 use crate::data::PIXELS;
 use crate::data::array::round_to_u8;
 
-/// Maximum number of columns beside the pixels.
+/// Maximum number of columns besides the pixels.
 const MAX_OTHERS: usize = 3;
 /// Names of label columns.
 const LABELS: [&str; 6] = ["label", "labels", "class", "target", "digit", "y"];
@@ -44,8 +44,8 @@ fn to_number(field: &str) -> Option<f64> {
     field.parse().ok().filter(|number: &f64| number.is_finite())
 }
 
-/// True if a row holds names: most are no numbers, or all differ, as column numbers and the names
-/// that pandas makes of a row of pixels do (5, 0, 0.1, 0.2).
+/// True if a row is a header: most fields are not numbers, or all differ, as column numbers and the
+/// names that pandas makes of a row of pixels do (5, 0, 0.1, 0.2).
 pub(super) fn is_header(row: &[&str]) -> bool {
     let names = row.iter().filter(|field| to_number(field).is_none());
     2 * names.count() > row.len() || row.iter().collect::<BTreeSet<_>>().len() == row.len()

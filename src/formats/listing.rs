@@ -8,10 +8,10 @@ use anyhow::{Context, Result, ensure};
 
 use crate::report::run_dir::{ACCURACY_PNG, CONFUSION_PNG, MISTAKES_PNG};
 
-/// How many folders deep files are looked for.
+/// Maximum folder depth of the search.
 pub(super) const DEPTH: usize = 5;
 const MAX_FILES: usize = 2_000_000;
-/// Folders and files that systems and file servers create, beside hidden ones.
+/// Non-hidden folders and files created by operating systems and file servers.
 const SYSTEM: [&str; 11] = [
     "#recycle",
     "#snapshot",
@@ -25,7 +25,7 @@ const SYSTEM: [&str; 11] = [
     "lost+found",
     "system volume information",
 ];
-/// Pictures that this program writes, perhaps into a data folder.
+/// Pictures written by this program, which may lie in a data folder.
 const RESULTS: [&str; 5] = [
     ACCURACY_PNG,
     "band.png",

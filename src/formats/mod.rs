@@ -1,5 +1,5 @@
-//! Reads data sets in the forms that people have: IDX files under various names, numpy arrays, CSV
-//! files, and folders of pictures.
+//! Reads data sets in common formats: IDX files under various names, NumPy arrays, CSV files, and
+//! folders of pictures.
 
 mod class_folders;
 mod csv;
@@ -21,8 +21,8 @@ use crate::data::{
     emnist_classes, idx, idx_folder,
 };
 
-/// Reads a part of the set in `folder`, or in a file of that name. If there are several sets,
-/// `options` name one.
+/// Reads a part of the set in `folder`, which may also be a single file. If there are several sets,
+/// `options.split` selects one.
 ///
 /// # Errors
 /// If there is no such set, or a file of it is damaged; the message names the file.
@@ -38,7 +38,7 @@ pub fn read(
     }
     let set = sets::find(folder, options.split.as_deref())?;
     let (mut found, labels_from) = read_part(&set, part, options).map_err(|error| {
-        // It may be why a part is missing.
+        // An unreadable file may be why a part is missing.
         let left_out = set
             .notes
             .iter()
@@ -145,7 +145,7 @@ fn read_part<'a>(
     let labels_from = match form {
         Form::Pictures(_) => {
             let item = one(Kind::Both)?;
-            // What is not read makes no classes.
+            // Only folders that are read define classes.
             let parts = Part::ALL.map(|part| find_item(&set.items, part, Kind::Both));
             let trees = parts.into_iter().flatten().filter_map(Item::tree);
             found = class_folders::read(&item.path, &trees.collect(), options)?;
@@ -230,7 +230,7 @@ fn missing(items: &[Item], part: Part, kind: Kind) -> Error {
         (Kind::Images, _) => format!("no array x_{part}"),
         (Kind::Labels, _) => format!("no array y_{part}"),
     };
-    anyhow!("{shown}: {what} belongs to it; with one file only use --test-range train:A..B")
+    anyhow!("{shown}: {what} found for it; with a single file, use --test-range train:A..B")
 }
 
 #[cfg(test)]
@@ -302,7 +302,7 @@ mod tests {
             assert!(found.images.pixels() == pixels, "{name}");
             assert!(found.ids.is_none() && found.notes.is_empty());
         }
-        // EMNIST is corrected as it was for training.
+        // EMNIST is transposed here as for training.
         let found = read("emnist-letters-test-images-idx3-ubyte", &idx).unwrap();
         assert_eq!(found.images.pixels()[1], pixels[28]);
         assert!(

@@ -1,5 +1,5 @@
-//! Finds the data sets in a folder: the words in the names of files and folders tell which part of
-//! a set a file holds, and the other words, with the place, are the name of the set.
+//! Finds the data sets in a folder. Words such as `train` or `labels` in file and folder names say
+//! which part of a set a file holds; the remaining words and the path are the name of the set.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -15,7 +15,7 @@ use crate::data::{PIXELS, array, content};
 /// The number of files whose kind is looked up for an error message.
 const MAX_LOOKED_UP: usize = 1_000;
 
-/// The part of a set that a name tells.
+/// The part of a set that a name indicates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Section {
     Train,
@@ -31,7 +31,7 @@ pub(super) enum Kind {
     Both,
 }
 
-/// The form of a file.
+/// The format of a file.
 pub(super) enum Form {
     Idx,
     Npy,
@@ -43,7 +43,7 @@ pub(super) enum Form {
 
 /// A file, an array in a file, or a folder of class folders.
 pub(super) struct Item {
-    /// `None` if no name tells it.
+    /// `None` if no name indicates it.
     pub section: Option<Section>,
     pub kind: Kind,
     pub form: Form,
@@ -51,7 +51,7 @@ pub(super) struct Item {
 }
 
 impl Item {
-    /// The path, with the name of the array in it.
+    /// The path, followed by the array's name if it is in an archive.
     pub(super) fn describe(&self) -> String {
         match &self.form {
             Form::Npz(array) => format!("{array} in {}", self.path.display()),
@@ -68,7 +68,7 @@ impl Item {
     }
 }
 
-/// A data set: all that belongs together by its names.
+/// A data set: files that belong together by their names.
 pub(super) struct DataSet {
     pub name: String,
     pub items: Vec<Item>,
@@ -76,8 +76,8 @@ pub(super) struct DataSet {
     pub notes: Vec<String>,
 }
 
-/// Finds the only set in `folder`, or in a file of that name; of several sets the one called
-/// `split`.
+/// Finds the set in `folder`, which may also be a single file. If there are several sets, `split`
+/// selects one.
 pub(super) fn find(folder: &Path, split: Option<&str>) -> Result<DataSet> {
     let shown = folder.display();
     ensure!(
@@ -102,7 +102,7 @@ pub(super) fn find(folder: &Path, split: Option<&str>) -> Result<DataSet> {
         }
     }
     finder.sets.retain(|_, items| is_set(items));
-    // Pictures beside a set of another form may be anything.
+    // Pictures next to a set in another format may be unrelated.
     if finder.sets.is_empty() || split.is_some() {
         finder.add_pictures(&files);
     }
@@ -152,7 +152,7 @@ fn choose(
         .or_else(|| only(&|name| last(name) == wanted))
         .or_else(|| only(&|name| words(name).contains(&wanted)));
     name.and_then(|name| sets.remove_entry(&name))
-        .with_context(|| format!("--split {split}: not the name of one data set; there are: {all}"))
+        .with_context(|| format!("--split {split}: no unique match; available sets: {all}"))
 }
 
 /// Explains why a folder holds no set.
@@ -162,7 +162,7 @@ fn nothing_found(folder: &Path, files: &[PathBuf], unreadable: Vec<Error>) -> Er
     }
     let kinds = files.iter().take(MAX_LOOKED_UP);
     let kinds = kinds.filter_map(|file| Some((file, kind_of(file)?)));
-    // Of the files that may hold images the first one, else any.
+    // Prefer files that are likely to hold images.
     let rank = |kind: &FileKind| match kind {
         FileKind::Checkpoint
         | FileKind::Html
@@ -195,7 +195,7 @@ fn nothing_found(folder: &Path, files: &[PathBuf], unreadable: Vec<Error>) -> Er
     }
 }
 
-/// The kind of a file by its first bytes, or by its name if they tell little.
+/// The kind of a file by its first bytes, or by its name if they are inconclusive.
 fn kind_of(file: &Path) -> Option<FileKind> {
     let name = file.file_name()?.to_string_lossy().to_lowercase();
     let ending = unpacked(&name).rsplit_once('.').map(|(_, ending)| ending);
@@ -246,7 +246,8 @@ impl Finder<'_> {
         Ok(())
     }
 
-    /// Adds the arrays of an `.npz` file. Their names tell what they hold, or that of the file.
+    /// Adds the arrays of an `.npz` file. Their names, or the file's name, say what
+    /// they hold.
     fn add_arrays(&mut self, file: &Path, tokens: &NameTokens, set: &str) -> Result<()> {
         let arrays = content::open(file, npz::names)?;
         if tokens.kind.is_none() && arrays.iter().all(|name| name.starts_with("arr_")) {
@@ -262,8 +263,8 @@ impl Finder<'_> {
         Ok(())
     }
 
-    /// Adds arrays that `numpy.savez` has numbered: their shapes tell images from labels, and the
-    /// training arrays are taken to come first.
+    /// Adds arrays that `numpy.savez` has numbered: shapes distinguish images from labels, and the
+    /// training arrays are assumed to come first.
     fn add_unnamed(&mut self, file: &Path, arrays: Vec<String>, set: &str) -> Result<()> {
         let (mut found, mut counts) = ([Vec::new(), Vec::new()], Vec::new());
         for array in arrays {
@@ -301,8 +302,8 @@ impl Finder<'_> {
         Ok(())
     }
 
-    /// Adds a file to the set of this name beside it. A folder that is named for a part of a set is
-    /// not part of its name, such as `mnist_test/mnist_test.csv`.
+    /// Adds a file to the set called `set` in the same folder. A folder named after a part, as in
+    /// `mnist_test/mnist_test.csv`, does not become part of the set's name.
     fn insert(&mut self, file: &Path, tokens: &NameTokens, set: &str, kind: Kind, form: Form) {
         let mut section = tokens.section;
         let mut place = file.parent().unwrap_or(self.root);
@@ -365,7 +366,7 @@ impl Finder<'_> {
         }
     }
 
-    /// The name of a set by its place.
+    /// The name of a set, from its path.
     fn name(&self, place: &Path) -> String {
         let place = place.strip_prefix(self.root).unwrap_or(place);
         let name = place.to_string_lossy().replace('\\', "/");
@@ -391,7 +392,7 @@ fn section_of(path: &Path) -> Option<Section> {
     section(path.file_name()?.to_str()?)
 }
 
-/// The name that a set has by the name of its file.
+/// The name of a set, from the name of its file.
 pub(super) fn name_of(path: &Path) -> Option<String> {
     let name = unpacked(path.file_name()?.to_str()?);
     let stem = name.rsplit_once('.').map_or(name, |(stem, _)| stem);
@@ -399,7 +400,7 @@ pub(super) fn name_of(path: &Path) -> Option<String> {
     Some(prefix.unwrap_or_else(|| NameTokens::of(stem).rest.join("-")))
 }
 
-/// The part of a set that a name tells.
+/// The part of a set that a name indicates.
 pub(super) fn section(name: &str) -> Option<Section> {
     NameTokens::of(name).section
 }
@@ -433,7 +434,7 @@ fn is_number(word: &str) -> bool {
     !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// True for words that tell how large a part of a set is, such as `small`, `100` and `10k`.
+/// True for words that describe the size of a set, such as `small`, `100` and `10k`.
 fn is_size(word: &str) -> bool {
     const SIZES: [&str; 9] = [
         "big", "copy", "full", "large", "mini", "sample", "small", "subset", "tiny",
@@ -449,7 +450,7 @@ fn without_sizes(name: &str) -> String {
     format!("{place}/{}", words.join("-"))
 }
 
-/// What the words of a name tell.
+/// The meaning of the words in a file name.
 #[derive(Debug, Default)]
 struct NameTokens {
     section: Option<Section>,

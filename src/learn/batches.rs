@@ -1,10 +1,10 @@
 //! The run's configuration, the schedule that follows from it, and the images of each batch.
 //!
 //! Everything here follows from the configuration alone, so any step can be computed without the
-//! steps before it. The only source of randomness is `ChaCha8`, seeded with the run's seed: stream 0
-//! draws the initial weights, stream e shuffles epoch e, and every image of every epoch has a stream
-//! of its own for its random shift. So no result depends on the number of threads, or on where a run
-//! was resumed.
+//! steps before it. The only source of randomness is `ChaCha8`, seeded with the run's seed: stream
+//! 0 draws the initial weights, stream e shuffles epoch e, and every image of every epoch has a
+//! stream of its own for its random shift. So results depend neither on the number of threads nor
+//! on where a run was resumed.
 
 use std::num::NonZeroUsize;
 use std::ops::Range;
@@ -50,13 +50,13 @@ pub struct Config {
     pub seed: u64,
     /// Distribution of the initial weights.
     pub init: Init,
-    /// Score the test set after this many steps and at the end of each epoch. 0: only after the last
-    /// step. `None`: 50 times per epoch, or after every step if an epoch has fewer.
+    /// Score the test set after this many steps and at the end of each epoch. 0: only after the
+    /// last step. `None`: 50 times per epoch, or after every step if an epoch has fewer.
     pub eval_every: Option<usize>,
     /// Visit the images in a new random order in each epoch.
     pub shuffle: bool,
-    /// Shift each training image at random by up to this many pixels in each direction, anew in each
-    /// epoch.
+    /// Shift each training image at random by up to this many pixels in each direction, anew in
+    /// each epoch.
     pub augment: usize,
     /// Save a checkpoint after this many steps and at the end of each epoch. 0: only at the end of
     /// each epoch. Does not affect the results.
@@ -89,7 +89,7 @@ const MAX_STEPS: usize = 1_000_000_000;
 /// Maximum number of scored steps of a run: their records are kept in memory and in checkpoints.
 const MAX_SCORES: usize = 1_000_000;
 
-/// Which step of a run does what.
+/// The schedule of a run: epochs, batches, scoring, checkpoints and learning rate.
 #[derive(Debug, Clone)]
 pub(crate) struct Schedule {
     config: Config,
@@ -118,7 +118,7 @@ impl Schedule {
         }
     }
 
-    /// Makes sure that the run has an end that can be reached, and that its records fit into memory.
+    /// Checks the number of steps, and that the records fit into memory.
     pub(crate) fn check(&self) -> Result<()> {
         let (epochs, batches) = (self.epochs(), self.batches_per_epoch());
         let steps = self.steps();
@@ -243,8 +243,8 @@ pub(super) struct Batches {
     schedule: Schedule,
     device: Device,
     train: Dataset,
-    /// The images on the GPU: pixels (n x 784, u8) and labels (n, i64). Images that are shifted stay
-    /// on the host.
+    /// The images on the GPU: pixels (n x 784, u8) and labels (n, i64). Images that are shifted
+    /// stay on the host.
     resident: Option<(Tensor, Tensor)>,
     epoch: usize,
     /// The epoch's order of images, on the host and on the device; `None` without shuffling.

@@ -2,7 +2,7 @@
 //! configuration, the rows so far and the last confusion matrix.
 //!
 //! Shuffling and augmentation follow from seed and epoch, so no RNG state is saved. A checksum
-//! refuses damaged files. What else the program records is its own type ([`Checkpoint::about`]).
+//! refuses damaged files. Metadata of the program has a type of its own ([`Checkpoint::about`]).
 
 use anyhow::{Context, Result, ensure};
 use serde::de::DeserializeOwned;
@@ -109,13 +109,13 @@ impl State {
     }
 }
 
-/// Start of the format name; a number follows.
+/// Prefix of the format name; the version number follows.
 const FORMAT_PREFIX: &str = "mnist-tch checkpoint ";
 /// The format that is written and read. Increase the number with any change of [`Checkpoint`],
 /// [`Config`], the network, or what is drawn from the seed.
 const FORMAT: &str = "mnist-tch checkpoint 3";
 
-/// Everything that a run needs to resume, and to end as if it had never stopped.
+/// Everything needed to resume a run and end with the same bytes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Checkpoint<A> {
     /// The protocol.
@@ -128,7 +128,7 @@ pub(crate) struct Checkpoint<A> {
     pub confusion: Option<ConfusionMatrix>,
     /// The first of the best scores; `None` before the first, and with `--keep last`.
     pub best: Option<Best>,
-    /// What else the program records.
+    /// Further metadata recorded by the program.
     pub about: A,
 }
 

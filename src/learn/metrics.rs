@@ -150,8 +150,7 @@ pub(crate) fn is_share(accuracy: f64, images: u64) -> bool {
     (0.0..=1.0).contains(&accuracy) && nearest.total_cmp(&accuracy).is_eq()
 }
 
-/// Checks rows from a file, and the confusion matrix after the last of them: a run must be able to
-/// have them.
+/// Checks rows read from a file, and the confusion matrix after the last one, for consistency.
 pub(crate) fn check_scores(
     records: &[StepRecord],
     confusion: Option<&ConfusionMatrix>,

@@ -1,10 +1,11 @@
 //! Learning: from checked images to records. The only module that uses tch.
 //!
 //! Read `training` first: one step, from batch to score. `network` defines what is trained,
-//! `batches` on which images and in which order, `scoring` how accuracy is measured. The others have
-//! small interfaces: `adam`, the optimizer; `threads`, a thread pool; `device`, CPU or CUDA, and why
-//! not CUDA; `probe`, which finds the device and tries it; `weights` and `checkpoint`, plain numbers and their files; `metrics`, the results;
-//! `scoring_conv`, a convolution in the form that scores fastest.
+//! `batches` on which images and in which order, `scoring` how accuracy is measured. The others
+//! have small interfaces: `adam`, the optimizer; `threads`, a thread pool; `device`, CPU or CUDA,
+//! and why CUDA is unavailable; `probe`, which selects a device and tests it; `weights` and
+//! `checkpoint`, plain numbers and their files; `metrics`, the results; `scoring_conv`, a faster
+//! convolution for scoring.
 
 mod adam;
 mod batches;

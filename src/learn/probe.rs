@@ -1,4 +1,4 @@
-//! Finding the device: what `--device` means on this machine, and whether a GPU computes.
+//! Device selection: resolves `--device` on this machine, and tests that a GPU computes correctly.
 
 use std::num::NonZeroUsize;
 
@@ -12,15 +12,15 @@ use super::training::Training;
 use crate::data::{Dataset, PIXELS, SIDE, Split};
 
 impl DeviceChoice {
-    /// The device that is meant, and a note where the user should know why `auto` took the CPU, or
-    /// that another libtorch is loaded than the program was built with.
+    /// Selects the device. Also returns a note if `auto` fell back to the CPU, or if the loaded
+    /// libtorch is not the one the program was built with.
     ///
-    /// A GPU counts only when it trains, which is tried here. Call this before anything else that
-    /// has libtorch do something: it can be told of CUDA only then.
+    /// A GPU is usable only if a trial training step succeeds. Call this before any other use of
+    /// libtorch, because its CUDA libraries can only be loaded before the first tensor exists.
     ///
     /// # Errors
-    /// When a device was asked for by name and is not usable: the message says why, and which
-    /// devices there are.
+    /// When an explicitly requested device is not usable. The message says why, and lists the
+    /// available devices.
     pub fn find(self) -> Result<(Device, Option<String>)> {
         let mut notes = Vec::from_iter(libtorch::version_mismatch());
         let device = match self {
@@ -47,7 +47,7 @@ impl DeviceChoice {
                         device
                     }
                     Err(problem) => {
-                        // Where there is no GPU nobody expects one to be used.
+                        // Without a GPU, falling back to the CPU needs no note.
                         let why = status.driver.map(|_| format!("using the CPU: {problem:#}"));
                         notes.extend(why);
                         Device::CPU
@@ -59,7 +59,7 @@ impl DeviceChoice {
     }
 }
 
-/// GPU `index`, if it is there and computes.
+/// GPU `index`, if it exists and passes the trial step.
 pub(crate) fn usable_gpu(status: &CudaStatus, index: usize) -> Result<Device> {
     let gpu = status.check(index)?;
     let device = Device::gpu(tch::Device::Cuda(index));
@@ -73,20 +73,19 @@ fn chance_note(status: &CudaStatus) -> Option<String> {
     (!status.is_deterministic).then(|| note.to_owned())
 }
 
-/// Has a device do what training does, one step and one score, and compares its loss with the
-/// CPU's. Libraries that are missing, machine code that does not fit and a memory that is full show
-/// only then.
+/// Runs one training step and one scoring pass on a device, and compares its loss with the CPU's.
+/// Missing libraries, incompatible kernels and a lack of memory only show in such a trial.
 fn probe(device: Device) -> Result<()> {
     let (found, expected) = (first_loss(device)?, first_loss(Device::CPU)?);
     ensure!(
-        // TF32, where it cannot be turned off, is right to three digits.
+        // TF32, if it cannot be disabled, is accurate to three digits.
         (found - expected).abs() < 0.01,
         "it gives wrong numbers: a loss of {found} where the CPU has {expected}"
     );
     Ok(())
 }
 
-/// The loss of the first step of the article's network on ten images that need no file.
+/// The article network's first loss on ten synthetic images.
 fn first_loss(device: Device) -> Result<f32> {
     let pixels = (0..=u8::MAX).cycle().take(10 * PIXELS).collect();
     let images = Dataset::new([SIDE; 2], pixels, (0..10).collect())?;
@@ -106,7 +105,7 @@ fn first_loss(device: Device) -> Result<f32> {
     };
     let state = State::new(&config, split.classes.len())?;
     let mut training = Training::new(&config, &state, &split, device, NonZeroUsize::MIN)?;
-    let step = training.next().context("no step was made")??;
+    let step = training.next().context("no training step was run")??;
     Ok(step.train_loss)
 }
 

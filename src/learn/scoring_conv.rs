@@ -1,4 +1,4 @@
-//! A 3x3 convolution followed by 2x2 max-pooling, in the form in which a CPU scores it fastest.
+//! A 3x3 convolution followed by 2x2 max-pooling, in a form that is fastest for scoring on a CPU.
 //!
 //! oneDNN computes eight (AVX2) or sixteen (AVX-512) output channels at a time. With eight or fewer
 //! channels it mostly waits for its own last sum. So the four pixels of each pooling window become

@@ -48,7 +48,7 @@ pub struct Step {
     pub confusion: Option<ConfusionMatrix>,
     /// The training state after the step, if the schedule saves a checkpoint there.
     pub state: Option<State>,
-    /// The weights after the step, where the best are to be kept and these may be them.
+    /// The weights after the step, if the best are kept and these may be the best.
     pub weights: Option<Weights>,
 }
 
@@ -105,8 +105,8 @@ struct PendingStep {
 }
 
 impl Training {
-    /// Prepares a run that starts from `state`: a new one, or the state that an earlier run of the
-    /// same configuration and images left. It trains on the training images of `split` and scores
+    /// Prepares a run that starts from `state`: a new one, or the checkpointed state of a run with
+    /// the same configuration and images. It trains on the training images of `split` and scores
     /// its test images. On a CPU, `threads` threads share the work; the results depend neither on
     /// their number nor on where a run was interrupted and resumed.
     ///

@@ -162,7 +162,7 @@ impl Weights {
                 .with_context(|| format!("tensor {name:.60} holds {dtype}, expected F32"))?;
             ensure!(
                 floats.iter().all(|value| value.is_finite()),
-                "tensor {name:.60} holds NaN or infinity: the training that made it has failed"
+                "tensor {name:.60} holds NaN or infinity: the training run that wrote it diverged"
             );
             values.extend(floats);
             let note = format!("{dtype} weights are converted to F32");

@@ -1,5 +1,5 @@
-//! From a picture's file to light values: decoded, turned the way the camera says, and scaled down
-//! to a size that is enough to work with. Bounds the memory that files and decoded pictures take.
+//! From a picture file to light values: decodes it, applies the EXIF orientation, and scales it
+//! down to a working size. Limits the memory for files and decoded pictures.
 
 use std::fs::File;
 use std::io::{Cursor, Read};
@@ -28,9 +28,10 @@ const MAX_KEPT_SIDE: u32 = 2_048;
 /// Memory per pixel of a scaled picture while it is searched: measured, rounded up.
 const BYTES_PER_PIXEL: u64 = 12;
 
-/// For files. A thread that has a share here waits for one of `PICTURES`, never the reverse.
+/// Memory budget for files. A thread that holds a share of it may wait for `PICTURES`, never the
+/// reverse.
 static FILES: Budget = Budget::new(MAX_FILE_BYTES);
-/// For pictures, from decoding on until their digits are found.
+/// Memory budget for pictures, from decoding until their digits are found.
 static PICTURES: Budget = Budget::new(MAX_DECODED_BYTES);
 
 /// The content of a picture's file, and its share of the memory for files.
@@ -52,7 +53,7 @@ impl PictureFile {
     pub fn open(path: &Path) -> Result<Self> {
         let file = File::open(path).context("cannot read the file")?;
         let metadata = file.metadata().context("cannot read the file")?;
-        // Pipes do not know their length.
+        // The length of a pipe is unknown.
         let length = if metadata.is_file() {
             metadata.len()
         } else {
@@ -139,7 +140,7 @@ fn decode_with(reader: ImageReader<Cursor<&[u8]>>, file_bytes: u64) -> Result<Pi
     })
 }
 
-/// Recognizes files that people bring but that are not supported, and says what to do.
+/// Recognizes common but unsupported formats, and explains how to convert them.
 fn refuse_unsupported(bytes: &[u8]) -> Result<()> {
     let (what, hint) = match bytes.get(4..12).unwrap_or_default() {
         b"ftypavif" | b"ftypavis" => ("an AVIF picture", "save it as PNG or JPEG"),
@@ -157,7 +158,7 @@ fn refuse_unsupported(bytes: &[u8]) -> Result<()> {
 }
 
 /// Scales a picture to at most `MAX_KEPT_SIDE` pixels a side; each pixel is the mean of those that
-/// it covers. Works row by row, because the decoded picture is large enough by itself.
+/// it covers. Works row by row, because the decoded picture already takes much memory.
 fn scale_down(image: &DynamicImage) -> GrayAlphaImage {
     let (full_width, full_height) = image.dimensions();
     let (width, height) = fit_within(MAX_KEPT_SIDE, (full_width, full_height));

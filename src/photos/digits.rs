@@ -1,5 +1,5 @@
 //! From components to digits: merges strokes that do not touch, drops specks and remnants of other
-//! things, and sorts the digits in reading order.
+//! objects, and sorts the digits in reading order.
 
 use super::components::{Component, Rect, connected_components, typical};
 use super::drawing::Drawing;
@@ -63,7 +63,7 @@ fn close_gaps(drawing: &Drawing, radius: u32) -> Vec<Component> {
 }
 
 /// True if two strokes belong to one digit, given the typical size of strokes: one above the other,
-/// or a smaller one close beside a larger one. Flat strokes are no digits by themselves and may be
+/// or a smaller one close beside a larger one. A flat stroke is not a digit on its own and may be
 /// farther above the rest, such as the bar of a 5. Dashes of one digit are close to each other.
 fn belong_together(a: Rect, b: Rect, size: f32, are_dashes: bool) -> bool {
     let (x, y) = a.overlap(b);

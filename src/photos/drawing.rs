@@ -1,5 +1,5 @@
-//! The ink of a picture without everything that is not drawn: the table around a sheet of paper,
-//! objects along the edge of the picture, and the lines of the paper.
+//! Isolates the drawn ink of a picture: removes the table around a sheet of paper, objects along
+//! the edge of the picture, and the lines of the paper.
 
 use image::{Luma, imageops};
 

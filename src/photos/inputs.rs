@@ -1,4 +1,4 @@
-//! The input of `predict`: which files there are, and the digits in each.
+//! The input of `predict`: lists the files, and finds the digits in each.
 
 use std::fs::{self, File};
 use std::io::{self, Read};
@@ -18,10 +18,10 @@ const EXTENSIONS: [&str; 12] = [
     "png", "jpg", "jpeg", "webp", "bmp", "gif", "tif", "tiff", "heic", "heif", "avif", "pdf",
 ];
 
-/// Name of the ids if a file of images has none, as on Kaggle.
+/// Default name of the id column for a file of images, as on Kaggle.
 const DEFAULT_ID_COLUMN: &str = "ImageId";
 
-/// A digit, or whatever the model knows, to be answered.
+/// An image to classify: a digit, or another class of the model.
 pub(super) struct DetectedDigit {
     pub file: String,
     /// Its number in the file, from 1, if there are several.
@@ -89,13 +89,13 @@ fn pictures_in(folder: &Path) -> Result<Vec<PathBuf>> {
     }
     ensure!(
         !pictures.is_empty(),
-        "no picture in this folder: no name ends in .{}",
+        "no picture in this folder: no file name ends in .{}",
         EXTENSIONS.join(", .")
     );
     if others > 0 {
         let folder = folder.display();
         note(&format!(
-            "note: {folder}: files ignored, not pictures by their names: {others}"
+            "note: {folder}: files ignored, no known picture extension: {others}"
         ));
     }
     pictures.sort();
@@ -142,7 +142,8 @@ fn read_picture(path: PathBuf, preparation: Preparation) -> Result<FileContent> 
     })
 }
 
-/// Reads images that need no preparation, and changes them like those that the model was trained on.
+/// Reads images that need no preparation, and changes them like those that the model was trained
+/// on.
 fn read_images(
     path: PathBuf,
     preparation: Preparation,

@@ -1,8 +1,8 @@
-//! A limit on the memory that pictures take at the same time, whatever the number of threads.
+//! Limits the memory that all pictures use at the same time, for any number of threads.
 
 use std::sync::{Condvar, Mutex, PoisonError};
 
-/// Bytes that threads share.
+/// A memory budget in bytes, shared by all threads.
 pub(super) struct Budget {
     total: u64,
     free: Mutex<u64>,

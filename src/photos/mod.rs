@@ -1,4 +1,4 @@
-//! Prepares people's own pictures like the images of a data set: from a file to 28x28 gray values.
+//! Prepares users' pictures to match the images of a data set: from a file to 28x28 gray values.
 //!
 //! For digits the steps are: decode the file to light values ([`mod@decode`]); find ink, darker or
 //! lighter than its surroundings ([`ink`]), and its connected [`components`]; remove the table, the
@@ -55,14 +55,14 @@ const MIN_INK: f32 = 0.25;
 const MIN_DIFFERENCE: f32 = 0.08;
 /// Height and width of the box that MNIST's digits were scaled into, in pixels.
 const BOX_SIDE: u32 = 20;
-/// [`SIDE`] as pictures count pixels.
+/// [`SIDE`] as `u32`, the type the `image` crate uses for sizes.
 const IMAGE_SIDE: u32 = SIDE as u32;
 
 const NOTHING_DRAWN: &str = "nothing is drawn on it, or too faintly to be told from the paper";
 
-/// For searches at full size.
+/// Memory budget for searches at full size.
 static SEARCHES: Budget = Budget::new(400 << 20);
-/// Memory per pixel of such a search: measured, rounded up.
+/// Memory per pixel of a search at full size: measured, rounded up.
 const SEARCH_BYTES_PER_PIXEL: u64 = 28;
 
 /// The network's input: 28x28 gray values, 0 paper to 255 ink, row by row.

@@ -19,7 +19,7 @@ use crate::terminal::model::{self, ModelOptions};
 use crate::terminal::options::{Machine, fraction};
 use crate::terminal::{note, print, printable};
 
-/// Number of files that are answered together; small, so that the first line appears soon.
+/// Number of files processed together; small, so that the first line appears soon.
 const GROUP: usize = 64;
 
 /// Name of the id column of `--csv` for pictures.
@@ -33,21 +33,21 @@ pub(crate) struct Options {
     images: Vec<PathBuf>,
     #[command(flatten)]
     model: ModelOptions,
-    /// How pictures are prepared [default: as for the model's training images]
+    /// How to prepare pictures [default: as for the model's training images]
     #[arg(long, value_name = "HOW", value_enum)]
     prepare: Option<Prepare>,
-    /// Answers below this probability (0 to 1) are marked as unsure
+    /// Mark predictions below this probability (0 to 1) as unsure
     #[arg(long, value_name = "X", value_parser = fraction, allow_negative_numbers = true)]
     #[arg(default_value_t = 0.8)]
     min_probability: f64,
     /// Print one JSON object per line: the probability of every class, and the bounding box
     #[arg(long)]
     json: bool,
-    /// Write the answers to this file, an id and a label per line: for a file of images as Kaggle
-    /// takes them (ImageId,Label), for pictures their names and classes
+    /// Write the predictions to this file, one id and label per line: for a file of images in
+    /// Kaggle's format (ImageId,Label), for pictures their names and classes
     #[arg(long, value_name = "FILE", conflicts_with = "json")]
     csv: Option<PathBuf>,
-    /// Keep the prepared pictures, the network's input, in this folder as NAME.28x28.png
+    /// Save the prepared pictures, the network's input, in this folder as NAME.28x28.png
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// Replace existing files
@@ -57,7 +57,7 @@ pub(crate) struct Options {
     machine: Machine,
 }
 
-/// Answers all files that can be read. Reports the others in their place and fails at the end.
+/// Predicts all readable files. Unreadable files are reported in order, and the command then fails.
 pub(crate) fn run(options: &Options, sources: &Sources) -> Result<()> {
     let model = model::open(&options.model.model, false)?;
     let (device, threads) = options.machine.select(DeviceChoice::Cpu, false)?;

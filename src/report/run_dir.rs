@@ -28,7 +28,7 @@ pub(crate) const BEST: &str = "best.safetensors";
 /// Everything that `--resume` needs.
 pub(crate) const CHECKPOINT: &str = "checkpoint.jsonl";
 
-/// The files of a complete run, in the order in which people look for them.
+/// The files of a complete run, in display order.
 pub(crate) const FILES: [&str; 7] = [
     ACCURACY_CSV,
     ACCURACY_PNG,
@@ -39,7 +39,7 @@ pub(crate) const FILES: [&str; 7] = [
     SUMMARY,
 ];
 
-/// A folder for the files of a run.
+/// The output folder of a run.
 #[derive(Debug)]
 pub(crate) struct RunDir {
     path: PathBuf,
@@ -76,8 +76,8 @@ impl RunDir {
         Ok(run_dir)
     }
 
-    /// Opens a folder that several processes may write to at once, or creates it. What killed
-    /// processes left half-written is removed.
+    /// Opens a folder that several processes may write to at once, or creates it. Leftover
+    /// temporary files of killed processes are removed.
     pub(crate) fn shared(path: &Path) -> Result<Self> {
         refuse_file(path)?;
         create_folder(path)?;
@@ -108,7 +108,7 @@ impl RunDir {
         }
         let folder = File::open(&path).with_context(|| format!("cannot open {shown}"))?;
         if let Err(TryLockError::WouldBlock) = folder.try_lock() {
-            bail!("{shown}: another process is at work in this folder");
+            bail!("{shown}: another process is using this folder");
         }
         // Any other error means a file system without locks, which is no reason to stop.
         Ok(Self {
@@ -151,8 +151,8 @@ impl RunDir {
         &self.path
     }
 
-    /// Opens an existing file that grows during the run. What killed processes left half-written
-    /// is removed.
+    /// Opens an existing file that grows during the run. Leftover temporary files of killed
+    /// processes are removed.
     pub(crate) fn append(&self, name: &str) -> Result<Growing> {
         files::remove_unfinished(&self.path);
         let path = self.path.join(name);

@@ -32,7 +32,7 @@ impl<W: Write> AccuracyLog<W> {
     }
 }
 
-/// `accuracy.csv` with these records; empty if there are none.
+/// Formats records as `accuracy.csv`; empty without records.
 pub(crate) fn accuracy_csv(records: &[StepRecord]) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
     let mut log = AccuracyLog::append(0, &mut bytes);

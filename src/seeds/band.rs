@@ -15,9 +15,9 @@ const BAND: RGBColor = RGBColor(205, 223, 240);
 const RUN: RGBColor = RGBColor(150, 186, 218);
 const MEDIAN: RGBColor = RGBColor(31, 88, 150);
 const REFERENCE: RGBColor = RGBColor(214, 69, 20);
-/// More thin lines than this would cover the band.
+/// Maximum number of thin lines; more would cover the band.
 const MAX_RUNS: usize = 60;
-/// Longer names lose their beginning, where a path says least.
+/// Maximum length of a name in the legend. Longer paths are cut at the start.
 const MAX_NAME_LENGTH: usize = 40;
 /// Width of a line or an area in the legend, in pixels.
 const LEGEND_LINE: f64 = 34.0;

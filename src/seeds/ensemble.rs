@@ -35,7 +35,7 @@ pub(crate) struct Band {
 }
 
 impl Ensemble {
-    /// Adds a run, of which only the curve is kept.
+    /// Adds a run; only its curve is kept.
     ///
     /// # Errors
     /// When it was scored after other steps than the first run.

@@ -47,7 +47,7 @@ pub(crate) struct Options {
     #[arg(long, value_name = "DEVICE", default_value = "auto")]
     #[arg(help_heading = "Machine")]
     device: DeviceChoice,
-    /// Number of runs at the same time, each on one thread; the results do not depend on it
+    /// Number of parallel runs, each on one thread; does not affect the results
     /// [default: all available cores; on a GPU 1]
     #[arg(long, value_name = "N", value_parser = threads(), allow_negative_numbers = true)]
     #[arg(help_heading = "Machine")]
@@ -58,14 +58,14 @@ pub(crate) struct Options {
     protocol: Protocol,
     #[command(flatten, next_help_heading = "Data")]
     images: ImageOptions,
-    /// Folder for the runs and the results; runs that it holds are not repeated, and several
-    /// processes may share it [default: runs/reproduce-INIT]
+    /// Folder for the runs and the results; existing runs are not repeated, and several processes
+    /// may share it [default: runs/reproduce-INIT]
     #[arg(long, value_name = "DIR", help_heading = "Output")]
     out: Option<PathBuf>,
     /// Compare this accuracy.csv with the runs instead of the article's
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     compare: Option<PathBuf>,
-    /// Print nothing but errors
+    /// Print only errors
     #[arg(long, short, help_heading = "Output")]
     quiet: bool,
 }
@@ -117,7 +117,7 @@ pub(crate) fn run(options: &Options, sources: &Sources) -> Result<()> {
 }
 
 impl Options {
-    /// Refuses before the work what could not be finished.
+    /// Checks limits before training starts.
     fn check(&self, schedule: &Schedule, reference: &Reference) -> Result<()> {
         schedule.check()?;
         let steps = 1..=schedule.steps();

@@ -1,4 +1,5 @@
-//! Progress of many runs on stderr: one bar for all of them on a terminal, elsewhere a line per run.
+//! Progress of many runs on stderr: one bar for all of them on a terminal, elsewhere a line per
+//! run.
 
 use super::runner::SeedRun;
 use crate::terminal::progress::{Display, STEPS};
@@ -11,7 +12,7 @@ pub(crate) struct SeedsProgress {
 }
 
 impl SeedsProgress {
-    /// A display for `seeds` runs of `steps` steps each, of which `missing` are still to be made.
+    /// A display for `seeds` runs of `steps` steps each, with `missing` of them still to run.
     pub(crate) fn new(seeds: usize, missing: usize, steps: usize, quiet: bool) -> Self {
         let complete = seeds - missing;
         let display = Display::new(quiet, missing * steps, STEPS);

@@ -1,4 +1,4 @@
-//! The curve that the runs are compared with: the article's, or an `accuracy.csv` of the user's.
+//! The curve that the runs are compared with: the article's, or the user's own `accuracy.csv`.
 
 use std::fs::File;
 use std::io::Read;
@@ -20,7 +20,7 @@ pub(crate) struct Reference {
     points: Vec<Point>,
 }
 
-/// The columns that are needed; a file may have more.
+/// The required columns; a file may have more.
 #[derive(Debug, Deserialize)]
 struct Point {
     step: usize,

@@ -1,5 +1,5 @@
-//! The files that follow from the runs of a folder: tables, figures and the verdict. The same runs
-//! give the same bytes, except in `timings.csv`.
+//! The files derived from the runs of a folder: tables, figures and the verdict. The same runs give
+//! the same bytes, except in `timings.csv`.
 
 use std::ops::Range;
 
@@ -38,7 +38,7 @@ pub(crate) fn write(
         }
         ensemble.add(run)?;
     }
-    // The verdict says that the other files are complete: it goes first and comes last.
+    // The verdict marks the other files as complete: it is removed first and written last.
     let folder = &store.folder;
     folder.remove(store::VERDICT)?;
     let heatmap = confusion::heatmap(&matrix, ensemble.curves.len(), classes)?;

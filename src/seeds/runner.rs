@@ -1,8 +1,8 @@
 //! Trains the same configuration with many seeds, several at a time.
 //!
 //! Each run gets one thread: whole runs share a machine's cores better than the steps of one run
-//! do, and the number of threads changes no result. Events are reported as they happen, not in the
-//! order of seeds.
+//! do, and the number of threads does not affect results. Events are reported as they happen, not
+//! in the order of seeds.
 
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -28,7 +28,7 @@ pub(crate) struct SeedRun {
 }
 
 impl SeedRun {
-    /// Makes sure that these numbers, read from a file, can be those of a run.
+    /// Checks that values read from a file are possible results of a run.
     pub(crate) fn check(&self) -> Result<()> {
         check_scores(&self.records, Some(&self.confusion))?;
         ensure!(self.seconds >= 0.0, "invalid duration {}", self.seconds);
@@ -39,13 +39,13 @@ impl SeedRun {
 /// Progress of the runs.
 #[derive(Debug)]
 pub(crate) enum Event {
-    /// One of the runs made a step.
+    /// One of the runs completed a step.
     Step,
     /// A run is complete.
     Run(SeedRun),
 }
 
-/// Runs `config` with each of `seeds`, `jobs` at a time, and reports events on any thread. The
+/// Runs `config` with each of `seeds`, `jobs` at a time, and calls `report` on any thread. The
 /// first error, one from `report` too, ends all runs after their current step.
 pub(crate) fn run_seeds(
     config: &Config,

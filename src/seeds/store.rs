@@ -1,8 +1,8 @@
 //! The folder of many runs of the same job. Several processes may write to it at once.
 //!
 //! `protocol.json` says which job it is, and `seeds/N.json` is the complete run of seed N.
-//! Everything else in the folder follows from these files, so that the work can be interrupted at
-//! any moment and divided among processes.
+//! Everything else in the folder is derived from these files, so the work can be interrupted at any
+//! time and divided among processes.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -29,7 +29,7 @@ pub(crate) const TIMINGS_CSV: &str = "timings.csv";
 pub(crate) const BAND_PNG: &str = "band.png";
 pub(crate) const VERDICT: &str = "verdict.json";
 
-/// The files that follow from the runs, in the order in which people look for them.
+/// The files derived from the runs, in display order.
 pub(crate) const FILES: [&str; 6] = [
     VERDICT,
     BAND_PNG,
@@ -129,8 +129,8 @@ pub(crate) fn protocol(
     let mut configuration = serde_json::to_value(config)?;
     configuration["eval_every"] = schedule.eval_every().into();
     let mut data = serde_json::to_value(data)?;
-    // The seed differs from run to run, the other settings change no result. Machines may keep the
-    // same images in different places and formats.
+    // The seed differs from run to run, and the other settings do not affect results. Machines may
+    // keep the same images in different places and formats.
     for (value, names) in [
         (
             &mut configuration,

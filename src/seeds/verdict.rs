@@ -14,9 +14,9 @@ use super::ensemble::{Ensemble, quantile};
 use super::reference::Reference;
 use crate::report::to_f64;
 
-/// A curve with a higher rank is not one of the runs.
+/// A curve with a higher rank is an outlier, not one of the runs.
 pub(crate) const MAX_RANK: f64 = 0.95;
-/// With fewer runs the text warns that they say little.
+/// With fewer runs, the text warns that the verdict is unreliable.
 const FEW_RUNS: usize = 20;
 
 /// The comparison of a curve with the runs, which is also the content of `verdict.json`.
@@ -28,7 +28,7 @@ pub(crate) struct Verdict {
     /// How the runs' initial weights were drawn.
     pub init: String,
     pub runs: usize,
-    /// The seed whose run is the curve itself, and is not among the runs.
+    /// The seed whose run is the curve itself; it is excluded from the runs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub left_out: Option<u64>,
     /// Scored steps that were compared: those of the shorter curve.

@@ -13,7 +13,7 @@ use crate::data::{
 };
 use crate::learn::Config;
 
-/// The functions that get images: those of the core, and those that extras add.
+/// The functions that load images: the core's, and those added by extras.
 pub(crate) struct Sources {
     /// Reads the set in a folder.
     pub read_folder: FolderReader,
@@ -39,7 +39,7 @@ impl Default for Sources {
 }
 
 impl Sources {
-    /// Makes sure that the files of a published set are there, if that is what `location` is.
+    /// Downloads the missing files if `location` is a published set.
     fn fetch_missing(&self, location: &Location, mirrors: &Mirrors, quiet: bool) -> Result<()> {
         if let Location::Published { set, folder } = location
             && let Some(fetch) = self.fetch
@@ -50,7 +50,7 @@ impl Sources {
     }
 }
 
-/// How pictures are prepared, as far as users choose: the value of `--prepare`.
+/// The value of `--prepare`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Prepare {
     /// Find the digits, crop each and scale it into 20x20 pixels, as MNIST was made
@@ -74,12 +74,12 @@ pub(crate) struct SetOptions {
     /// The data set [default: mnist-10k, or what is in --data-dir]
     #[arg(long, value_name = "NAME", value_parser = set_name())]
     pub dataset: Option<Location>,
-    /// Folder or file with an MNIST-like set: IDX files as published or unpacked, numpy arrays, CSV,
+    /// Folder or file with an MNIST-like set: IDX files, raw or gzip-compressed, NumPy arrays, CSV,
     /// or pictures in a folder for each class; with --dataset, the folder of that set's files
     /// [default: the user's cache folder]
     #[arg(long, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
-    /// Which of several sets in --data-dir: its name, the last part of it, or a word
+    /// Which set to use if --data-dir holds several: its name, the last part of it, or a word of it
     #[cfg(feature = "formats")]
     #[arg(long, value_name = "NAME", requires = "data_dir")]
     pub split: Option<String>,
@@ -87,12 +87,12 @@ pub(crate) struct SetOptions {
     #[cfg(feature = "formats")]
     #[arg(long, value_name = "NAME|first|last", requires = "data_dir")]
     label_column: Option<String>,
-    /// How to prepare pictures in class folders, and later those for predict [default: digits if
-    /// the classes are named 0 to 9, else plain]
+    /// How to prepare pictures in class folders, and those given to predict later [default: digits
+    /// if the classes are named 0 to 9, else plain]
     #[cfg(feature = "formats")]
     #[arg(long, requires = "data_dir", value_enum)]
     prepare: Option<Prepare>,
-    /// Swap rows and columns of the images; files with EMNIST's names are corrected without it
+    /// Swap rows and columns of the images; EMNIST files are corrected automatically
     #[arg(long, requires = "data_dir")]
     transpose: bool,
     /// Invert images that are dark on light
@@ -100,17 +100,17 @@ pub(crate) struct SetOptions {
     invert: bool,
     #[command(flatten)]
     pub mirrors: Mirrors,
-    /// Number of classes, 2 to 256; labels go from 0 to N - 1 [default: as known for the set, else
-    /// 10]
+    /// Number of classes, 2 to 256; labels go from 0 to N - 1 [default: the known
+    /// number for the set, else 10]
     #[arg(long, value_name = "N", value_parser = options::classes(), allow_negative_numbers = true)]
     pub classes: Option<usize>,
 }
 
-/// The servers that data sets are downloaded from.
+/// The mirrors that data sets are downloaded from.
 #[derive(Debug, Clone, Default, Args)]
 pub(crate) struct Mirrors {
-    /// Download from this folder on the web instead of the public mirrors; several, separated by
-    /// spaces or given repeatedly, are tried in turn
+    /// Base URL to download from instead of the public mirrors; several URLs, separated by spaces
+    /// or by repeating the option, are tried in order
     #[cfg_attr(
         feature = "fetch",
         arg(long, value_name = "URL", env = "MNIST_TCH_MIRROR")
@@ -120,7 +120,7 @@ pub(crate) struct Mirrors {
 }
 
 impl Mirrors {
-    /// The addresses that were given.
+    /// The given URLs.
     pub(crate) fn urls(&self) -> Vec<String> {
         let words = self.mirror.iter().flat_map(|urls| urls.split_whitespace());
         words.map(str::to_owned).collect()
@@ -136,8 +136,8 @@ pub(crate) struct ImageOptions {
     /// with test:A..B, of the test file [default: all of the training file]
     #[arg(long, value_name = "A..B", value_parser = train_range, allow_hyphen_values = true)]
     pub train_range: Option<ImageRange>,
-    /// Score images A to B - 1 of the test file, or, with train:A..B, of the training file [default:
-    /// all of the test file]
+    /// Score images A to B - 1 of the test file, or, with train:A..B, of the training file
+    /// [default: all of the test file]
     #[arg(long, value_name = "A..B", value_parser = test_range, allow_hyphen_values = true)]
     pub test_range: Option<ImageRange>,
 }
@@ -158,7 +158,7 @@ impl SetOptions {
         Ok(location)
     }
 
-    /// The options for reading it.
+    /// The options for reading the set.
     #[allow(clippy::needless_update, reason = "needed without the extra formats")]
     pub(crate) fn read_options(&self) -> ReadOptions {
         ReadOptions {
@@ -176,7 +176,7 @@ impl SetOptions {
     }
 }
 
-/// Prints notes and warnings about images that were read.
+/// Prints notes and warnings about loaded images.
 pub(crate) fn print_notes(notes: &[String]) {
     for text in notes {
         super::note(text);
@@ -252,12 +252,12 @@ pub(crate) fn set_name() -> impl TypedValueParser<Value = Location> {
     PossibleValuesParser::new(names).map(|name| Location::from_name(&name))
 }
 
-/// Parses a range of the training file, or of a file that it names.
+/// Parses a range; without a prefix, it refers to the training file.
 pub(crate) fn train_range(text: &str) -> Result<ImageRange, String> {
     ImageRange::parse(text, Part::Train)
 }
 
-/// Parses a range of the test file, or of a file that it names.
+/// Parses a range; without a prefix, it refers to the test file.
 pub(crate) fn test_range(text: &str) -> Result<ImageRange, String> {
     ImageRange::parse(text, Part::Test)
 }

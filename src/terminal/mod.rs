@@ -18,7 +18,7 @@ use anyhow::{Context, Error, Result};
 
 pub use self::signals::Stopped;
 
-/// Prints results. It is not an error if the reader has seen enough (`| head`).
+/// Prints results. A closed pipe (`| head`) is not an error.
 pub(crate) fn print(text: &str) -> Result<()> {
     let mut stdout = io::stdout().lock();
     let text = printable(text, &['\n']);
@@ -29,7 +29,7 @@ pub(crate) fn print(text: &str) -> Result<()> {
     }
 }
 
-/// Prints a line to stderr that is not a result. If stderr is closed, nobody reads it.
+/// Prints a message to stderr. Ignores a closed stderr.
 pub(crate) fn note(line: &str) {
     let _ = writeln!(io::stderr().lock(), "{}", printable(line, &[]));
 }
@@ -56,8 +56,8 @@ pub fn exit(status: i32) -> ! {
     signal_hook::low_level::exit(status)
 }
 
-/// Called instead of C++'s `terminate`: libtorch meets some failures of a GPU where it cannot report
-/// them.
+/// Called instead of C++'s `terminate`: libtorch meets some failures of a GPU where it cannot
+/// report them.
 pub(crate) extern "C" fn end_for_cpp() {
     note(
         "error: libtorch cannot continue, probably because the GPU has failed: see nvidia-smi and \

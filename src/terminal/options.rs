@@ -12,7 +12,7 @@ use crate::data::MAX_CLASSES;
 use crate::learn::device::on_terminate;
 use crate::learn::{Architecture, Config, Device, DeviceChoice, Init, cores};
 
-/// The device and the threads.
+/// The `--device` and `--threads` options.
 #[derive(Debug, Args)]
 pub(crate) struct Machine {
     /// Device: auto (a GPU if CUDA is usable, else the CPU), cpu, cuda or cuda:N [default: auto to
@@ -79,7 +79,8 @@ pub(crate) struct Protocol {
     /// Shuffle the training images in each epoch
     #[arg(long)]
     shuffle: bool,
-    /// Shift each training image at random by up to N pixels in each direction, anew in each epoch
+    /// Shift each training image at random by up to N pixels in each direction, differently in
+    /// each epoch
     #[arg(long, value_name = "N", value_parser = shift(), allow_negative_numbers = true)]
     #[arg(default_value_t = Config::default().augment)]
     augment: usize,

@@ -30,8 +30,8 @@ const STATUS: i32 = 128;
 pub(crate) struct Interrupt(Arc<AtomicUsize>);
 
 impl Interrupt {
-    /// Starts listening. Signals that the parent process had set to be ignored stay ignored, such as
-    /// SIGHUP under `nohup`, and SIGINT in a script's background job.
+    /// Starts listening. Signals that the parent process had set to be ignored stay ignored, such
+    /// as SIGHUP under `nohup`, and SIGINT in a script's background job.
     pub fn listen() -> Result<Self> {
         let (received, again) = (Arc::default(), Arc::<AtomicBool>::default());
         let ignored = ignored_signals();
@@ -63,7 +63,7 @@ impl Interrupt {
     }
 }
 
-/// The signals that this process ignores, as a bit mask: bit 0 is signal 1. Only Linux tells it
+/// The signals that this process ignores, as a bit mask: bit 0 is signal 1. Only Linux reports it
 /// without unsafe code; elsewhere no signal counts as ignored.
 fn ignored_signals() -> u64 {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();

@@ -1,4 +1,4 @@
-//! `--resume`: from the folder of an interrupted run back to a run in progress.
+//! `--resume`: restores an interrupted run from its folder.
 
 use std::num::NonZeroUsize;
 
@@ -104,8 +104,8 @@ fn read_checkpoint(folder: &RunDir) -> Result<Checkpoint<RunMetadata>> {
     })
 }
 
-/// Prints where the run resumes, and what may make its last digits differ from those of a run that
-/// was never interrupted.
+/// Prints the step at which the run resumes, and notes about anything that may change the last
+/// digits of its results.
 pub(super) fn announce(history: &Checkpoint<RunMetadata>, device: Device, steps: usize) {
     let step = history.state.step();
     note(&format!("resuming after step {step} of {steps}"));

@@ -1,5 +1,5 @@
-//! Training with its output: every step becomes a row, and the end of the run becomes checkpoint,
-//! figures, weights and summary.
+//! Training with its output: a row per scored step, and at the end checkpoint, figures, weights and
+//! summary.
 //!
 //! A new run is one that resumes from step 0. `history` is the whole run in memory; on disk, it is
 //! the checkpoint. `accuracy.csv` is written anew from it, so rows after the last checkpoint of a
@@ -25,7 +25,7 @@ use crate::terminal::progress::RunProgress;
 use crate::terminal::signals::{Interrupt, Stopped};
 use crate::terminal::{file_list, print};
 
-/// What a checkpoint records besides the training state.
+/// Run metadata in a checkpoint, besides the training state.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct RunMetadata {
     /// Start time of the run: UTC, ISO 8601.
@@ -56,8 +56,8 @@ pub(crate) struct Run<'a> {
 }
 
 impl Run<'_> {
-    /// Trains to the end and writes the results; on a signal, writes a checkpoint and the results so
-    /// far.
+    /// Trains to the end and writes the results; on a signal, writes a checkpoint and the results
+    /// so far.
     pub fn run(mut self, program_start: Instant) -> Result<()> {
         let interrupt = Interrupt::listen()?;
         let start_seconds = program_start.elapsed().as_secs_f64();
@@ -113,7 +113,7 @@ impl Run<'_> {
 
     /// Saves `state` and the rows so far as the checkpoint.
     pub fn save_checkpoint(&mut self, state: State) -> Result<()> {
-        // Never checkpoint NaNs: the checkpoint before is worth more.
+        // Never checkpoint NaNs: keep the previous one.
         if !state.is_finite() {
             return Ok(());
         }

@@ -274,7 +274,7 @@ fn an_md5_of_the_published_file_admits_no_other_compression_and_a_digest_of_the_
     });
     let folder = tempdir().unwrap();
     let error = fetch_both(&[&server], folder.path()).unwrap_err();
-    assert!(error.contains("compressed again: its MD5 is"), "{error}");
+    assert!(error.contains("recompressed: its MD5 is"), "{error}");
     assert_eq!(names(folder.path()), [LOCK, "pictures.gz"]);
 }
 

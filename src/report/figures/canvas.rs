@@ -62,7 +62,7 @@ fn load(style: FontStyle, bytes: &'static [u8]) -> Option<FontRef<'static>> {
     FontRef::try_from_slice(bytes).ok()
 }
 
-/// A white picture with what `draw` puts on it, as PNG with 8-bit RGB.
+/// Encodes a white picture, drawn on by `draw`, as an 8-bit RGB PNG.
 pub(crate) fn png(
     (width, height): (u32, u32),
     draw: impl FnOnce(&Canvas) -> Result<()>,
@@ -282,7 +282,7 @@ pub(crate) fn font(size: f64) -> Font {
     styled(size, FontStyle::Normal)
 }
 
-/// The same in bold.
+/// Like [`font`], in bold.
 pub(crate) fn bold(size: f64) -> Font {
     styled(size, FontStyle::Bold)
 }
@@ -345,7 +345,7 @@ pub(crate) fn draw_image(
     Ok(())
 }
 
-/// The same dark on white, as on paper, in a frame.
+/// Draws a 28x28 image dark on white, as on paper, in a frame.
 pub(crate) fn draw_on_paper(
     area: &Canvas,
     (left, top): (f64, f64),
@@ -427,7 +427,7 @@ pub(crate) mod tests {
         picture
     }
 
-    /// First and last column, then first and last row, of what is dark.
+    /// First and last column, then first and last row, of the dark pixels.
     fn extent(draw: impl FnOnce(&Canvas) -> Result<()>) -> [u32; 4] {
         let picture = Picture::decode(&png((201, 201), draw).unwrap());
         let dark = picture.pixels().filter(|(.., color)| color[0] < 128);

@@ -1,4 +1,4 @@
-//! Grids of images with captions: a network's most confident mistakes, and a part of a data set.
+//! Grids of images with captions: a network's most confident mistakes, and contact sheets.
 
 use anyhow::{Result, ensure};
 use plotters::prelude::*;
@@ -53,7 +53,7 @@ fn fit_name(name: String) -> Result<(String, Font)> {
     Ok((shorten(&name, &font(10.0), max_length)?, font(10.0)))
 }
 
-/// A wrong answer.
+/// A wrong prediction.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Mistake {
     /// Index of the image in its data set.
@@ -64,7 +64,7 @@ pub(crate) struct Mistake {
     pub probability: f64,
 }
 
-/// All wrong answers, the most confident first; among equal ones, the first image.
+/// All wrong predictions, the most confident first; ties are in image order.
 pub(crate) fn wrong(answers: &[Prediction], labels: &[u8]) -> Vec<Mistake> {
     let mistake = |(image, (answer, &label)): (usize, (&Prediction, &u8))| {
         let (truth, (predicted, probability)) = (usize::from(label), answer.best());
@@ -82,7 +82,7 @@ pub(crate) fn wrong(answers: &[Prediction], labels: &[u8]) -> Vec<Mistake> {
     found
 }
 
-/// Draws the 24 most confident mistakes among the `answers` to `test` as a PNG.
+/// Draws the 24 most confident mistakes among the predictions `answers` for `test` as a PNG.
 pub(crate) fn mistakes(
     answers: &[Prediction],
     test: &Dataset,
