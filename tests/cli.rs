@@ -22,7 +22,7 @@ fn wrong_usage_is_status_2_and_names_the_option() {
         ("--unknown", "--unknown"),
         ("train", "train"),
         ("predict --model m", "<IMAGE>"),
-        ("predict --model m a.png --json --show", "--json"),
+        ("predict --model m a.png --json --csv a.csv", "--json"),
         ("evaluate --model run --force", "--out"),
         ("completions cmd", "bash, zsh, fish"),
     ] {

@@ -186,7 +186,7 @@ fn only_the_terminal_prints_and_training_writes_no_file() {
 fn modules_of_a_folder_do_not_use_each_other_in_circles() {
     let sources = sources();
     for folder in CORE.into_iter().chain(EXTRAS.map(|(extra, _)| extra)) {
-        // src/learn/device.rs and everything in src/learn/device/ is learn's device.
+        // src/learn/adam.rs is learn's adam, everything in src/learn/device/ is learn's device.
         let file = Regex::new(&format!(r"src/{folder}/(\w+)[\w/]*\.rs$")).unwrap();
         let name = |path: &PathBuf| Some(file.captures(path.to_str()?)?[1].to_owned());
         let files = sources
