@@ -152,3 +152,30 @@ fn a_kill_between_sync_and_rename_leaves_what_the_next_run_removes() {
         fs::remove_dir_all(path.join("run")).unwrap();
     }
 }
+
+#[test]
+fn a_complete_run_that_trains_on_loses_its_summary_before_its_checkpoint_is_replaced() {
+    let folder = tempdir().unwrap();
+    printed(folder.path(), &format!("{JOB} --out run"));
+    // Killed between the two, it would otherwise count as complete with a checkpoint of more epochs.
+    let calls = "-e trace=/^unlink,/^rename";
+    let line = "--resume run --epochs 2 --device cpu -q";
+    let Some(output) = traced(folder.path(), calls, line) else {
+        return;
+    };
+    assert!(output.status.success());
+    let trace = fs::read_to_string(folder.path().join("trace")).unwrap();
+    let first = |call: &str, name: &str| {
+        let mut lines = trace.lines();
+        lines.position(|line| line.contains(call) && line.contains(name) && line.ends_with("= 0"))
+    };
+    let removed = first("unlink", "run/summary.json").unwrap();
+    assert!(
+        removed < first("rename", "run/checkpoint.jsonl").unwrap(),
+        "{trace}"
+    );
+    // What is left after the first of the two resumes, with as many epochs as before and with more.
+    fs::remove_file(folder.path().join("run/summary.json")).unwrap();
+    printed(folder.path(), "--resume run -q");
+    assert!(folder.path().join("run/summary.json").exists());
+}
