@@ -187,7 +187,7 @@ fn completions(shell: Shell) -> String {
     script
 }
 
-/// Completions for positional values, which clap_complete leaves out for fish.
+/// Completions for positional values, which `clap_complete` leaves out for fish.
 fn fish_positionals(command: &clap::Command) -> String {
     let mut script = String::new();
     for subcommand in command.get_subcommands() {
