@@ -46,6 +46,10 @@ pub const CLASSES: usize = 10;
 /// Maximum number of classes: labels are bytes.
 pub const MAX_CLASSES: usize = 256;
 
+/// The error if the system refuses to start a thread.
+pub(crate) const THREAD_REFUSED: &str =
+    "cannot start another thread: use fewer --threads or --jobs";
+
 /// Formats a digest in hex.
 pub(crate) fn hex(digest: impl AsRef<[u8]>) -> String {
     let digits = digest.as_ref().iter().map(|byte| format!("{byte:02x}"));
@@ -80,8 +84,7 @@ pub(crate) fn in_parallel<T: Send, R: Send>(
             waiting.by_ref().for_each(drop);
         }
         drop(waiting);
-        let hint = "cannot start another thread: use fewer --threads or --jobs";
-        let others = others.context(hint)?;
+        let others = others.context(THREAD_REFUSED)?;
         let own = share();
         let others = others.into_iter().map(ScopedJoinHandle::join);
         let others = others.map(|other| other.unwrap_or_else(|panic| resume_unwind(panic)));

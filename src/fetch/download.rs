@@ -17,7 +17,7 @@ use ureq::tls::{Certificate, RootCerts, TlsConfig};
 use ureq::{Agent, Timeout};
 
 use super::files::PublishedFile;
-use crate::data::files;
+use crate::data::{files, idx_folder};
 
 /// Locked by the process that downloads into the folder. The empty file stays; the lock ends with
 /// the process, even if that is killed.
@@ -98,11 +98,8 @@ impl Download<'_> {
     }
 
     fn is_there(&self, file: &PublishedFile) -> Result<bool> {
-        // Raw before compressed, like the readers; some tools write `.idx` for `-idx`.
-        let raw = [file.name.to_owned(), file.name.replace("-idx", ".idx")];
-        let names = raw.map(|raw| [raw.clone(), raw + ".gz"]).into_iter();
-        let mut paths = names.flatten().map(|name| self.folder.join(name));
-        let Some(path) = paths.find(|path| path.is_file()) else {
+        // The file that would be read.
+        let Ok(path) = idx_folder::find(self.folder, file.name) else {
             return Ok(false);
         };
         let is_gzip = path.extension().is_some_and(|extension| extension == "gz");

@@ -13,6 +13,7 @@ use std::thread::{self, JoinHandle};
 use anyhow::{Context, Result, anyhow};
 
 use super::tch_errors;
+use crate::data::THREAD_REFUSED;
 
 type Task<S> = Box<dyn FnOnce(&mut S) + Send>;
 
@@ -74,8 +75,7 @@ impl<S: Send + 'static> Pool<S> {
                 }
             };
             let thread = thread::Builder::new().spawn(run);
-            let thread =
-                thread.context("cannot start another thread: use a smaller --threads or --jobs")?;
+            let thread = thread.context(THREAD_REFUSED)?;
             pool.threads.push(thread);
         }
         Ok(pool)
