@@ -56,6 +56,17 @@ pub(crate) fn hex(digest: impl AsRef<[u8]>) -> String {
     digits.collect::<Vec<_>>().concat()
 }
 
+/// Joins the first ten texts of a list, and counts the others.
+pub(crate) fn list_first(texts: &[impl AsRef<str>]) -> String {
+    const MAX_LISTED: usize = 10;
+    let first = texts.iter().take(MAX_LISTED).map(AsRef::as_ref);
+    let listed = first.collect::<Vec<&str>>().join(", ");
+    match texts.len().saturating_sub(MAX_LISTED) {
+        0 => listed,
+        others => format!("{listed} and {others} more"),
+    }
+}
+
 /// The number of cores that this process may use, at least one.
 pub fn cores() -> NonZeroUsize {
     thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)

@@ -8,7 +8,10 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::dataset::class_counts;
-use super::{Dataset, FolderReader, Location, Pictures, Preparation, ReadOptions, hex, idx_folder};
+use super::{
+    Dataset, FolderReader, Location, Pictures, Preparation, ReadOptions, hex, idx_folder,
+    list_first,
+};
 
 /// The article's split of the embedded images: 5,000 training images and 5,000 test images.
 ///
@@ -202,25 +205,17 @@ impl ImageRange {
 
 /// A warning if classes of the test images do not occur in the training images.
 fn unseen_classes(train: &Dataset, test: &Dataset, names: &[String]) -> Option<String> {
-    const MAX_NAMES: usize = 10;
     let [trained, tested] = [train, test].map(|set| class_counts(set.labels()));
     let is_unseen = |label: &usize| tested[*label] > 0 && trained[*label] == 0;
     let unseen: Vec<&str> = (0..names.len())
         .filter(is_unseen)
         .map(|label| names[label].as_str())
         .collect();
-    let listed = &unseen[..unseen.len().min(MAX_NAMES)];
-    let others = unseen.len() - listed.len();
-    let others = if others > 0 {
-        format!(" and {others} others")
-    } else {
-        String::new()
-    };
     (!unseen.is_empty()).then(|| {
         format!(
-            "warning: the training images hold none of the test classes {}{others}: choose both \
+            "warning: the training images hold none of the test classes {}: choose both \
              with --train-range and --test-range",
-            listed.join(", ")
+            list_first(&unseen)
         )
     })
 }

@@ -11,7 +11,7 @@ use image::{DynamicImage, ImageDecoder, ImageReader};
 use crate::data::read_options::invert;
 use crate::data::{
     Classes, Dataset, LoadedDataset, MAX_CLASSES, PIXELS, Pictures, Preparation, ReadOptions, SIDE,
-    cores, in_parallel,
+    cores, in_parallel, list_first,
 };
 use crate::photos::{self, PictureFile, Prepared};
 
@@ -19,8 +19,6 @@ use crate::photos::{self, PictureFile, Prepared};
 pub(super) const ENDINGS: [&str; 8] = ["png", "jpg", "jpeg", "bmp", "gif", "webp", "tif", "tiff"];
 /// Sample size for guessing the polarity.
 const SAMPLE: usize = 200;
-/// Maximum number of class names and of damaged pictures that are listed.
-const MAX_LISTED: usize = 10;
 
 /// A folder with a folder for each class.
 #[derive(Default)]
@@ -125,7 +123,7 @@ pub(super) fn read(
     done.skipped = damaged.len();
     check_damage(tree, &classes, &damaged)?;
     let mut notes = vec![
-        format!("note: {} classes: {}", classes.len(), list(&classes)),
+        format!("note: {} classes: {}", classes.len(), list_first(&classes)),
         summary(place, preparation, done, tree.others),
     ];
     if !blank.is_empty() {
@@ -133,7 +131,7 @@ pub(super) fn read(
             "warning: nothing is drawn on {} pictures, which become blank images ({}); if they are \
              not ink on paper, use --prepare plain",
             blank.len(),
-            list(&blank)
+            list_first(&blank)
         ));
     }
     if !damaged.is_empty() {
@@ -144,7 +142,7 @@ pub(super) fn read(
         notes.push(format!(
             "warning: {} pictures cannot be read and are left out: {}",
             errors.len(),
-            list(&errors)
+            list_first(&errors)
         ));
     }
     Ok(LoadedDataset {
@@ -208,18 +206,6 @@ fn summary(place: &Path, preparation: Preparation, done: Pictures, others: usize
     )
 }
 
-/// Joins the first texts of a list.
-fn list(texts: &[String]) -> String {
-    let shown = texts.iter().take(MAX_LISTED).map(String::as_str);
-    let shown = shown.collect::<Vec<_>>().join(", ");
-    let others = texts.len().saturating_sub(MAX_LISTED);
-    if others > 0 {
-        format!("{shown} and {others} more")
-    } else {
-        shown
-    }
-}
-
 /// The label of a class folder named by a number.
 fn number(name: &str) -> Option<u8> {
     let is_number = name.bytes().all(|byte| byte.is_ascii_digit());
@@ -247,7 +233,7 @@ fn class_names(found: &BTreeSet<&str>, given: &Classes) -> Result<Vec<String>> {
     if let Some(other) = found.iter().find(|name| label_of(name, &names).is_none()) {
         bail!(
             "the class folder {other} is not a class of the model: {}",
-            list(&names)
+            list_first(&names)
         );
     }
     Ok(names)

@@ -33,7 +33,7 @@ pub(crate) struct CudaStatus {
     pub driver: Option<String>,
     /// True if this libtorch has a CUDA library.
     pub built: bool,
-    /// The GPUs that cudart counts, in its order; empty where there is a problem.
+    /// The GPUs in cudart's order; empty if there is a problem.
     pub gpus: Vec<Gpu>,
     /// False where this libtorch cannot be told to give the same bytes for the same seed.
     pub is_deterministic: bool,
@@ -42,7 +42,7 @@ pub(crate) struct CudaStatus {
 }
 
 impl CudaStatus {
-    /// Looks at this machine. Loads libtorch's CUDA library, 470 MB, where there is a GPU.
+    /// Looks for CUDA on this machine. If there is a GPU, loads libtorch's CUDA library, 470 MB.
     pub(crate) fn detect() -> Self {
         let cudart = Cudart::find();
         let mut status = Self {

@@ -186,7 +186,7 @@ pub fn one_thread_per_operation() {
 /// of the time where little is scored.
 fn keep_freed_memory() {
     // glibc learns from what it sees: once a block of up to 32 MiB that had been mapped by itself
-    // is freed, smaller ones come from the heap, of which twice that much may lie idle. The
+    // is freed, smaller ones come from the heap, which may keep twice that much idle. The
     // block's pages are never touched.
     const MMAP_THRESHOLD_MAX: usize = (32 << 20) - 8_192;
     if cfg!(all(target_os = "linux", target_env = "gnu")) {
