@@ -16,7 +16,7 @@ pub(crate) const ACCURACY_PNG: &str = "accuracy.png";
 /// The confusion matrix after the last step.
 pub(crate) const CONFUSION_CSV: &str = "confusion.csv";
 pub(crate) const CONFUSION_PNG: &str = "confusion.png";
-/// The most confident wrong answers after the last step.
+/// The most confident wrong predictions after the last step.
 pub(crate) const MISTAKES_PNG: &str = "mistakes.png";
 /// The final weights.
 pub(crate) const MODEL: &str = "model.safetensors";

@@ -92,8 +92,8 @@ pub(crate) fn mistakes(
     let (images, drawn) = (test.len(), found.len().min(24));
     let summary = match found.len() {
         0 => format!("no mistakes on {images} images"),
-        all if all == drawn => format!("all {all} wrong answers on {images} images"),
-        all => format!("{drawn} of {all} wrong answers on {images} images"),
+        all if all == drawn => format!("all {all} wrong predictions on {images} images"),
+        all => format!("{drawn} of {all} wrong predictions on {images} images"),
     };
     let images: Vec<&[u8]> = test.pixels().chunks_exact(PIXELS).collect();
     png((1000, 900), |area| {
