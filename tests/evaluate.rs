@@ -55,6 +55,7 @@ fn a_run_is_scored_on_its_own_images_with_the_numbers_it_had() {
         let predicted: f64 = matrix.iter().map(|row| row[class + 1]).sum();
         let f1 = 2.0 * right / (support + predicted);
         let expected = [right / predicted, right / support, f1, support];
+        assert_eq!(row.len(), 1 + expected.len());
         for (found, expected) in row[1..].iter().zip(expected) {
             let both = found.is_nan() && expected.is_nan();
             assert!(both || (found - expected).abs() < 1e-12, "{row:?}");

@@ -196,8 +196,12 @@ fn several_digits_in_a_picture_are_read_one_by_one_each_in_its_box() {
     let text = printed_by(&mut predict(folder.path(), "page.png --out prepared"));
     let json = printed_by(&mut predict(folder.path(), "--json page.png"));
     let answers = answers(&json);
-    let lines = text.lines().filter(|line| line.starts_with("page"));
-    for ((line, answer), number) in lines.zip(&answers).zip(1..) {
+    let lines: Vec<&str> = text
+        .lines()
+        .filter(|line| line.starts_with("page"))
+        .collect();
+    assert_eq!((lines.len(), answers.len()), (3, 3));
+    for ((line, answer), number) in lines.into_iter().zip(&answers).zip(1..) {
         let begin = format!("page.png[{number}]: {} ", answer["predicted"]);
         assert!(line.starts_with(&begin), "{line}");
         let place = |side: usize| answer["box"][side].as_u64().unwrap();
@@ -206,7 +210,6 @@ fn several_digits_in_a_picture_are_read_one_by_one_each_in_its_box() {
         let kept = format!("prepared/page.png[{number}].28x28.png");
         assert!(folder.path().join(kept).exists());
     }
-    assert_eq!(answers.len(), 3);
 }
 
 #[test]

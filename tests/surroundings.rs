@@ -58,8 +58,10 @@ fn a_signal_that_the_shell_ignores_stays_ignored() {
     let folder = tempdir().unwrap();
     let line = format!(
         "trap '' INT HUP; \"$0\" {LONG} & run=$!
-         until [[ $(wc -l < run/accuracy.csv) -gt 2 ]] 2> /dev/null; do sleep 0.1; done
-         kill -INT $run; kill -HUP $run; sleep 0.5; kill -0 $run && kill -TERM $run; wait $run"
+         rows() {{ wc -l < run/accuracy.csv; }}
+         reach() {{ until (($(rows) > $1)); do kill -0 $run || exit 1; sleep 0.01; done 2> /dev/null; }}
+         reach 2; kill -INT $run; kill -HUP $run
+         reach $(($(rows) + 20)); kill -TERM $run; wait $run"
     );
     let output = bash(folder.path(), &line);
     assert_eq!(output.status.code(), Some(143), "{}", stderr(&output));

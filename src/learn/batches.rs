@@ -193,8 +193,9 @@ impl Schedule {
 
     /// True if a checkpoint is saved after `step`.
     pub(super) fn saves_checkpoint(&self, step: usize) -> bool {
+        // With 0, none: no step is a multiple of it.
         let every = self.config.checkpoint_every;
-        step.is_multiple_of(self.batches_per_epoch()) || (every > 0 && step.is_multiple_of(every))
+        step.is_multiple_of(self.batches_per_epoch()) || step.is_multiple_of(every)
     }
 
     /// Learning rate for `step`, decaying linearly to the final rate. The step after the last one
@@ -458,6 +459,8 @@ mod tests {
             (1_000_000, 1, None, "1000000 epochs of 5000 batches"),
             (1_000_000, 1, Some(0), "a larger --batch-size"),
             (200_000, 1, None, "a larger --eval-every"),
+            // 52 batches, 50 scores.
+            (20_001, 97, None, "a larger --eval-every"),
             (1_000_000, 100, Some(1_000), "fewer --epochs"),
         ] {
             let error = plan(epochs, batch_size, eval_every).unwrap_err();
@@ -465,6 +468,7 @@ mod tests {
         }
         // Hours of training, and a step each epoch.
         assert_eq!(plan(5_000, 1, None), Ok(()));
+        assert_eq!(plan(20_000, 97, None), Ok(()));
         assert_eq!(plan(200_000, 1, Some(0)), Ok(()));
         assert_eq!(plan(1_000_000, 5_000, Some(0)), Ok(()));
     }
@@ -503,6 +507,30 @@ mod tests {
         };
         assert_eq!(saved(0), [5, 10, 15, 20, 25]);
         assert_eq!(saved(4), [4, 5, 8, 10, 12, 15, 16, 20, 24, 25]);
+    }
+
+    #[test]
+    fn only_scored_steps_of_a_run_that_keeps_the_best_weights_may_have_them() {
+        let best = |keep| {
+            let schedule = schedule(400, |config| {
+                (config.epochs, config.eval_every) = (NonZeroUsize::MIN, Some(3));
+                config.keep = keep;
+            });
+            steps_where(&schedule, Schedule::may_be_best)
+        };
+        assert_eq!(best(KeepPolicy::Best), [3, 4]);
+        assert!(best(KeepPolicy::Last).is_empty());
+    }
+
+    #[test]
+    fn images_are_fractions_in_rows_and_labels_are_whole_numbers() {
+        let set = mnist_10k().unwrap().train.slice(7..9).unwrap();
+        let (images, labels) = images_and_labels(&set, Device::CPU).unwrap();
+        assert_eq!(images.size(), [2, 1, 28, 28]);
+        let fractions = Vec::<f32>::try_from(images.to_dense(None, false).flatten(0, -1)).unwrap();
+        let expected = set.pixels().iter().map(|&pixel| f32::from(pixel) / 255.0);
+        assert!(expected.eq(fractions));
+        assert_eq!(Vec::<i64>::try_from(labels).unwrap(), [3, 1]);
     }
 
     #[test]

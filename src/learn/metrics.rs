@@ -253,6 +253,7 @@ mod tests {
         assert!(sum.add_all(&ConfusionMatrix::new(3)).is_err());
         let text = serde_json::to_string(&sum).unwrap();
         assert_eq!(text, "[[0,8],[0,0]]");
+        assert_eq!((sum.classes(), sum.total()), (2, 8));
         assert_eq!(serde_json::from_str::<ConfusionMatrix>(&text).unwrap(), sum);
         for damaged in ["[]", "[[1]]", "[[1,2],[3]]", "[[1]", "[[-1,0],[0,0]]"] {
             let outcome = serde_json::from_str::<ConfusionMatrix>(damaged);
@@ -285,8 +286,9 @@ mod tests {
             (Some(found), Some(expected)) => (found - expected).abs() < 1e-12,
             (found, expected) => found == expected,
         };
-        for (score, (precision, recall, f1, support)) in matrix.class_scores().iter().zip(expected)
-        {
+        let scores = matrix.class_scores();
+        assert!(scores.iter().map(|score| score.class).eq(0..5));
+        for (score, (precision, recall, f1, support)) in scores.iter().zip(expected) {
             assert!(close(score.precision, precision), "{score:?}");
             assert!(close(score.recall, recall), "{score:?}");
             assert!(close(score.f1, f1), "{score:?}");
@@ -295,9 +297,63 @@ mod tests {
     }
 
     #[test]
+    fn an_accuracy_is_a_whole_number_of_images() {
+        for accuracy in [0.0, 0.3, 1.0] {
+            assert!(is_share(accuracy, 10), "{accuracy}");
+        }
+        for accuracy in [0.35, 1.1, -0.1, f64::NAN] {
+            assert!(!is_share(accuracy, 10), "{accuracy}");
+        }
+        assert!(!is_share(0.0, 0));
+    }
+
+    #[test]
+    fn rows_that_no_run_can_have_are_refused() {
+        // After the second step, 3 of 4 images are right.
+        let confusion = ConfusionMatrix::try_from(vec![vec![2, 1], vec![0, 1]]).unwrap();
+        let row = |epoch, batch, step, test_accuracy| StepRecord {
+            epoch,
+            batch,
+            step,
+            train_loss: 0.0,
+            test_accuracy,
+        };
+        let check = |first: &StepRecord, last: &StepRecord| {
+            check_scores(&[first.clone(), last.clone()], Some(&confusion)).is_ok()
+        };
+        let (first, last) = (row(1, 1, 1, 0.5), row(2, 1, 2, 0.75));
+        assert!(check(&first, &last));
+        assert!(check(&row(2, 1, 1, 0.5), &last));
+        for other in [
+            row(0, 1, 1, 0.5),
+            row(3, 1, 1, 0.5),
+            row(1, 0, 1, 0.5),
+            row(1, 2, 1, 0.5),
+            row(1, 1, 2, 0.5),
+            row(1, 1, 3, 0.5),
+            row(1, 1, 1, 0.6),
+        ] {
+            assert!(!check(&other, &last), "{other:?}");
+        }
+        for train_loss in [f32::NAN, f32::INFINITY, -0.1] {
+            let other = StepRecord {
+                train_loss,
+                ..first.clone()
+            };
+            assert!(!check(&other, &last), "{other:?}");
+        }
+        // The last row is that of the confusion matrix.
+        assert!(!check(&first, &row(2, 1, 2, 0.5)));
+        assert!(check_scores(&[], None).is_ok());
+        assert!(check_scores(&[], Some(&confusion)).is_err());
+        assert!(check_scores(&[first], None).is_err());
+    }
+
+    #[test]
     fn probabilities_are_the_softmax() {
         // e^ln 1 : e^ln 3 : e^ln 4 = 1 : 3 : 4.
         let answer = Prediction::from_logits(&[0.0, 3_f32.ln(), 4_f32.ln()]);
+        assert_eq!(answer.probabilities().len(), 3);
         let mut pairs = answer.probabilities().iter().zip([0.125, 0.375, 0.5]);
         assert!(pairs.all(|(a, b)| (a - b).abs() < 1e-6));
         assert_eq!((answer.best().0, answer.runner_up().0), (2, 1));

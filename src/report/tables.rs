@@ -96,7 +96,34 @@ pub(crate) fn predictions_csv<Row: AsRef<[f32]>>(labels: &[u8], logits: &[Row]) 
 mod tests {
     use super::*;
 
-    // The other tables are tested in tests/pipeline.rs, tests/evaluate.rs and tests/reproduce.rs.
+    #[test]
+    fn rows_have_one_header_also_when_they_are_appended() {
+        let record = StepRecord {
+            epoch: 1,
+            batch: 2,
+            step: 3,
+            train_loss: 0.5,
+            test_accuracy: 0.25,
+        };
+        let mut bytes = accuracy_csv(&[record.clone()]).unwrap();
+        AccuracyLog::append(1, &mut bytes).write(&record).unwrap();
+        let header = "epoch,batch,step,train_loss,test_accuracy\n";
+        let expected = format!("{header}1,2,3,0.5,0.25\n1,2,3,0.5,0.25\n");
+        assert_eq!(String::from_utf8(bytes).unwrap(), expected);
+        assert!(accuracy_csv(&[]).unwrap().is_empty());
+    }
+
+    #[test]
+    fn undefined_ratios_are_empty_cells() {
+        let matrix = ConfusionMatrix::try_from(vec![vec![3, 1], vec![0, 0]]).unwrap();
+        let text = |csv: Result<Vec<u8>>| String::from_utf8(csv.unwrap()).unwrap();
+        let confusion = "true_label,predicted_0,predicted_1\n0,3,1\n1,0,0\n";
+        assert_eq!(text(confusion_csv(&matrix)), confusion);
+        let classes = "label,precision,recall,f1,images\n0,1.0,0.75,0.8571428571428571,4\n\
+                       1,0.0,,0.0,0\n";
+        assert_eq!(text(classes_csv(&matrix.class_scores())), classes);
+    }
+
     #[test]
     fn logits_have_all_their_digits() {
         let csv = predictions_csv(&[1], &[[0.0, 0.1_f32]]).unwrap();

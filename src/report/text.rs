@@ -109,6 +109,7 @@ pub(crate) fn grouped(number: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::learn::Architecture;
 
     /// Two classes: twelve right answers, three wrong ones.
     fn matrix() -> ConfusionMatrix {
@@ -148,6 +149,43 @@ mod tests {
         let row =
             "label  precision  recall      f1  images\n    3     0.7500       -  0.0000       0\n";
         assert_eq!(classes, row);
+    }
+
+    #[test]
+    fn as_many_classes_as_there_are_letters_are_a_matrix() {
+        let text = confusion_text(&ConfusionMatrix::new(26), &[]);
+        assert!(text.starts_with("true \\ predicted\n     0  1"), "{text}");
+        assert_eq!(text.lines().count(), 28);
+    }
+
+    #[test]
+    fn scores_are_the_first_one_and_the_last_of_each_epoch() {
+        let record = |epoch, step| StepRecord {
+            epoch,
+            step,
+            train_loss: 2.5,
+            test_accuracy: 0.625,
+            ..StepRecord::default()
+        };
+        let text = epochs_text(&[record(1, 1), record(1, 2), record(2, 3), record(2, 4)]);
+        let expected = "          step  train loss  test accuracy\n\
+                        start        1      2.5000         0.6250\n\
+                        epoch 1      2      2.5000         0.6250\n\
+                        epoch 2      4      2.5000         0.6250\n";
+        assert_eq!(text, expected);
+    }
+
+    #[test]
+    fn layers_add_up() {
+        let text = layers_text(&Architecture::new(vec![2], 10).unwrap().layers());
+        let expected = "layer  operation           output   parameters  multiply-adds\n\
+                        input                      1x28x28\n\
+                        conv1  convolution 3x3     2x28x28          20          14112\n       \
+                               max-pool 2x2, ReLU  2x14x14           0              0\n       \
+                               flatten             392               0              0\n\
+                        dense  dense               10             3930           3920\n\
+                        total                                     3950          18032\n";
+        assert_eq!(text, expected);
     }
 
     #[test]

@@ -50,7 +50,7 @@ pub(crate) type Channels = Vec<usize>;
 /// The length of a run; separate because `--resume` may extend it.
 #[derive(Debug, Args)]
 pub(crate) struct Length {
-    /// Number of epochs; with --resume, the new total [default: 5]
+    /// Number of epochs [default: 5]
     #[arg(long, value_name = "N", value_parser = count(), allow_negative_numbers = true)]
     pub epochs: Option<NonZeroUsize>,
 }

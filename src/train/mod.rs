@@ -67,7 +67,7 @@ pub(crate) struct Options {
     /// Folder for the files of this run [default: runs/TIME, with the start time]
     #[arg(long, value_name = "DIR", help_heading = "Output")]
     out: Option<PathBuf>,
-    /// Resume the interrupted run in DIR, with the configuration in its checkpoint
+    /// Resume the run in DIR, with the configuration in its checkpoint; --epochs is the new total
     #[arg(long, value_name = "DIR", help_heading = "Output")]
     #[arg(conflicts_with_all = NOT_WITH_RESUME.split(' '))]
     #[cfg_attr(feature = "formats", arg(conflicts_with_all = ["label_column", "prepare"]))]

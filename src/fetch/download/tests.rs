@@ -210,16 +210,19 @@ fn connections_that_break_off_stay_silent_drip_or_speak_no_http() {
     let free = TcpListener::bind("127.0.0.1:0").unwrap();
     nobody.address = free.local_addr().unwrap();
     drop(free);
-    for (server, part) in [
-        (Server::start(|_, _| Ok(())), "closed before the end"),
-        (half, "closed before the end"),
-        (silent, "no answer for 1 s"),
-        (drip, "too slow"),
-        (other, "HTTP version"),
-        (nobody, "refused"),
-    ] {
-        check_bad(&server, part);
-    }
+    // All at once: most of this is waiting.
+    thread::scope(|scope| {
+        for (server, part) in [
+            (Server::start(|_, _| Ok(())), "closed before the end"),
+            (half, "closed before the end"),
+            (silent, "no answer for 1 s"),
+            (drip, "too slow"),
+            (other, "HTTP version"),
+            (nobody, "refused"),
+        ] {
+            scope.spawn(move || check_bad(&server, part));
+        }
+    });
 }
 
 #[test]

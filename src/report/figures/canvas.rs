@@ -56,6 +56,13 @@ type BuiltInFont = LazyLock<Option<FontRef<'static>>>;
 static REGULAR: BuiltInFont = LazyLock::new(|| load(FontStyle::Normal, dejavu::sans::regular()));
 static BOLD: BuiltInFont = LazyLock::new(|| load(FontStyle::Bold, dejavu::sans::bold()));
 
+fn built_in(style: FontStyle) -> &'static BuiltInFont {
+    match style {
+        FontStyle::Bold => &BOLD,
+        _ => &REGULAR,
+    }
+}
+
 /// Parses a font and registers it with plotters, which measures texts.
 fn load(style: FontStyle, bytes: &'static [u8]) -> Option<FontRef<'static>> {
     register_font(FAMILY, style, bytes).ok()?;
@@ -205,11 +212,7 @@ impl DrawingBackend for Bitmap<'_> {
         style: &S,
         (x, y): BackendCoord,
     ) -> Drawn {
-        let font = match style.style() {
-            FontStyle::Bold => &BOLD,
-            _ => &REGULAR,
-        };
-        let Some(font) = font.as_ref() else {
+        let Some(font) = built_in(style.style()).as_ref() else {
             return Ok(());
         };
         let size = style.size() as f32;
@@ -288,6 +291,8 @@ pub(crate) fn bold(size: f64) -> Font {
 }
 
 fn styled(size: f64, style: FontStyle) -> Font {
+    // Loading a font registers it, without which plotters cannot measure texts.
+    LazyLock::force(built_in(style));
     let height = size * FONT_HEIGHT * f64::from(SCALE);
     TextStyle::from(FontDesc::new(FontFamily::Name(FAMILY), height, style)).pos(CENTER)
 }

@@ -49,6 +49,7 @@ fn rank_deviation_and_share_inside_the_band_are_those_worked_out_by_hand() {
         assert_close(verdict.rank, rank);
         assert_close(verdict.typical_deviation, 0.175);
         assert_eq!(verdict.reproduced, rank < 1.0, "{compared:?}");
+        assert_eq!(verdict.run_deviations.len(), deviations.len());
         for (run, expected) in verdict.run_deviations.iter().zip(deviations) {
             assert_close(run.deviation, expected);
         }
@@ -69,6 +70,14 @@ fn a_curve_further_out_than_19_of_20_runs_is_reproduced_and_one_further_than_all
     assert_close(limit.rank, 0.95);
     assert!(limit.reproduced && limit.text().starts_with("reproduced: "));
     assert!(!limit.text().contains("Fewer than"));
+}
+
+#[test]
+fn runs_as_far_out_as_the_curve_are_not_closer() {
+    // 0.375 from the median, as are the first and the last run from that of the others.
+    let verdict = compare(&[&[0.25], &[0.5], &[0.75]], &[0.875]);
+    assert_close(verdict.rank, 1.0 / 3.0);
+    assert!(verdict.reproduced);
 }
 
 #[test]
