@@ -339,6 +339,19 @@ mod tests {
     }
 
     #[test]
+    fn counts_of_several_runs_are_shown_as_means() {
+        let matrix = ConfusionMatrix::try_from(vec![vec![6, 2], vec![0, 8]]).unwrap();
+        let several = "accuracy 87.50 % on 4 images, mean of 4 runs";
+        assert_eq!(summary(&matrix, 1), "accuracy 87.50 % on 16 images");
+        assert_eq!(summary(&matrix, 4), several);
+        assert_eq!(summary(&ConfusionMatrix::new(2), 1), "no images");
+        let format =
+            |runs, counts: [u64; 4]| counts.map(|count| Scale { max: 1, runs }.format(count));
+        assert_eq!(format(1, [0, 1, 9, 10]), ["0", "1", "9", "10"]);
+        assert_eq!(format(20, [0, 10, 198, 199]), ["0", "0.5", "9.9", "10"]);
+    }
+
+    #[test]
     fn inferno_is_that_of_matplotlib_and_text_can_be_read_on_it() {
         // matplotlib's table at entries 0, 64, 128, 192 and 255 of 256.
         for (entry, expected) in [
