@@ -105,7 +105,7 @@ mod tests {
             train_loss: 0.5,
             test_accuracy: 0.25,
         };
-        let mut bytes = accuracy_csv(&[record.clone()]).unwrap();
+        let mut bytes = accuracy_csv(std::slice::from_ref(&record)).unwrap();
         AccuracyLog::append(1, &mut bytes).write(&record).unwrap();
         let header = "epoch,batch,step,train_loss,test_accuracy\n";
         let expected = format!("{header}1,2,3,0.5,0.25\n1,2,3,0.5,0.25\n");
