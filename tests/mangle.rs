@@ -164,7 +164,7 @@ fn damage(generator: &mut ChaCha8Rng, bytes: &mut Vec<u8>) {
 
 #[test]
 fn damaged_files_are_refused_in_words_or_valid() {
-    let cases: usize = env::var("MANGLE_CASES").map_or(3_000, |text| text.parse().unwrap());
+    let cases: usize = env::var("MANGLE_CASES").map_or(10_000, |text| text.parse().unwrap());
     let folder = tempdir().unwrap();
     let mut generator = ChaCha8Rng::seed_from_u64(0);
     let mut taken = [0; NAMES.len()];

@@ -213,7 +213,7 @@ impl Download<'_> {
 }
 
 /// An HTTP client with the proxies of the environment: `ALL_PROXY`, `HTTPS_PROXY`, `HTTP_PROXY`,
-/// `NO_PROXY`. It trusts the certificates of this machine or of `SSL_CERT_FILE`. If there are none,
+/// `NO_PROXY`. It trusts the certificates of this machine or of `SSL_CERT_FILE`. Without any,
 /// as in a minimal container, it trusts the authorities that browsers trust.
 fn agent() -> Agent {
     let mut trusted = RootCerts::WebPki;

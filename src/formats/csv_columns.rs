@@ -201,7 +201,7 @@ impl Columns {
         }
         ensure!(
             rest.len() == PIXELS,
-            "{} columns, of which {} hold pixels, expected {PIXELS} (28x28)",
+            "{} columns, {} of them with pixels, expected {PIXELS} (28x28)",
             self.width,
             rest.len()
         );

@@ -193,7 +193,7 @@ impl Schedule {
 
     /// True if a checkpoint is saved after `step`.
     pub(super) fn saves_checkpoint(&self, step: usize) -> bool {
-        // With 0, none: no step is a multiple of it.
+        // No step is a multiple of 0.
         let every = self.config.checkpoint_every;
         step.is_multiple_of(self.batches_per_epoch()) || step.is_multiple_of(every)
     }
@@ -510,7 +510,7 @@ mod tests {
     }
 
     #[test]
-    fn only_scored_steps_of_a_run_that_keeps_the_best_weights_may_have_them() {
+    fn only_scored_steps_can_give_the_best_weights() {
         let best = |keep| {
             let schedule = schedule(400, |config| {
                 (config.epochs, config.eval_every) = (NonZeroUsize::MIN, Some(3));
@@ -523,7 +523,7 @@ mod tests {
     }
 
     #[test]
-    fn images_are_fractions_in_rows_and_labels_are_whole_numbers() {
+    fn images_are_scaled_to_0_to_1_and_labels_stay_class_indices() {
         let set = mnist_10k().unwrap().train.slice(7..9).unwrap();
         let (images, labels) = images_and_labels(&set, Device::CPU).unwrap();
         assert_eq!(images.size(), [2, 1, 28, 28]);

@@ -97,7 +97,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rows_have_one_header_also_when_they_are_appended() {
+    fn the_header_is_written_once_also_when_rows_are_appended() {
         let record = StepRecord {
             epoch: 1,
             batch: 2,

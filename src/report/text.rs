@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn as_many_classes_as_there_are_letters_are_a_matrix() {
+    fn the_matrix_of_26_classes_is_printed_whole() {
         let text = confusion_text(&ConfusionMatrix::new(26), &[]);
         assert!(text.starts_with("true \\ predicted\n     0  1"), "{text}");
         assert_eq!(text.lines().count(), 28);

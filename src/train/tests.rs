@@ -50,7 +50,7 @@ pub(crate) fn stopped() -> Checkpoint<RunMetadata> {
 /// Damages `file`, which holds JSON, in many ways and reads each result with `read`: it has to be
 /// refused with an error that names the file, or accepted.
 pub(crate) fn mangle(file: &Path, read: impl Fn() -> Result<()>) {
-    let cases = env::var("MANGLE_CASES").map_or(3_000, |text| text.parse().unwrap());
+    let cases = env::var("MANGLE_CASES").map_or(10_000, |text| text.parse().unwrap());
     let name = file.file_name().unwrap().to_str().unwrap();
     let original = fs::read(file).unwrap();
     let good: Value = serde_json::from_slice(&original).unwrap();

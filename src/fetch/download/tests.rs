@@ -210,7 +210,7 @@ fn connections_that_break_off_stay_silent_drip_or_speak_no_http() {
     let free = TcpListener::bind("127.0.0.1:0").unwrap();
     nobody.address = free.local_addr().unwrap();
     drop(free);
-    // All at once: most of this is waiting.
+    // In parallel: most of the time is spent waiting.
     thread::scope(|scope| {
         for (server, part) in [
             (Server::start(|_, _| Ok(())), "closed before the end"),

@@ -56,6 +56,7 @@ type BuiltInFont = LazyLock<Option<FontRef<'static>>>;
 static REGULAR: BuiltInFont = LazyLock::new(|| load(FontStyle::Normal, dejavu::sans::regular()));
 static BOLD: BuiltInFont = LazyLock::new(|| load(FontStyle::Bold, dejavu::sans::bold()));
 
+/// The built-in font in this style.
 fn built_in(style: FontStyle) -> &'static BuiltInFont {
     match style {
         FontStyle::Bold => &BOLD,

@@ -77,7 +77,7 @@ fn damage_header(header: &mut Map<String, Value>, rng: &mut ChaCha8Rng) {
 
 #[test]
 fn damaged_weight_files_are_refused_in_one_line_or_give_finite_weights() {
-    let cases = env::var("MANGLE_CASES").map_or(3_000, |text| text.parse().unwrap());
+    let cases = env::var("MANGLE_CASES").map_or(10_000, |text| text.parse().unwrap());
     let folder = tempdir().unwrap();
     let original = article().to_safetensors().unwrap();
     let length = usize::try_from(u64::from_le_bytes(*original.first_chunk().unwrap())).unwrap();
